@@ -1,0 +1,92 @@
+"""AdminService: sessions, instruments and what needs a person.
+
+Every action is a command, so the journal says who did it and why.
+"""
+
+from gateway.adapters.grpc.identity import Call
+from gateway.adapters.grpc.replies import reply
+from gateway.adapters.grpc.services import Services
+from gateway.codec.proto import commands
+from gateway.codec.proto.events import report_json
+from gateway.core.commands import OperatorCommand
+from gateway.core.events import Record
+from gateway.pb.v1 import gateway_pb2 as pb
+from gateway.runtime.ports import SessionStatus
+
+
+class AdminService:
+    """The methods of gateway.v1.AdminService."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._sequencer = services.sequencer
+
+    async def get_overview(self, _request: pb.GetOverviewRequest, _call: Call) -> pb.GetOverviewResponse:
+        """The gateway at a glance."""
+        overview = self._services.overview()
+        await self._sequencer.committed(overview.seq)
+        return pb.GetOverviewResponse(**overview._asdict())
+
+    async def list_sessions(self, _request: pb.ListSessionsRequest, _call: Call) -> pb.ListSessionsResponse:
+        """Every FIX session as it is now."""
+        return pb.ListSessionsResponse(sessions=[_session(link.status()) for link in self._services.links.values()])
+
+    async def logon(self, request: pb.LogonRequest, call: Call) -> pb.AdminReply:
+        """Let a session connect."""
+        return await self._execute(commands.logon(request, call.caller.id), call)
+
+    async def logout(self, request: pb.LogoutRequest, call: Call) -> pb.AdminReply:
+        """Take a session down until it is told to log on."""
+        return await self._execute(commands.logout(request, call.caller.id), call)
+
+    async def set_sequence_numbers(self, request: pb.SetSequenceNumbersRequest, call: Call) -> pb.AdminReply:
+        """Set what a session sends or expects next."""
+        return await self._execute(commands.set_sequence_numbers(request, call.caller.id), call)
+
+    async def halt_instrument(self, request: pb.HaltInstrumentRequest, call: Call) -> pb.AdminReply:
+        """No new orders in an instrument; cancels still pass."""
+        return await self._execute(commands.halt_instrument(request, call.caller.id), call)
+
+    async def resume_instrument(self, request: pb.ResumeInstrumentRequest, call: Call) -> pb.AdminReply:
+        """New orders again."""
+        return await self._execute(commands.resume_instrument(request, call.caller.id), call)
+
+    async def _execute(self, command: OperatorCommand, call: Call) -> pb.AdminReply:
+        return pb.AdminReply(seq=reply(await self._sequencer.execute(command, call.cause), "").seq)
+
+    async def list_set_aside(self, _request: pb.ListSetAsideRequest, _call: Call) -> pb.ListSetAsideResponse:
+        """The newest reports that fit no order of ours or could not be understood."""
+        state = self._sequencer.state
+        response = pb.ListSetAsideResponse(
+            reports=[_set_aside(record) for record in state.set_aside], total=state.set_aside_total
+        )
+        await self._sequencer.committed(state.seq)
+        return response
+
+
+def _session(status: SessionStatus) -> pb.Session:
+    return pb.Session(
+        venue=status.venue,
+        begin_string=status.begin_string,
+        sender_comp_id=status.sender_comp_id,
+        target_comp_id=status.target_comp_id,
+        logged_on=status.logged_on,
+        enabled=status.enabled,
+        next_sender_msg_seq_num=status.next_sender_msg_seq_num,
+        next_target_msg_seq_num=status.next_target_msg_seq_num,
+        last_received_ns=status.last_received_ns,
+        last_sent_ns=status.last_sent_ns,
+        connects_to=status.connects_to,
+        send_refusals=status.send_refusals,
+    )
+
+
+def _set_aside(record: Record) -> pb.SetAsideReport:
+    report = getattr(record.event, "report", None)
+    return pb.SetAsideReport(
+        seq=record.seq,
+        time_ns=record.at_ns,
+        venue=getattr(report, "venue", ""),
+        why=getattr(record.event, "why", "") or getattr(report, "text", ""),
+        report_json=report_json(record),
+    )

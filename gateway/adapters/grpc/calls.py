@@ -1,0 +1,130 @@
+"""From a service's description and its implementation to gRPC handlers: admission, parsing and failures for all alike.
+
+A method `SubmitOrder` is implemented by `submit_order(request, call)`. A server-streaming method writes to
+`call.context` itself; one with a stream of requests reads there too and gets only the call. Requests are parsed here
+and not by gRPC, which would answer a broken one with INTERNAL.
+"""
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any, NoReturn, TypeVar
+
+import grpc
+import structlog
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.message_factory import GetMessageClass
+
+from gateway.adapters.grpc.errors import DETAILS_KEY, FORESEEN, ApiReason, Failure, failure, internal, unavailable
+from gateway.adapters.grpc.identity import RULES, Access, Authenticator, Call, admit
+from gateway.codec.proto import fields
+from gateway.codec.proto.fields import InvalidField
+from gateway.codec.proto.wire import broken_text_field
+
+_log = structlog.get_logger("gateway.api")
+
+_TOLD = (ApiReason.CLIENT_UNKNOWN, ApiReason.ROLE_REQUIRED, ApiReason.ACCOUNT_NOT_PERMITTED)
+
+M = TypeVar("M", bound=Message)
+Method = Callable[..., Awaitable[Any]]
+
+
+class Gate:
+    """Whether calls are let in, and who they come from. Closed until recovery is done, and when the gateway stops."""
+
+    def __init__(self, authenticator: Authenticator) -> None:
+        self.is_open = False
+        self._authenticator = authenticator
+
+    def admit(self, access: Access, context: Any) -> Call:
+        """Let a call in.
+
+        Raises:
+            Failure, InvalidField: it stays outside.
+        """
+        call = admit(self._authenticator, access, context)
+        if not self.is_open:
+            raise unavailable()
+        return call
+
+
+def handlers(service: ServiceDescriptor, implementation: object, gate: Gate) -> Any:
+    """The handlers of one service of ours, as gRPC wants them.
+
+    Raises:
+        AttributeError: a method is not implemented.
+    """
+    made = {method.name: _handler(method, implementation, gate) for method in service.methods}
+    return grpc.method_handlers_generic_handler(service.full_name, made)
+
+
+def _handler(method: MethodDescriptor, implementation: object, gate: Gate) -> Any:
+    run: Method = getattr(implementation, re.sub(r"(?<!^)(?=[A-Z])", "_", method.name).lower())
+    path = f"{method.containing_service.full_name}/{method.name}"
+    access = RULES[path]
+    request_type = GetMessageClass(method.input_type)
+    if method.client_streaming:
+        return grpc.stream_stream_rpc_method_handler(_duplex(path, run, access, gate))
+    if method.server_streaming:
+        return grpc.unary_stream_rpc_method_handler(_one_request(path, run, access, gate, request_type))
+    serialize = GetMessageClass(method.output_type).SerializeToString
+    return grpc.unary_unary_rpc_method_handler(
+        _one_request(path, run, access, gate, request_type), response_serializer=serialize
+    )
+
+
+def _one_request(path: str, run: Method, access: Access, gate: Gate, request_type: type[Message]) -> Method:
+    async def handle(data: bytes, context: Any) -> Any:
+        request: Message | None = None
+        try:
+            call = gate.admit(access, context)
+            request = parse(request_type, data)
+            return await run(request, call)
+        except Exception as error:  # noqa: BLE001  # Whatever it is, the caller gets a status and the log the rest.
+            await _abort(context, told(path, error).about(getattr(request, "cl_ord_id", "")[: fields.KEY_LENGTH]))
+
+    return handle
+
+
+def _duplex(path: str, run: Method, access: Access, gate: Gate) -> Method:
+    async def handle(_requests: Any, context: Any) -> None:
+        try:
+            await run(gate.admit(access, context))
+        except Exception as error:  # noqa: BLE001  # As above.
+            await _abort(context, told(path, error))
+
+    return handle
+
+
+def parse(message_type: type[M], data: bytes) -> M:
+    """A request from its bytes.
+
+    Raises:
+        InvalidField: it is not such a message; where a text is not UTF-8 the field is named.
+    """
+    try:
+        return message_type.FromString(data)
+    except DecodeError:
+        raise _unreadable(message_type.DESCRIPTOR, data) from None
+
+
+def _unreadable(message_type: Any, data: bytes) -> InvalidField:
+    field = broken_text_field(message_type, data)
+    return InvalidField(field, "is not UTF-8") if field else InvalidField("", f"this is not a {message_type.full_name}")
+
+
+def told(path: str, error: Exception) -> Failure:
+    """What the caller is told. What concerns who may do what, and what nobody foresaw, is logged."""
+    if not isinstance(error, FORESEEN):
+        _log.error("request failed", method=path, exc_info=error)
+        return internal()
+    found = failure(error)
+    if found.reason in _TOLD:
+        _log.warning("request denied", method=path, reason=found.reason.value, text=found.text)
+    return found
+
+
+async def _abort(context: Any, found: Failure) -> NoReturn:
+    trailer = ((DETAILS_KEY, found.status().SerializeToString()),)
+    await context.abort(found.code, found.text, trailer)
+    raise AssertionError("abort returns only by raising")

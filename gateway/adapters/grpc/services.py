@@ -1,0 +1,42 @@
+"""What the API needs from the rest of the gateway."""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from gateway.config import Config
+from gateway.runtime.feed import Feed
+from gateway.runtime.ports import VenueLink
+from gateway.runtime.sequencer import Sequencer
+
+
+class Overview(NamedTuple):
+    """The gateway at a glance; the fields of GetOverviewResponse."""
+
+    seq: int
+    epoch: int
+    version: str
+    started_ns: int
+    orders: int
+    working_orders: int
+    executions: int
+    in_doubt: int
+    disputed: int
+    set_aside: int
+    halted_symbols: tuple[str, ...]
+    order_to_ack_p50_us: int
+    order_to_ack_p99_us: int
+    command_queue: int
+    subscribers: int
+
+
+class Services(NamedTuple):
+    """The parts that the API talks to.
+
+    `links` are the venues' sessions by name; `overview` is called on the event loop and has to be cheap.
+    """
+
+    config: Config
+    sequencer: Sequencer
+    feed: Feed
+    links: Mapping[str, VenueLink]
+    overview: Callable[[], Overview]

@@ -1,0 +1,186 @@
+"""What Prometheus scrapes. docs/operations.md lists every metric.
+
+Counters and histograms are fed once per committed batch, from its records alone. What is a matter of the present moment
+is read when somebody scrapes, on the scraper's thread: only lengths and numbers, which can be read at any time without
+holding up the event loop.
+"""
+
+from collections import Counter as Tally
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from threading import Thread
+from typing import get_args
+from wsgiref.simple_server import WSGIServer
+
+import msgspec
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from gateway.core import events as ev
+from gateway.core.commands import CancelOrder
+from gateway.core.state import State
+from gateway.core.types import Reason
+
+_COMMIT_S = (50e-6, 1e-4, 2e-4, 3e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+_ACK_S = (1e-4, 2e-4, 3e-4, 5e-4, 7.5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_RECORDS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 2_048, 4_096)
+_AWAITED_AT_MOST = 100_000
+
+# Each of these events accepts one command, when it comes from a client or an operator.
+_ACCEPTED: dict[type, str] = {
+    ev.OrderSubmitted: "SubmitOrder",
+    ev.ReplaceRequested: "ReplaceOrder",
+    ev.CancelRequested: "CancelOrder",
+    ev.MassCancelDone: "MassCancel",
+    ev.StatusRequested: "RequestOrderStatus",
+    ev.InstrumentHalted: "HaltInstrument",
+    ev.InstrumentResumed: "ResumeInstrument",
+    ev.SessionAdministered: "AdministerSession",
+}
+_ANSWERED = (ev.OrderAcknowledged, ev.OrderRejected, ev.OrderFilled, ev.OrderUnsent)
+
+
+class Queues(msgspec.Struct, frozen=True):
+    """What is read at every scrape besides the state, on the scraper's thread: each has to be quick and safe there.
+
+    `send_refusals` gives, by venue, how many messages the session did not take.
+    """
+
+    commands: Callable[[], int]
+    reports: Callable[[], int]
+    subscribers: Callable[[], int]
+    send_refusals: Callable[[], Mapping[str, int]]
+
+
+class Metrics:
+    """The gateway's metrics and the HTTP server that shows them."""
+
+    def __init__(self, state: State, venues: Iterable[str], queues: Queues) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self.registry.register(_Present(state, tuple(venues), queues))
+        self._commit = self._histogram("gateway_commit_seconds", "Duration of a journal commit.", _COMMIT_S)
+        self._batch = self._histogram("gateway_batch_records", "Records in a journal commit.", _RECORDS)
+        self._ack = self._histogram(
+            "gateway_order_to_ack_seconds", "From the receipt of an order to the receipt of the venue's answer.", _ACK_S
+        )
+        events = self._counter("gateway_events_total", "Committed events.", "type")
+        self._events = {kind: events.labels(kind.__name__) for kind in get_args(ev.Event)}
+        commands = self._counter(
+            "gateway_commands_total", "Decided commands; a repeated one is not new.", "type", "result"
+        )
+        self._accepted = {kind: commands.labels(name, "accepted") for kind, name in _ACCEPTED.items()}
+        self._refused = {name: commands.labels(name, "refused") for name in _ACCEPTED.values()}
+        refusals = self._counter("gateway_refusals_total", "Commands that the gateway itself refused.", "reason")
+        self._reasons = {reason: refusals.labels(reason.value) for reason in Reason}
+        self._awaited: dict[str, int] = {}
+        self._server: tuple[WSGIServer, Thread] | None = None
+
+    def on_commit(self, records: Sequence[ev.Record], seconds: float) -> None:
+        """One batch became durable in `seconds`. Called once per batch, on the event loop."""
+        self._commit.observe(seconds)
+        self._batch.observe(len(records))
+        for kind, count in Tally(type(record.event) for record in records).items():
+            self._events[kind].inc(count)
+        for record in records:
+            self._note(record)
+
+    def serve(self, host: str, port: int) -> int:
+        """Let Prometheus scrape http://host:port/metrics; returns the port, which the system chooses for 0.
+
+        Raises:
+            OSError: the address is taken or not ours.
+        """
+        server, thread = start_http_server(port, host, self.registry)
+        self._server = server, thread
+        return server.server_port
+
+    def stop(self) -> None:
+        """Close the HTTP server. Safe to call twice."""
+        if self._server is not None:
+            server, thread = self._server
+            self._server = None
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+    def _note(self, record: ev.Record) -> None:
+        event = record.event
+        kind = type(event)
+        if kind in self._accepted and _accepts_command(record):
+            self._accepted[kind].inc()
+        if isinstance(event, ev.CommandRefused):
+            self._refused[type(event.command).__name__].inc()
+            self._reasons[event.reason].inc()
+        elif isinstance(event, ev.OrderSubmitted):
+            self._awaited[event.order_id] = record.at_ns
+            if len(self._awaited) > _AWAITED_AT_MOST:
+                del self._awaited[next(iter(self._awaited))]
+        elif isinstance(event, _ANSWERED):
+            self._answered(event, record.at_ns)
+
+    def _answered(self, event: ev.Reported | ev.OrderUnsent, at_ns: int) -> None:
+        """The venue's first word on an order. What was never sent has no answer."""
+        since_ns = self._awaited.pop(event.order_id, None)
+        if since_ns is not None and not isinstance(event, ev.OrderUnsent):
+            self._ack.observe((at_ns - since_ns) / 1e9)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(name, text, labels, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, buckets: Sequence[float]) -> Histogram:
+        return Histogram(name, text, buckets=buckets, registry=self.registry)
+
+
+class _Present(Collector):
+    """How things stand at the moment of the scrape. The state may be one batch ahead of the journal."""
+
+    def __init__(self, state: State, venues: tuple[str, ...], queues: Queues) -> None:
+        self._state = state
+        self._venues = venues
+        self._queues = queues
+
+    def collect(self) -> Iterable[Metric]:
+        state, queues = self._state, self._queues
+        # list() or set() of a dictionary's values is one step for the interpreter: nothing can come in between.
+        yield _gauge(
+            "gateway_orders_working", "Orders that can still trade.", sum(map(len, list(state.working.values())))
+        )
+        doubtful = len(set(state.doubtful.values()))
+        yield _gauge(
+            "gateway_orders_in_doubt", "Orders of which a request may or may not have reached the venue.", doubtful
+        )
+        yield _gauge("gateway_command_queue", "Commands that wait to be decided.", queues.commands())
+        yield _gauge("gateway_report_queue", "Facts from venues that wait to be applied.", queues.reports())
+        yield _gauge("gateway_subscribers", "Event streams that are open.", queues.subscribers())
+        sessions = {venue: state.session(venue) for venue in self._venues}
+        up = {venue: float(session.up) for venue, session in sessions.items()}
+        yield _by_venue(GaugeMetricFamily, "gateway_session_up", "1 while the FIX session is logged on.", up)
+        seqs = {venue: session.inbound_seq for venue, session in sessions.items()}
+        text = "MsgSeqNum(34) of the last committed message from the venue."
+        yield _by_venue(GaugeMetricFamily, "gateway_session_inbound_seq", text, seqs)
+        text = "Messages that the FIX session did not take because it was not logged on."
+        yield _by_venue(CounterMetricFamily, "gateway_send_refused", text, queues.send_refusals())
+        text = "Reports that fit no order or could not be understood."
+        yield CounterMetricFamily("gateway_set_aside", text, value=state.set_aside_total)
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, text, value=value)
+
+
+def _by_venue(
+    family: type[GaugeMetricFamily | CounterMetricFamily], name: str, text: str, values: Mapping[str, float]
+) -> Metric:
+    metric = family(name, text, labels=["venue"])
+    for venue, value in values.items():
+        metric.add_metric([venue], value)
+    return metric
+
+
+def _accepts_command(record: ev.Record) -> bool:
+    """Not the gateway's own doing, and not a part of a mass cancel, which is counted as one."""
+    if isinstance(record.event, ev.CancelRequested):
+        return isinstance(record.event.command, CancelOrder)
+    return record.cause.kind in {"client", "operator"}

@@ -1,0 +1,121 @@
+"""The data dictionaries that a session is checked against: QuickFIX's own, loosened, with a venue's overlay laid over.
+
+The engine is left to judge what belongs to the session layer: framing, header, checksum, sequence, the admin messages,
+and that a tag is not repeated outside of a group. What an application message says is judged by the codec, which sets a
+report aside with its full text where the engine would throw it away: an OrdRejReason(103) that FIX 4.2 does not list,
+an AvgPx(6) that is left out. So value lists are dropped, and in application messages no field is required and none but
+counts and raw data has a type.
+"""
+
+import sys
+import sysconfig
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, files
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+_KEPT_TYPES = frozenset({"NUMINGROUP", "LENGTH", "DATA", "XMLDATA"})
+
+
+class DictionaryError(Exception):
+    """A dictionary or an overlay cannot be used. The message names the file and what is wrong."""
+
+
+def standard_dictionary(name: str) -> Path:
+    """Where QuickFIX installed its dictionary `name`, such as "FIX44.xml".
+
+    Raises:
+        DictionaryError: it is not where QuickFIX puts it.
+    """
+    places = [Path(root) / "share" / "quickfix" / name for root in (sys.prefix, sysconfig.get_path("data"))]
+    with suppress(PackageNotFoundError):
+        places += [Path(str(each.locate())) for each in files("quickfix") or () if each.name == name]
+    for place in places:
+        if place.is_file():
+            return place
+    looked = ", ".join(str(place.parent) for place in places)
+    raise DictionaryError(f"QuickFIX's dictionary {name} is in none of {looked}; is quickfix 1.16.0 installed?")
+
+
+def write_dictionary(name: str, overlay: Path | None, target: Path) -> None:
+    """Write the loosened standard dictionary `name`, with `overlay` laid over it, to `target`.
+
+    An overlay has the form of a QuickFIX dictionary with only what it adds: <fields>, and <messages> whose members are
+    added to the message of that msgtype. The file appears whole or not at all.
+
+    Raises:
+        DictionaryError: a file cannot be read, or the overlay uses a field that is defined nowhere.
+    """
+    root = _read(standard_dictionary(name))
+    if overlay is not None:
+        _lay_over(root, _read(overlay), overlay)
+    _loosen(root)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_suffix(".new")
+    ET.ElementTree(root).write(draft, encoding="utf-8", xml_declaration=True)
+    draft.replace(target)
+
+
+def _read(path: Path) -> ET.Element:
+    try:
+        return ET.parse(path).getroot()  # noqa: S314 - our own files and QuickFIX's, never a peer's.
+    except (OSError, ET.ParseError) as error:
+        raise DictionaryError(f"{path}: {error}") from error
+
+
+def _section(root: ET.Element, name: str) -> ET.Element:
+    section = root.find(name)
+    return section if section is not None else ET.SubElement(root, name)
+
+
+def _lay_over(root: ET.Element, overlay: ET.Element, path: Path) -> None:
+    fields = _section(root, "fields")
+    known = {field.get("name"): field.get("number") for field in fields}
+    for field in overlay.findall("fields/field"):
+        name, number = field.get("name"), field.get("number")
+        if known.get(name, number) != number:
+            raise DictionaryError(f"{path}: field {name} is number {known[name]} already, not {number}")
+        if name not in known:
+            fields.append(field)
+            known[name] = number
+    messages = _section(root, "messages")
+    by_type = {message.get("msgtype"): message for message in messages}
+    for message in overlay.findall("messages/message"):
+        for member in message.iter():
+            if member.tag in ("field", "group") and member.get("name") not in known:
+                raise DictionaryError(
+                    f"{path}: field {member.get('name')} is defined neither there nor in the standard"
+                )
+        there = by_type.get(message.get("msgtype"))
+        if there is None:
+            messages.append(message)
+            continue
+        names = {member.get("name") for member in there}
+        there.extend(member for member in message if member.get("name") not in names)
+
+
+def _loosen(root: ET.Element) -> None:
+    strict = _session_fields(root)
+    for field in _section(root, "fields"):
+        for value in field.findall("value"):
+            field.remove(value)
+        if field.get("name") not in strict and field.get("type") not in _KEPT_TYPES:
+            field.set("type", "STRING")
+    for message in _section(root, "messages"):
+        if message.get("msgcat") != "admin":
+            _require_nothing(message)
+    for component in _section(root, "components"):
+        _require_nothing(component)
+
+
+def _require_nothing(element: ET.Element) -> None:
+    for member in element.iter():
+        if member.get("required") is not None:
+            member.set("required", "N")
+
+
+def _session_fields(root: ET.Element) -> set[str | None]:
+    """Fields that the session layer itself works with."""
+    parts = [*root.findall("header"), *root.findall("trailer")]
+    parts += [message for message in _section(root, "messages") if message.get("msgcat") == "admin"]
+    return {member.get("name") for part in parts for member in part.iter() if member.tag in ("field", "group")}

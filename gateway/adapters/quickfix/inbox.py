@@ -1,0 +1,84 @@
+"""From QuickFIX's thread to the event loop: bounded, in order, without a loss."""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from enum import IntEnum
+from typing import NamedTuple
+
+
+class Kind(IntEnum):
+    """What came."""
+
+    MESSAGE = 0
+    ENGINE_REJECT = 1
+    UP = 2
+    DOWN = 3
+    NOTICE = 4
+
+
+_NUMBERED = (Kind.MESSAGE, Kind.ENGINE_REJECT)
+
+
+class Entry(NamedTuple):
+    """One thing that happened in the FIX thread at `at_ns` (UTC). `text` is the message, or what there is to say."""
+
+    at_ns: int
+    kind: Kind
+    text: str = ""
+    reset: bool = False
+
+
+class Inbox:
+    """A queue of at most `limit` messages. The FIX thread puts, the loop takes.
+
+    While it is full the FIX thread waits, and with it the venue (by TCP's own back-pressure): nothing is dropped.
+    """
+
+    def __init__(self, limit: int, wake: Callable[[], None]) -> None:
+        self._limit = limit
+        self._wake = wake
+        self._entries: deque[Entry] = deque()
+        self._room = threading.Event()
+        self._woken = False
+        self._closing = False
+        self._dropping = False
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def put(self, entry: Entry) -> None:
+        """Append; wait while it is full. Takes a lock, so it is not for callbacks in which QuickFIX holds one."""
+        while len(self._entries) >= self._limit and not self._closing:
+            self._room.clear()
+            if len(self._entries) >= self._limit:
+                self._room.wait(0.1)
+        # Once one message is dropped all that follow are, so that there is no gap between two that are kept: the venue
+        # sends them again, from the first one on that was not committed.
+        self._dropping = self._dropping or len(self._entries) >= self._limit
+        self.put_now(entry)
+
+    def put_now(self, entry: Entry) -> None:
+        """Append without waiting: for the few things that must not wait, and of which a connection has but a few."""
+        if self._dropping and entry.kind in _NUMBERED:
+            return
+        self._entries.append(entry)
+        if not self._woken:
+            self._woken = True
+            self._wake()
+
+    def take(self) -> Entry | None:
+        """The oldest entry, None when there is none."""
+        self._woken = False
+        try:
+            entry = self._entries.popleft()
+        except IndexError:
+            return None
+        if not self._room.is_set():
+            self._room.set()
+        return entry
+
+    def close(self) -> None:
+        """Wait no more: what finds no room from now on is dropped. What is there can still be taken."""
+        self._closing = True
+        self._room.set()

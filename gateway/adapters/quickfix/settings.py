@@ -1,0 +1,84 @@
+"""From our configuration to QuickFIX's settings and to the codec's dialect."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from gateway.adapters.quickfix.dictionary import write_dictionary
+from gateway.codec.fix import FIX42, FIX44, FIX50SP2, Dialect
+from gateway.config import VenueConfig
+from gateway.core.instruments import Instrument
+
+_DICTIONARIES = {
+    FIX42: {"DataDictionary": "FIX42.xml"},
+    FIX44: {"DataDictionary": "FIX44.xml"},
+    FIX50SP2: {"TransportDataDictionary": "FIXT11.xml", "AppDataDictionary": "FIX50SP2.xml"},
+}
+_APPLICATION = ("DataDictionary", "AppDataDictionary")
+
+
+def dialect_of(config: VenueConfig, instruments: Mapping[str, Instrument]) -> Dialect:
+    """The codec's view of a venue: its dialect, and the symbols of the instruments that are traded there."""
+    own = config.dialect
+    traded = {name: each.venue_symbols for name, each in instruments.items()}
+    return Dialect(
+        venue=config.name,
+        begin_string=config.begin_string,
+        symbols={name: symbols[config.name] for name, symbols in traded.items() if config.name in symbols},
+        accounts=own.accounts,
+        add=own.add,
+        required=own.required,
+        handl_inst=own.handl_inst,
+        ex_destination=own.ex_destination,
+    )
+
+
+def session_settings(config: VenueConfig, folder: Path, overlay: Path | None) -> str:
+    """QuickFIX's settings for one initiator session, in its own file format. Writes the dictionaries into `folder`.
+
+    The venue's name qualifies the session, because QuickFIX keeps the sessions of a process by their ID alone.
+
+    Raises:
+        DictionaryError: a dictionary or the overlay cannot be used.
+    """
+    session = {
+        "BeginString": config.begin_string,
+        "SenderCompID": config.sender_comp_id,
+        "TargetCompID": config.target_comp_id,
+        "SessionQualifier": config.name,
+        "SocketConnectHost": config.host,
+        "SocketConnectPort": str(config.port),
+        "HeartBtInt": str(config.heart_bt_int_s),
+    }
+    if config.begin_string == FIX50SP2:
+        session["DefaultApplVerID"] = "FIX.5.0SP2"
+    for key, name in _DICTIONARIES[config.begin_string].items():
+        target = folder / "dictionary" / name
+        write_dictionary(name, overlay if key in _APPLICATION else None, target)
+        session[key] = str(target)
+    return _section("DEFAULT", _DEFAULTS | {"ReconnectInterval": str(config.reconnect_interval_s)}) + _section(
+        "SESSION", session
+    )
+
+
+# CheckLatency: a fill is a fill however wrong a clock is; QuickFIX would refuse it for good over SendingTime(52).
+# SocketNodelay counts in [DEFAULT] only. NonStopSession: when a session begins, ends and resets is decided by the
+# link's schedule, because QuickFIX's own knows UTC and the process's zone only, and deletes the store to reset.
+_DEFAULTS = {
+    "CheckLatency": "N",
+    "ConnectionType": "initiator",
+    "NonStopSession": "Y",
+    "SocketNodelay": "Y",
+    "UseDataDictionary": "Y",
+    "ValidateFieldsOutOfOrder": "N",
+    "ValidateFieldsHaveValues": "N",
+    "ValidateUserDefinedFields": "N",
+    "AllowUnknownMsgFields": "Y",
+    "PersistMessages": "Y",
+    "TimeStampPrecision": "3",
+    "LogonTimeout": "10",
+    "LogoutTimeout": "2",
+}
+
+
+def _section(name: str, values: Mapping[str, str]) -> str:
+    return f"[{name}]\n" + "".join(f"{key}={value}\n" for key, value in values.items())

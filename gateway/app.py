@@ -1,0 +1,253 @@
+"""The only place where the parts are wired together: a configuration in, a running stack out."""
+
+import asyncio
+import contextlib
+import fcntl
+import gc
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import structlog
+import uvloop
+
+from gateway import __version__
+from gateway.adapters import logs
+from gateway.adapters.grpc.server import AddressInUse, ApiServer
+from gateway.adapters.grpc.services import Overview, Services
+from gateway.adapters.journal_sql import SqlJournal
+from gateway.adapters.metrics import Metrics, Queues
+from gateway.adapters.quickfix import QuickFixLink
+from gateway.config import Config
+from gateway.core.engine import Diverged
+from gateway.core.events import Cause, Input, Record
+from gateway.core.invariants import InvariantBroken
+from gateway.core.reports import ProcessStarted, TimerFired
+from gateway.core.state import Settings, State, inbound
+from gateway.resources import fix_spec_path
+from gateway.runtime.feed import Feed
+from gateway.runtime.latency import Latency
+from gateway.runtime.ports import JournalError, JournalHead
+from gateway.runtime.recovery import recover
+from gateway.runtime.sequencer import Sequencer
+
+CLEAN, FATAL, JOURNAL_REFUSED = 0, 1, 3
+TIMER_S = 1.0
+API_GRACE_S = 2.0
+SWITCH_INTERVAL_S = 0.0001
+"""How long Python lets one thread run while another waits.
+
+At the default 5 ms the FIX thread starves behind a busy loop.
+"""
+
+_log = structlog.get_logger("gateway")
+
+
+class DataDirectoryTaken(Exception):
+    """Another gateway runs on the same data directory."""
+
+
+def serve(config: Config) -> int:
+    """Run the stack until SIGINT or SIGTERM; the exit code of the process."""
+    logs.configure(config.log)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    try:
+        with _data_directory(Path(config.data_dir)):
+            return uvloop.run(_run(config))
+    except (JournalError, Diverged, InvariantBroken, DataDirectoryTaken) as error:
+        _log.critical("not started", reason=str(error))
+        return JOURNAL_REFUSED
+    except (AddressInUse, OSError) as error:
+        _log.critical("not started", reason=str(error))
+        return FATAL
+
+
+@contextlib.contextmanager
+def _data_directory(path: Path) -> Iterator[None]:
+    """The data directory, ours alone while we run."""
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (path / "gateway.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DataDirectoryTaken(
+                f"another gateway runs on {path}; stop it first, or give this stack its own"
+            ) from None
+        yield
+
+
+def core_settings(config: Config) -> Settings:
+    """What the core needs to know of the configuration."""
+    return Settings(
+        instruments=config.core_instruments(),
+        venues=tuple(venue.name for venue in config.venues),
+        accounts={venue.name: tuple(venue.dialect.accounts) for venue in config.venues if venue.dialect.accounts},
+        ack_timeout_ns={venue.name: venue.ack_timeout_s * 1_000_000_000 for venue in config.venues},
+        max_working_orders_per_client=config.limits.orders_per_client,
+        max_unanswered_per_order=config.limits.requests_per_order,
+    )
+
+
+async def _run(config: Config) -> int:
+    journal = SqlJournal(config.journal.url, config.journal.durability)
+    head = await asyncio.to_thread(journal.open)
+    try:
+        state = await asyncio.to_thread(recover, journal)
+        _log.info("recovered", seq=state.seq, epoch=head.epoch, orders=len(state.orders), executions=state.executions)
+        return await _Stack(config, journal, head, state).run()
+    finally:
+        journal.close()
+
+
+class _Stack:
+    """The parts of one running stack."""
+
+    def __init__(self, config: Config, journal: SqlJournal, head: JournalHead, state: State) -> None:
+        limits = config.limits
+        self._config = config
+        self._started_ns = time.time_ns()
+        self._epoch = head.epoch
+        self._state = state
+        self._latency = Latency(state)
+        self._feed = Feed(journal, state.seq, window=limits.subscriber_lag, max_readers=limits.subscribers)
+        self._sequencer = Sequencer(
+            state,
+            core_settings(config),
+            journal,
+            self._release,
+            fatal,
+            time.time_ns,
+            max_batch=limits.batch,
+            max_commands=limits.command_queue,
+            on_commit=self._on_commit,
+        )
+        self._links = self._make_links()
+        self._metrics = Metrics(state, self._links, self._queues())
+        services = Services(config, self._sequencer, self._feed, self._links, self._overview)
+        self._api = ApiServer(services)
+        self._stop = asyncio.Event()
+
+    async def run(self) -> int:
+        """Start everything, wait for a signal, stop everything in order."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
+        api = self._config.api
+        await self._api.start(api.host, api.port, Path(api.unix_socket) if api.unix_socket else None)
+        metrics_port = self._metrics.serve(self._config.metrics.host, self._config.metrics.port)
+        sequencing = asyncio.create_task(self._sequencer.run())
+        self._tell(ProcessStarted(__version__))
+        await self._sequencer.committed(self._state.seq + 1)
+        for venue, link in self._links.items():
+            self._sequencer.add_source(link)
+            link.start(self._state.session(venue).inbound_seq + 1)
+        timer = asyncio.create_task(self._tick())
+        gc.collect()
+        gc.freeze()
+        await self._api.open()
+        self._say_ready(self._api.port, metrics_port)
+        await self._stop.wait()
+        _log.info("stopping")
+        timer.cancel()
+        await self._api.stop(API_GRACE_S)
+        await asyncio.gather(*(asyncio.to_thread(link.stop) for link in self._links.values()))
+        self._sequencer.stop()
+        await sequencing
+        self._metrics.stop()
+        _log.info("stopped", seq=self._sequencer.committed_seq)
+        return CLEAN
+
+    def _say_ready(self, api_port: int, metrics_port: int) -> None:
+        """One line of JSON for whoever started us; the log is for people."""
+        socket = self._config.api.unix_socket
+        ready = {
+            "ready": True,
+            "pid": os.getpid(),
+            "api_port": api_port,
+            "unix_socket": socket,
+            "metrics_port": metrics_port,
+        }
+        print(json.dumps(ready), flush=True)  # noqa: T201  # The one thing that goes to standard output.
+        _log.info("ready", **ready)
+
+    def _make_links(self) -> Mapping[str, QuickFixLink]:
+        instruments = self._sequencer.settings.instruments
+        store = Path(self._config.data_dir) / "fix"
+        return {
+            venue.name: QuickFixLink(
+                venue,
+                instruments,
+                store,
+                wake=self._sequencer.wake,
+                now_ns=time.time_ns,
+                fatal=fatal,
+                overlay=fix_spec_path(venue.dialect.dictionary) if venue.dialect.dictionary else None,
+                inbox_limit=self._config.limits.report_queue,
+            )
+            for venue in self._config.venues
+        }
+
+    def _release(self, records: Sequence[Record]) -> None:
+        """Effects are events seen from outside: venues first, then the streams."""
+        for record in records:
+            came = inbound(record.cause)
+            venue = came[0] if came is not None else getattr(record.event, "venue", "")
+            link = self._links.get(venue)
+            if link is not None:
+                link.act(record)
+        self._feed.publish(records)
+
+    def _on_commit(self, records: Sequence[Record], seconds: float) -> None:
+        self._latency.note(records)
+        self._metrics.on_commit(records, seconds)
+
+    def _tell(self, fact: ProcessStarted | TimerFired) -> None:
+        kind = "process" if isinstance(fact, ProcessStarted) else "timer"
+        self._sequencer.tell(Input(time.time_ns(), Cause(kind), fact))
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TIMER_S)
+            if self._state.waiting:
+                self._tell(TimerFired())
+
+    def _queues(self) -> Queues:
+        return Queues(
+            commands=lambda: self._sequencer.queued_commands,
+            reports=lambda: sum(link.queued for link in self._links.values()),
+            subscribers=lambda: self._feed.readers,
+            send_refusals=lambda: {venue: link.status().send_refusals for venue, link in self._links.items()},
+        )
+
+    def _overview(self) -> Overview:
+        state = self._state
+        return Overview(
+            seq=state.seq,
+            epoch=self._epoch,
+            version=__version__,
+            started_ns=self._started_ns,
+            orders=len(state.orders),
+            working_orders=sum(len(orders) for orders in state.working.values()),
+            executions=state.executions,
+            in_doubt=len(state.doubtful),
+            disputed=len(state.disputed),
+            set_aside=state.set_aside_total,
+            halted_symbols=tuple(state.halted),
+            order_to_ack_p50_us=self._latency.percentile_us(50),
+            order_to_ack_p99_us=self._latency.percentile_us(99),
+            command_queue=self._sequencer.queued_commands,
+            subscribers=self._feed.readers,
+        )
+
+
+def fatal(error: BaseException) -> None:
+    """The state may be ahead of the journal, or a FIX thread is broken: leave at once, so that nothing more gets out.
+
+    Recovery rebuilds what is durable. No cleaning up: that could send something.
+    """
+    _log.critical("fatal error, leaving at once", error=repr(error), exc_info=error)
+    sys.stderr.flush()
+    os._exit(FATAL)

@@ -1,0 +1,1 @@
+"""The command lines: `gateway` (the server and its journal) and `gatewayctl` (administration)."""

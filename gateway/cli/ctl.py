@@ -1,0 +1,252 @@
+"""`gatewayctl`: looks into a running gateway and administers it, through its API.
+
+Exit codes: 0 done, 1 the gateway said no, 2 the command line is wrong, 3 the gateway cannot be reached.
+"""
+
+import contextlib
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from gateway.cli import ctl_top, tables
+from gateway.cli.ctl_api import EXECUTIONS, event_types
+from gateway.cli.ctl_command import USAGE, Ctl, command, fail
+from gateway.pb.v1 import gateway_pb2 as pb
+
+app = typer.Typer(
+    name="gatewayctl",
+    help="Looks into a running gateway and administers it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+session_app = typer.Typer(
+    help="Act on the FIX session to a venue. Every action is written to the journal.", no_args_is_help=True
+)
+app.add_typer(session_app, name="session")
+
+Account = Annotated[str, typer.Option(help="Only this account.")]
+Strategy = Annotated[str, typer.Option(help="Only this strategy.")]
+Symbol = Annotated[str, typer.Option(help="Only this symbol.")]
+Venue = Annotated[str, typer.Option(help="Only this venue.")]
+Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=100_000, help="At most so many.")]
+Why = Annotated[str, typer.Option("--reason", help="Why; it is written to the journal.", show_default=False)]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+VenueName = Annotated[str, typer.Argument(metavar="VENUE", show_default=False)]
+SymbolName = Annotated[str, typer.Argument(metavar="SYMBOL", show_default=False)]
+
+
+# --- Looking ----------------------------------------------------------------------------------------------------------
+
+
+@command(app, "overview")
+def overview(ctl: Ctl) -> None:
+    """The gateway at a glance."""
+    message = ctl.api.overview()
+    ctl.show(message, tables.overview(message, ctl.now_ns))
+
+
+@command(app, "sessions")
+def sessions(ctl: Ctl) -> None:
+    """FIX sessions: state, sequence numbers, how long ago something came in or went out."""
+    message = ctl.api.sessions()
+    ctl.show(message, tables.sessions(message.sessions, ctl.now_ns))
+
+
+@command(app, "orders")
+def orders(
+    ctl: Ctl,
+    account: Account = "",
+    strategy: Strategy = "",
+    symbol: Symbol = "",
+    venue: Venue = "",
+    client: Annotated[str, typer.Option(help="Only this client's.")] = "",
+    status: Annotated[list[str] | None, typer.Option(help="Only with this OrdStatus; may be given again.")] = None,
+    working: Annotated[bool, typer.Option("--working", help="Only orders that can still trade.")] = False,
+    limit: Limit = 100,
+    page_token: Annotated[str, typer.Option(help="Go on from where the last list ended.")] = "",
+) -> None:
+    """Orders, in order of submission."""
+    request = pb.ListOrdersRequest(
+        account=account,
+        strategy=strategy,
+        symbol=symbol,
+        venue=venue,
+        client_id=client,
+        ord_status=[_ord_status(name) for name in status or ()],
+        working=working,
+        page_token=page_token,
+    )
+    message = ctl.api.orders(request, limit)
+    more = [f"There are more: --page-token {message.next_page_token}"] if message.next_page_token else []
+    ctl.show(message, tables.orders(message.orders), *more)
+
+
+@command(app, "order")
+def order(
+    ctl: Ctl,
+    key: Annotated[
+        str, typer.Argument(metavar="ORDER", help="Its order_id or any of its ClOrdIDs.", show_default=False)
+    ],
+    client: Annotated[str, typer.Option(help="Whose ClOrdID it is; you when not given.")] = "",
+) -> None:
+    """One order's life: terms, requests, executions and every event."""
+    found = ctl.api.order(key, client)
+    wanted = pb.EventFilter(symbol=found.order.symbol, venue=found.order.venue)
+    history = ctl.api.history(1, found.as_of_seq, wanted)
+    events = [event for event in history if event.order.order_id == found.order.order_id]
+    document = {
+        "order": found.order,
+        "requests": list(found.requests),
+        "executions": list(found.executions),
+        "events": events,
+    }
+    ctl.show(document, tables.order_life(found, events, ctl.now_ns))
+
+
+@command(app, "executions")
+def executions(
+    ctl: Ctl, account: Account = "", strategy: Strategy = "", symbol: Symbol = "", venue: Venue = "", limit: Limit = 50
+) -> None:
+    """The newest executions, corrections and busts."""
+    wanted = pb.EventFilter(account=account, strategy=strategy, symbol=symbol, venue=venue, types=EXECUTIONS)
+    events, _ = ctl.api.newest(limit, wanted)
+    ctl.show({"executions": events}, tables.executions(events, ctl.now_ns))
+
+
+@command(app, "positions")
+def positions(ctl: Ctl, account: Account = "", strategy: Strategy = "", symbol: Symbol = "") -> None:
+    """Positions per account, strategy and instrument."""
+    message = ctl.api.positions(pb.ListPositionsRequest(account=account, strategy=strategy, symbol=symbol))
+    ctl.show(message, tables.positions(message.positions))
+
+
+@command(app, "events")
+def events(
+    ctl: Ctl,
+    from_seq: Annotated[int | None, typer.Option("--from", min=1, help="The first sequence number wanted.")] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with what happens from now on, until Ctrl-C.")
+    ] = False,
+    account: Account = "",
+    strategy: Strategy = "",
+    symbol: Symbol = "",
+    venue: Venue = "",
+    kind: Annotated[list[str] | None, typer.Option("--type", help="Only of this type; may be given again.")] = None,
+    limit: Limit = 50,
+) -> None:
+    """Events: the newest, or with --from all from there on."""
+    wanted = pb.EventFilter(account=account, strategy=strategy, symbol=symbol, venue=venue, types=_types(kind or ()))
+    if from_seq is None:
+        past, last_seq = ctl.api.newest(limit, wanted)
+        ctl.show_events(past, tables.event_line)
+        from_seq = last_seq + 1
+    elif not follow:
+        ctl.show_events(ctl.api.history(from_seq, ctl.api.last_seq(), wanted), tables.event_line)
+    if follow:
+        with contextlib.suppress(KeyboardInterrupt):
+            ctl.show_events(ctl.api.follow(from_seq, wanted), tables.event_line)
+
+
+@command(app, "set-aside")
+def set_aside(ctl: Ctl) -> None:
+    """Reports from venues that fit no order or could not be understood."""
+    message = ctl.api.set_aside()
+    ctl.show(message, tables.set_aside(message.reports, message.total, ctl.now_ns))
+
+
+@command(app, "top")
+def top(
+    ctl: Ctl,
+    interval_s: Annotated[float, typer.Option("--interval", min=0.1, max=60, help="Seconds between looks.")] = 1.0,
+) -> None:
+    """A live view, until q or Ctrl-C. Without a terminal, how things stand once."""
+    ctl_top.run(ctl, interval_s)
+
+
+# --- Acting -----------------------------------------------------------------------------------------------------------
+
+
+@command(app, "halt")
+def halt(ctl: Ctl, symbol: SymbolName, reason: Why) -> None:
+    """Refuse new orders in an instrument; cancels still pass."""
+    _act(ctl, pb.HaltInstrumentRequest(symbol=symbol, reason=reason), f"{symbol} is halted")
+
+
+@command(app, "resume")
+def resume(ctl: Ctl, symbol: SymbolName, reason: Why) -> None:
+    """Let an instrument trade again."""
+    _act(ctl, pb.ResumeInstrumentRequest(symbol=symbol, reason=reason), f"{symbol} trades again")
+
+
+@command(session_app, "logon")
+def logon(ctl: Ctl, venue: VenueName, reason: Why, yes: Yes = False) -> None:
+    """Connect and log on."""
+    _confirm(f"Log on to {venue}?", yes=yes)
+    _act(ctl, pb.LogonRequest(venue=venue, reason=reason), f"{venue}: logon asked for")
+
+
+@command(session_app, "logout")
+def logout(ctl: Ctl, venue: VenueName, reason: Why, yes: Yes = False) -> None:
+    """Log out and stay away until an operator's logon. No order is canceled by it."""
+    _confirm(
+        f"Log out from {venue}? Its orders go on working there, and their reports wait for the next logon.", yes=yes
+    )
+    _act(ctl, pb.LogoutRequest(venue=venue, reason=reason), f"{venue}: logout asked for")
+
+
+@command(session_app, "set-sequence")
+def set_sequence(
+    ctl: Ctl,
+    venue: VenueName,
+    reason: Why,
+    next_sender: Annotated[int | None, typer.Option(min=1, help="The next MsgSeqNum(34) that we send.")] = None,
+    next_target: Annotated[int | None, typer.Option(min=1, help="The next MsgSeqNum(34) that we expect.")] = None,
+    yes: Yes = False,
+) -> None:
+    """Set sequence numbers of the FIX session."""
+    if next_sender is None and next_target is None:
+        fail("nothing to set: give --next-sender, --next-target or both", USAGE)
+    _confirm(f"Set the sequence numbers of {venue}? A number that is too high hides messages from one side.", yes=yes)
+    request = pb.SetSequenceNumbersRequest(
+        venue=venue, reason=reason, next_sender_msg_seq_num=next_sender, next_target_msg_seq_num=next_target
+    )
+    _act(ctl, request, f"{venue}: sequence numbers set")
+
+
+def main() -> None:
+    """The console script `gatewayctl`."""
+    # What goes wrong is told by `explain`; the notes that gRPC's core writes beside it would only disturb.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    app()
+
+
+def _act(ctl: Ctl, request: Any, done: str) -> None:
+    reply = ctl.api.administer(request)
+    ctl.show(reply, f"{done} (event {reply.seq})")
+
+
+def _confirm(question: str, *, yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        fail("this asks before it acts, and there is no terminal to ask on: add --yes", USAGE)
+    if not typer.confirm(question):
+        fail("nothing was done", USAGE)
+
+
+def _ord_status(name: str) -> Any:
+    wanted = name.upper().replace("-", "_")
+    known = [each.removeprefix("ORD_STATUS_") for each, number in pb.OrdStatus.items() if number]
+    if wanted not in known:
+        fail(f"there is no OrdStatus {wanted}; there are: {', '.join(known).lower()}", USAGE)
+    return pb.OrdStatus.Value(f"ORD_STATUS_{wanted}")
+
+
+def _types(names: list[str] | tuple[()]) -> list[Any]:
+    try:
+        return event_types(names)
+    except ValueError as error:
+        fail(str(error), USAGE)

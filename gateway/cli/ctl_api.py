@@ -1,0 +1,173 @@
+"""How `gatewayctl` talks to a gateway: one connection in the name of one client, and failures in words that help."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Self
+
+import grpc
+from google.protobuf.message import Message
+
+from gateway.client.errors import of_call
+from gateway.pb.v1 import gateway_pb2 as pb
+from gateway.pb.v1 import gateway_pb2_grpc
+
+REFUSED = 1
+UNREACHABLE = 3
+
+EXECUTIONS = (pb.ORDER_FILLED, pb.EXECUTION_CORRECTED, pb.EXECUTION_BUSTED)
+
+_TIMEOUT_S = 10.0
+_HISTORY_TIMEOUT_S = 300.0
+_PAGE = 1_000
+_WINDOW = 2_000
+
+
+class Api:
+    """A connection to one gateway. Every method raises grpc.RpcError, which `explain` puts into words."""
+
+    def __init__(self, address: str, client_id: str) -> None:
+        self.address = address
+        self.client_id = client_id
+        self._metadata = (("client-id", client_id),)
+        self._channel = grpc.insecure_channel(address)
+        stubs: Any = gateway_pb2_grpc  # protoc gives the services no types.
+        self._orders = stubs.OrderServiceStub(self._channel)
+        self._events = stubs.EventServiceStub(self._channel)
+        self._positions = stubs.PositionServiceStub(self._channel)
+        self._admin = stubs.AdminServiceStub(self._channel)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._channel.close()
+
+    def overview(self) -> pb.GetOverviewResponse:
+        """The gateway at a glance."""
+        reply: pb.GetOverviewResponse = self._call(self._admin.GetOverview, pb.GetOverviewRequest())
+        return reply
+
+    def sessions(self) -> pb.ListSessionsResponse:
+        """All FIX sessions."""
+        reply: pb.ListSessionsResponse = self._call(self._admin.ListSessions, pb.ListSessionsRequest())
+        return reply
+
+    def administer(self, request: Message) -> pb.AdminReply:
+        """Carry out one administrative request, such as a LogonRequest."""
+        method = getattr(self._admin, request.DESCRIPTOR.name.removesuffix("Request"))
+        reply: pb.AdminReply = self._call(method, request)
+        return reply
+
+    def set_aside(self) -> pb.ListSetAsideResponse:
+        """The reports that are set aside."""
+        reply: pb.ListSetAsideResponse = self._call(self._admin.ListSetAside, pb.ListSetAsideRequest())
+        return reply
+
+    def positions(self, request: pb.ListPositionsRequest) -> pb.ListPositionsResponse:
+        """Positions that fit."""
+        reply: pb.ListPositionsResponse = self._call(self._positions.ListPositions, request)
+        return reply
+
+    def orders(self, request: pb.ListOrdersRequest, limit: int) -> pb.ListOrdersResponse:
+        """At most `limit` orders that fit, from as many pages as it takes; `next_page_token` leads to the rest."""
+        found = pb.ListOrdersResponse(next_page_token=request.page_token)
+        while len(found.orders) < limit:
+            request.page_size, request.page_token = min(_PAGE, limit - len(found.orders)), found.next_page_token
+            page: pb.ListOrdersResponse = self._call(self._orders.ListOrders, request)
+            found.orders.extend(page.orders)
+            found.next_page_token, found.as_of_seq = page.next_page_token, page.as_of_seq
+            if not page.next_page_token:
+                break
+        return found
+
+    def order(self, key: str, owner: str) -> pb.GetOrderResponse:
+        """One order by its order_id or, failing that, by any ClOrdID(11) of its chain; `owner` says whose ClOrdID."""
+        try:
+            reply: pb.GetOrderResponse = self._call(self._orders.GetOrder, pb.GetOrderRequest(order_id=key))
+        except grpc.RpcError as error:
+            if error.code() not in {grpc.StatusCode.NOT_FOUND, grpc.StatusCode.INVALID_ARGUMENT}:
+                raise
+            reply = self._call(self._orders.GetOrder, pb.GetOrderRequest(cl_ord_id=key, client_id=owner))
+        return reply
+
+    def last_seq(self) -> int:
+        """The journal's last sequence number. Any client may ask."""
+        reply: pb.ListOrdersResponse = self._call(self._orders.ListOrders, pb.ListOrdersRequest(page_size=1))
+        return reply.as_of_seq
+
+    def follow(self, from_seq: int | None, wanted: pb.EventFilter) -> Iterator[pb.Event]:
+        """Events that fit, as they come, without an end; from now on where `from_seq` is None."""
+        for response in self._subscribe(from_seq, wanted, None):
+            yield from response.events
+
+    def history(self, from_seq: int, to_seq: int, wanted: pb.EventFilter) -> Iterator[pb.Event]:
+        """Events that fit between two sequence numbers, both included; `to_seq` must have been reached already."""
+        if from_seq > to_seq:
+            return
+        for response in self._subscribe(from_seq, wanted, _HISTORY_TIMEOUT_S):
+            yield from (event for event in response.events if event.seq <= to_seq)
+            if response.next_seq > to_seq:
+                return
+
+    def newest(self, limit: int, wanted: pb.EventFilter) -> tuple[list[pb.Event], int]:
+        """The newest events that fit, oldest first, and the journal's last sequence number.
+
+        Looks back only as far as needed.
+        """
+        last_seq = self.last_seq()
+        found: list[pb.Event] = []
+        end, width = last_seq, _WINDOW
+        while end >= 1 and len(found) < limit:
+            start = max(1, end - width + 1)
+            found = [*self.history(start, end, wanted), *found]
+            end, width = start - 1, width * 4
+        return found[-limit:], last_seq
+
+    def _subscribe(
+        self, from_seq: int | None, wanted: pb.EventFilter, timeout_s: float | None
+    ) -> Iterator[pb.SubscribeResponse]:
+        request = pb.SubscribeRequest(from_seq=from_seq, filter=wanted)
+        stream = self._events.Subscribe(request, metadata=self._metadata, timeout=timeout_s)
+        try:
+            yield from stream
+        finally:
+            stream.cancel()
+
+    def _call(self, method: Any, request: Message) -> Any:
+        return method(request, metadata=self._metadata, timeout=_TIMEOUT_S)
+
+
+def explain(error: grpc.RpcError, address: str, client_id: str) -> tuple[str, int]:
+    """What went wrong and what to do about it, in one line, and the exit code that goes with it."""
+    failure = of_call(error)
+    match failure.code:
+        case grpc.StatusCode.UNAVAILABLE if not failure.reason:
+            return f"cannot reach {address}: {_NOT_THERE}", UNREACHABLE
+        case grpc.StatusCode.DEADLINE_EXCEEDED:
+            return f"{address} gave no answer in time; is it overloaded or stopping? Look at its log", UNREACHABLE
+        case grpc.StatusCode.UNIMPLEMENTED:
+            return f"{address} does not know this request: it runs another version, or is no gateway", REFUSED
+    field = f" ({failure.field})" if failure.field else ""
+    hint = _HINTS.get(failure.code, "").format(client_id=client_id)
+    return f"{failure.reason or failure.code.name}{field}: {failure.text}{hint}", REFUSED
+
+
+_NOT_THERE = (
+    "is the gateway running? Start it with: gateway serve --config FILE, "
+    "or name its address with --address or GATEWAY_ADDRESS"
+)
+_WHO = "; you are {client_id!r}, name another with --client-id or GATEWAY_CLIENT_ID"
+_HINTS = {grpc.StatusCode.UNAUTHENTICATED: _WHO, grpc.StatusCode.PERMISSION_DENIED: _WHO}
+
+
+def event_types(names: Sequence[str]) -> list[Any]:
+    """Event types by their names, in any case, with "-" for "_".
+
+    Raises:
+        ValueError: there is no such type; the message lists them all.
+    """
+    wanted = [name.upper().replace("-", "_") for name in names]
+    known = [name for name, number in pb.EventType.items() if number]
+    for name in wanted:
+        if name not in known:
+            raise ValueError(f"there is no event type {name}; there are: {', '.join(known).lower()}")
+    return [pb.EventType.Value(name) for name in wanted]

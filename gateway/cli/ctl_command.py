@@ -1,0 +1,104 @@
+"""What every command of `gatewayctl` has in common: the options of the connection, --json, and failures told well."""
+
+import inspect
+import json
+import time
+from collections.abc import Callable, Iterable
+from inspect import Parameter
+from typing import Annotated, Any, NoReturn
+
+import grpc
+import typer
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from gateway.cli.ctl_api import Api, explain
+from gateway.cli.layout import output
+from gateway.pb.v1 import gateway_pb2 as pb
+
+USAGE = 2
+
+Document = Message | dict[str, Any]
+"""What is printed for programs: one message of the API, or several by name (also lists of them)."""
+
+Address = Annotated[
+    str, typer.Option(envvar="GATEWAY_ADDRESS", help="Where the gateway's API listens: HOST:PORT or unix:/PATH.")
+]
+ClientId = Annotated[str, typer.Option(envvar="GATEWAY_CLIENT_ID", help="Who you are; most commands need an operator.")]
+Json = Annotated[bool, typer.Option("--json", help="For programs: one JSON document, or one line an event.")]
+
+_COMMON = (
+    Parameter("address", Parameter.KEYWORD_ONLY, default="127.0.0.1:7001", annotation=Address),
+    Parameter("client_id", Parameter.KEYWORD_ONLY, default="ops", annotation=ClientId),
+    Parameter("as_json", Parameter.KEYWORD_ONLY, default=False, annotation=Json),
+)
+
+
+class Ctl:
+    """One run of a command: the connection, and where to print."""
+
+    def __init__(self, api: Api, *, as_json: bool) -> None:
+        self.api = api
+        self.as_json = as_json
+        self.console = output()
+        self.now_ns = time.time_ns()
+
+    def show(self, document: Document, *tables: RenderableType) -> None:
+        """The document for programs, or its tables for people."""
+        if self.as_json:
+            print(to_json(document, indent=2))
+        else:
+            for table in tables:
+                self.console.print(table, markup=False)
+
+    def show_events(self, events: Iterable[pb.Event], line: Callable[[pb.Event, int], Text]) -> None:
+        """Events one by one, as they come."""
+        for event in events:
+            if self.as_json:
+                print(to_json(event), flush=True)
+            else:
+                self.console.print(line(event, time.time_ns()), soft_wrap=True)
+
+
+def command(app: typer.Typer, name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Make a function whose first argument is a `Ctl` into a command that also has the common options."""
+
+    def register(run: Callable[..., None]) -> Callable[..., None]:
+        own = list(inspect.signature(run).parameters.values())[1:]
+
+        def wrapper(*, address: str, client_id: str, as_json: bool, **given: Any) -> None:
+            with Api(address, client_id) as api:
+                try:
+                    run(Ctl(api, as_json=as_json), **given)
+                except grpc.RpcError as error:
+                    fail(*explain(error, address, client_id))
+
+        keywords = [parameter.replace(kind=Parameter.KEYWORD_ONLY) for parameter in own]
+        wrapper.__signature__ = inspect.Signature([*keywords, *_COMMON])  # type: ignore[attr-defined]
+        wrapper.__doc__ = run.__doc__
+        app.command(name)(wrapper)
+        return run
+
+    return register
+
+
+def fail(text: str, code: int) -> NoReturn:
+    """End with a message on standard error."""
+    console = Console(stderr=True, highlight=False)
+    console.print(Text.assemble(("error: ", "bold red"), text), soft_wrap=True)
+    raise typer.Exit(code)
+
+
+def to_json(document: Document, indent: int | None = None) -> str:
+    """The API's own JSON: FIX's field names, decimals and 64-bit numbers as text, enums by name."""
+    return json.dumps(_plain(document), indent=indent, ensure_ascii=False)
+
+
+def _plain(part: Any) -> Any:
+    if isinstance(part, dict):
+        return {name: _plain(value) for name, value in part.items()}
+    if isinstance(part, list):
+        return [_plain(value) for value in part]
+    return MessageToDict(part, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)

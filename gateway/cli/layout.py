@@ -1,0 +1,114 @@
+"""How tables of this project look on a terminal: every value whole on one line, for as many columns as fit."""
+
+from collections.abc import Iterable, Sequence
+
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.table import Table
+from rich.text import Text
+
+_GAP = 2
+_FOLDED_WIDTH = 24
+# Wide enough for every table: what is not read on a terminal must not be cut to fit one.
+_WIDTH_WITHOUT_TERMINAL = 240
+
+
+class Columns:
+    """A table that leaves out whole columns where the terminal is too narrow, and names them beside its title.
+
+    Columns without a single value go first, then those of `spare` from its beginning. When that is not enough, and
+    wherever nobody looks at a terminal, values are folded; none is ever cut off.
+
+    Args:
+        title: stands above.
+        names: the columns' headings.
+        right: those that are right-aligned.
+        spare: those that may be left out, the least important first.
+        folds: those whose values may be folded before any column is left out.
+    """
+
+    def __init__(
+        self, title: str, names: Sequence[str], *, right: Sequence[str], spare: Sequence[str], folds: Sequence[str]
+    ) -> None:
+        self._title = title
+        self._names = names
+        self._right, self._spare, self._folds = right, spare, folds
+        self._rows: list[tuple[Text, ...]] = []
+
+    def add(self, cells: Iterable[str | Text]) -> None:
+        """Add a row. What others wrote is text and never markup."""
+        self._rows.append(tuple(Text(cell) if isinstance(cell, str) else cell for cell in cells))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The title on one line, then the table."""
+        shown = self._fitting(options.max_width) if options.is_terminal else set(self._names)
+        missing = [name for name in self._names if name not in shown and any(self._values(name))]
+        yield self._heading(missing, options.max_width)
+        made = Table(box=box.SIMPLE_HEAD, padding=(0, _GAP - 1, 0, 0), pad_edge=False, show_edge=False)
+        for name in self._names:
+            if name in shown:
+                justify = "right" if name in self._right else "left"
+                made.add_column(Text(name, "dim"), justify=justify, overflow="fold")
+        for cells in self._rows:
+            made.add_row(*(cell for name, cell in zip(self._names, cells, strict=True) if name in shown))
+        yield made
+
+    def _heading(self, missing: list[str], width: int) -> Text:
+        heading = Text(self._title, "bold")
+        if missing:
+            named = f"   without {', '.join(missing)}"
+            fits = cell_len(self._title + named) <= width
+            heading.append(named if fits else f"   without {len(missing)} columns", "not bold dim")
+        return heading
+
+    def _fitting(self, width: int) -> set[str]:
+        widths = {name: self._width(name) for name in self._names}
+        empty = [name for name in self._names if self._rows and not any(self._values(name))]
+        order = [*empty, *(name for name in self._spare if name not in empty)]
+        left_out: list[str] = []
+        while order and self._total(widths, left_out) > width:
+            left_out.append(order.pop(0))
+        for name in reversed(left_out.copy()):
+            back = [each for each in left_out if each != name]
+            if self._total(widths, back) <= width:
+                left_out = back
+        return set(self._names) - set(left_out)
+
+    def _total(self, widths: dict[str, int], left_out: Sequence[str]) -> int:
+        kept = [size for name, size in widths.items() if name not in left_out]
+        return sum(kept) + _GAP * (len(kept) - 1)
+
+    def _width(self, name: str) -> int:
+        widest = max((cell_len(value) for value in self._values(name)), default=0)
+        return max(cell_len(name), min(widest, _FOLDED_WIDTH) if name in self._folds else widest)
+
+    def _values(self, name: str) -> list[str]:
+        index = self._names.index(name)
+        return [cells[index].plain for cells in self._rows]
+
+
+def table(
+    title: str, *names: str, right: Sequence[str] = (), spare: Sequence[str] = (), folds: Sequence[str] = ()
+) -> Columns:
+    """An empty table; `Columns` explains the arguments."""
+    return Columns(title, names, right=right, spare=spare, folds=folds)
+
+
+def row(to: Table | Columns, *cells: str | Text) -> None:
+    """Add a row. What others wrote is text and never markup."""
+    if isinstance(to, Columns):
+        to.add(cells)
+    else:
+        to.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in cells))
+
+
+def apart(*parts: RenderableType) -> RenderableType:
+    """One below the other, with an empty line between."""
+    return Group(*(line for part in parts for line in (part, "")))
+
+
+def output() -> Console:
+    """Standard output: as wide as the terminal, and wide enough for everything where it is none."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(width=_WIDTH_WITHOUT_TERMINAL, highlight=False)

@@ -1,0 +1,72 @@
+"""`gateway`: runs a stack, and looks at its configuration and its journal while it does not run.
+
+Exit codes: 0 a clean stop, 1 a fatal error at run time, 2 the configuration (or the command line) is wrong, 3 the
+journal was refused.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from gateway import __version__
+from gateway.cli import journal
+from gateway.cli.layout import output
+from gateway.cli.summary import summary
+from gateway.config import Config, ConfigError, load
+
+CONFIGURATION_WRONG = 2
+
+app = typer.Typer(
+    name="gateway",
+    help="A FIX order and execution gateway: every order sent once, every fill counted once.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(journal.app, name="journal")
+
+ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="The configuration file (TOML).", show_default=False)]
+
+
+@app.command()
+def serve(config: ConfigFile) -> None:
+    """Run the gateway until SIGINT or SIGTERM.
+
+    Exit codes: 0 clean stop, 1 fatal error at run time, 2 configuration wrong, 3 journal refused.
+    """
+    loaded = _load(config)
+    from gateway.app import serve as run  # noqa: PLC0415  # Brings the FIX engine with it, which no other command needs.
+
+    raise typer.Exit(run(loaded))
+
+
+@app.command("check-config")
+def check_config(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The configuration file (TOML).", show_default=False)],
+) -> None:
+    """Read a configuration as the server would, and say what is in it. Exit code 2 when it cannot be used."""
+    output().print(summary(_load(file)))
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    print(__version__)
+
+
+def main() -> None:
+    """The console script `gateway`."""
+    app()
+
+
+def _load(path: Path) -> Config:
+    try:
+        return load(path)
+    except ConfigError as error:
+        console = Console(stderr=True, highlight=False, soft_wrap=True)
+        for problem in error.problems:
+            console.print("error:", style="bold red", end=" ")
+            console.print(problem, markup=False)
+        raise typer.Exit(CONFIGURATION_WRONG) from None

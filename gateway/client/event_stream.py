@@ -1,0 +1,101 @@
+"""Committed events in order, without gap or duplicate, across lost connections and restarts of the gateway."""
+
+import asyncio
+import logging
+from collections import deque
+from random import Random
+
+import grpc
+
+from gateway.client import wire
+from gateway.client.backoff import Backoff
+from gateway.client.errors import Failure, of_call
+from gateway.client.trade import Metadata, task_is_canceled
+from gateway.client.types import Event
+from gateway.pb.v1 import gateway_pb2 as pb
+from gateway.pb.v1 import gateway_pb2_grpc
+
+_log = logging.getLogger("gateway.client")
+
+
+class EventStream:
+    """An asynchronous iterator over events that never ends by itself. It resumes by itself after any loss, also after
+    it was too slow for the gateway.
+
+    It may be left and taken up again, and a wait for the next event may be canceled (`asyncio.timeout`): nothing is
+    lost by it.
+    """
+
+    def __init__(
+        self,
+        stub: gateway_pb2_grpc.EventServiceStub,
+        metadata: Metadata,
+        random: Random,
+        from_seq: int,
+        event_filter: pb.EventFilter,
+    ) -> None:
+        self.next_seq = from_seq
+        """Where to resume: every event below it that the filter lets through has been handed out. Store it, and pass it
+        as `from_seq` after a restart.
+        """
+        self._stub = stub
+        self._metadata = metadata
+        self._filter = event_filter
+        self._backoff = Backoff(random)
+        self._call: grpc.aio.UnaryStreamCall | None = None
+        self._batch: deque[Event] = deque()
+        self._after_batch = from_seq
+
+    def __aiter__(self) -> "EventStream":
+        return self
+
+    async def __anext__(self) -> Event:
+        """The next event; waits for as long as it takes.
+
+        Raises:
+            NotAllowed, Refused: the gateway does not want this subscription.
+        """
+        while not self._batch:
+            failure = await self._receive()
+            if failure:
+                await self._lost(failure)
+        event = self._batch.popleft()
+        self.next_seq = event.seq + 1 if self._batch else self._after_batch
+        return event
+
+    async def aclose(self) -> None:
+        """End the subscription at the gateway. Iterating again takes it up at `next_seq`."""
+        if self._call is not None:
+            self._call.cancel()
+            self._call = None
+
+    async def _receive(self) -> Failure | None:
+        """Wait for one message of the gateway."""
+        if self._call is None:
+            request = pb.SubscribeRequest(from_seq=self.next_seq, filter=self._filter)
+            self._call = self._stub.Subscribe(request, metadata=self._metadata)
+        try:
+            response = await self._call.read()
+        except grpc.aio.AioRpcError as error:
+            return of_call(error)
+        except asyncio.CancelledError:
+            self._call = None  # Canceling a read ends the whole call in grpc.aio; the next one begins at next_seq.
+            if task_is_canceled():
+                raise
+            return Failure(grpc.StatusCode.CANCELLED, "the gateway canceled the stream", None)
+        if response is grpc.aio.EOF:
+            return Failure(grpc.StatusCode.UNAVAILABLE, "the gateway ended the stream", None)
+        self._backoff.reset()
+        self._batch.extend(wire.event(message) for message in response.events if message.seq >= self.next_seq)
+        self._after_batch = max(self.next_seq, response.next_seq, self._batch[-1].seq + 1 if self._batch else 0)
+        if not self._batch:
+            self.next_seq = self._after_batch
+        return None
+
+    async def _lost(self, failure: Failure) -> None:
+        self._call = None
+        if not failure.is_transient:
+            raise failure.error()
+        delay_s = self._backoff.next_s()
+        _log.warning("Event stream lost at %d (%s); next try in %.2f s", self.next_seq, failure.text, delay_s)
+        await asyncio.sleep(delay_s)

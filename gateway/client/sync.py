@@ -1,0 +1,204 @@
+"""The same client for programs without an event loop: the asynchronous one, on a loop in a thread of its own.
+
+Methods take what their asynchronous namesakes take, return and raise the same, and block. One client may be used from
+several threads.
+"""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from concurrent.futures import Future
+from functools import wraps
+from types import TracebackType
+from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeVar
+
+from gateway.client.client import GatewayClient
+from gateway.client.event_stream import EventStream
+from gateway.client.handle import OrderHandle
+from gateway.client.types import Event, Order
+
+P = ParamSpec("P")
+T = TypeVar("T")
+A = TypeVar("A")
+
+CLOSE_S = 5.0
+
+
+class _Loop:
+    """An event loop in a thread."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="gateway-client", daemon=True)
+        self._thread.start()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run `work` there and wait for it. An interrupt (Ctrl-C) here cancels it there."""
+        future: Future[T] = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(CLOSE_S)
+        self._loop.close()
+
+
+class _Face(Protocol[A]):
+    """What stands in front of an asynchronous object."""
+
+    _loop: _Loop
+    _behind: A
+
+
+def _blocking(
+    method: Callable[Concatenate[A, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[_Face[A], P], T]:
+    @wraps(method)
+    def call(self: _Face[A], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._loop.run(method(self._behind, *args, **kwargs))
+
+    return call
+
+
+def _giving_handle(
+    method: Callable[Concatenate[GatewayClient, P], Coroutine[Any, Any, OrderHandle]],
+) -> Callable[Concatenate[_Face[GatewayClient], P], "SyncOrderHandle"]:
+    @wraps(method)
+    def call(self: _Face[GatewayClient], /, *args: P.args, **kwargs: P.kwargs) -> SyncOrderHandle:
+        return SyncOrderHandle(self._loop, self._loop.run(method(self._behind, *args, **kwargs)))
+
+    return call
+
+
+def _iterating(
+    method: Callable[Concatenate[GatewayClient, P], AsyncIterator[Order]],
+) -> Callable[Concatenate[_Face[GatewayClient], P], Iterator[Order]]:
+    @wraps(method)
+    def call(self: _Face[GatewayClient], /, *args: P.args, **kwargs: P.kwargs) -> Iterator[Order]:
+        orders = method(self._behind, *args, **kwargs)
+        while (order := self._loop.run(_next(orders))) is not None:
+            yield order
+
+    return call
+
+
+async def _next(items: AsyncIterator[T]) -> T | None:
+    return await anext(items, None)
+
+
+def _streaming(
+    method: Callable[Concatenate[GatewayClient, P], EventStream],
+) -> Callable[Concatenate[_Face[GatewayClient], P], "SyncEventStream"]:
+    @wraps(method)
+    def call(self: _Face[GatewayClient], /, *args: P.args, **kwargs: P.kwargs) -> SyncEventStream:
+        async def make() -> EventStream:  # On the loop, where the position that it begins at is read.
+            return method(self._behind, *args, **kwargs)
+
+        return SyncEventStream(self._loop, self._loop.run(make()))
+
+    return call
+
+
+class SyncOrderHandle:
+    """`OrderHandle`, blocking."""
+
+    def __init__(self, loop: _Loop, handle: OrderHandle) -> None:
+        self._loop = loop
+        self._behind = handle
+        self.cl_ord_id = handle.cl_ord_id
+
+    def __repr__(self) -> str:
+        return repr(self._behind)
+
+    @property
+    def order(self) -> Order:
+        """The latest view of the order."""
+        return self._behind.order
+
+    cancel = _blocking(OrderHandle.cancel)
+    replace = _blocking(OrderHandle.replace)
+    executions = _blocking(OrderHandle.executions)
+    wait_for = _blocking(OrderHandle.wait_for)
+    done = _blocking(OrderHandle.done)
+    settled = _blocking(OrderHandle.settled)
+
+
+class SyncEventStream:
+    """`EventStream`, blocking: an iterator that never ends by itself."""
+
+    def __init__(self, loop: _Loop, stream: EventStream) -> None:
+        self._loop = loop
+        self._behind = stream
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Event:
+        return self._loop.run(self._behind.__anext__())
+
+    def next(self, timeout_s: float) -> Event | None:
+        """The next event, or None when there is none within `timeout_s` seconds."""
+        return self._loop.run(self._next_within(timeout_s))
+
+    @property
+    def next_seq(self) -> int:
+        """Where to resume (`EventStream.next_seq`)."""
+        return self._behind.next_seq
+
+    def close(self) -> None:
+        """End the subscription (`EventStream.aclose`)."""
+        self._loop.run(self._behind.aclose())
+
+    async def _next_within(self, timeout_s: float) -> Event | None:
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await anext(self._behind)
+        except TimeoutError:
+            return None
+
+
+class SyncGatewayClient:
+    """`GatewayClient` for programs without an event loop. Use it as `with`; what it is made with and what its methods
+    do is said there.
+    """
+
+    def __init__(self, address: str, *, client_id: str, key_prefix: str | None = None, timeout_s: float = 10.0) -> None:
+        self._behind = GatewayClient(address, client_id=client_id, key_prefix=key_prefix, timeout_s=timeout_s)
+
+    def __enter__(self) -> Self:
+        """Connect (`GatewayClient.__aenter__`)."""
+        self._loop = _Loop()
+        try:
+            self._loop.run(self._behind.__aenter__())
+        except BaseException:
+            self._loop.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Disconnect (`GatewayClient.__aexit__`)."""
+        try:
+            self._loop.run(self._behind.__aexit__(kind, error, trace))
+        finally:
+            self._loop.stop()
+
+    def new_cl_ord_id(self) -> str:
+        """A new key (`GatewayClient.new_cl_ord_id`)."""
+        return self._behind.new_cl_ord_id()
+
+    submit = _giving_handle(GatewayClient.submit)
+    attach = _giving_handle(GatewayClient.attach)
+    replace = _blocking(GatewayClient.replace)
+    cancel = _blocking(GatewayClient.cancel)
+    mass_cancel = _blocking(GatewayClient.mass_cancel)
+    request_order_status = _blocking(GatewayClient.request_order_status)
+    get_order = _blocking(GatewayClient.get_order)
+    positions = _blocking(GatewayClient.positions)
+    list_orders = _iterating(GatewayClient.list_orders)
+    events = _streaming(GatewayClient.events)

@@ -1,0 +1,180 @@
+"""Between the messages of proto/gateway/v1 and the client's own types."""
+
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from gateway.client.types import (
+    CommandReply,
+    Event,
+    EventType,
+    Execution,
+    Order,
+    OrderDetail,
+    OrderRequest,
+    Position,
+)
+from gateway.core.types import OrdStatus, OrdType, Side, TimeInForce
+from gateway.pb.v1 import gateway_pb2 as pb
+
+Number = Decimal | int | str
+"""A price or quantity: exact. A float is refused, because it is not the number that was typed."""
+
+_E = TypeVar("_E", bound=StrEnum)
+
+
+def _from_wire(enum: type[_E], wire: Any, prefix: str) -> dict[int, _E]:
+    """The wire's numbers to ours, by name: ORD_STATUS_FILLED is OrdStatus.FILLED."""
+    return {wire.Value(prefix + member.name): member for member in enum}
+
+
+_SIDE = _from_wire(Side, pb.Side, "SIDE_")
+_ORD_TYPE = _from_wire(OrdType, pb.OrdType, "ORD_TYPE_")
+_TIME_IN_FORCE = _from_wire(TimeInForce, pb.TimeInForce, "TIME_IN_FORCE_")
+_ORD_STATUS = _from_wire(OrdStatus, pb.OrdStatus, "ORD_STATUS_")
+_EVENT_TYPE = {pb.EventType.Value(member.value): member for member in EventType}
+_SIDE_TO_WIRE = {ours: wire for wire, ours in _SIDE.items()}
+_ORD_TYPE_TO_WIRE = {ours: wire for wire, ours in _ORD_TYPE.items()}
+_TIME_IN_FORCE_TO_WIRE = {ours: wire for wire, ours in _TIME_IN_FORCE.items()}
+_ORD_STATUS_TO_WIRE = {ours: wire for wire, ours in _ORD_STATUS.items()}
+_EVENT_TYPE_TO_WIRE = {ours: wire for wire, ours in _EVENT_TYPE.items()}
+
+
+def number(value: Number, name: str) -> str:
+    """The text of a price or quantity as it travels. The gateway, not the client, judges whether it is a good one.
+
+    Raises:
+        TypeError: a float, or something else that is not exact.
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if type(value) is int:
+        return str(value)
+    kind = type(value).__name__
+    raise TypeError(f"{name}: a Decimal, int or str is expected, not {kind} (prices and quantities are exact)")
+
+
+def optional(value: Number | None, name: str) -> str | None:
+    """As `number`; None stays None: the field is not given."""
+    return None if value is None else number(value, name)
+
+
+def side_to_wire(side: Side | None) -> Any:
+    """None is "any side"."""
+    return pb.SIDE_UNSPECIFIED if side is None else _SIDE_TO_WIRE[side]
+
+
+def ord_type_to_wire(ord_type: OrdType) -> Any:
+    return _ORD_TYPE_TO_WIRE[ord_type]
+
+
+def time_in_force_to_wire(time_in_force: TimeInForce | None) -> Any:
+    """None is DAY on a new order and "as it is" on a replace."""
+    return pb.TIME_IN_FORCE_UNSPECIFIED if time_in_force is None else _TIME_IN_FORCE_TO_WIRE[time_in_force]
+
+
+def ord_status_to_wire(ord_status: OrdStatus) -> Any:
+    return _ORD_STATUS_TO_WIRE[ord_status]
+
+
+def event_type_to_wire(event_type: EventType) -> Any:
+    return _EVENT_TYPE_TO_WIRE[event_type]
+
+
+def order(message: pb.Order) -> Order:
+    """An order, its terms flattened into it."""
+    terms = message.terms
+    return Order(
+        order_id=message.order_id,
+        client_id=message.client_id,
+        cl_ord_id=message.cl_ord_id,
+        symbol=message.symbol,
+        venue=message.venue,
+        side=_SIDE[message.side],
+        ord_type=_ORD_TYPE[message.ord_type],
+        ord_status=_ORD_STATUS[message.ord_status],
+        order_qty=Decimal(terms.order_qty),
+        cum_qty=Decimal(message.cum_qty),
+        leaves_qty=Decimal(message.leaves_qty),
+        avg_px=Decimal(message.avg_px),
+        time_in_force=_TIME_IN_FORCE.get(terms.time_in_force, TimeInForce.DAY),
+        price=Decimal(terms.price) if terms.HasField("price") else None,
+        stop_px=Decimal(terms.stop_px) if terms.HasField("stop_px") else None,
+        expire_time_ns=terms.expire_time_ns if terms.HasField("expire_time_ns") else None,
+        max_floor=Decimal(terms.max_floor) if terms.HasField("max_floor") else None,
+        account=message.account,
+        strategy=message.strategy,
+        exec_inst=message.exec_inst,
+        venue_order_id=message.venue_order_id,
+        pending=tuple(message.pending),
+        in_doubt=message.in_doubt,
+        cash_order_qty=Decimal(terms.cash_order_qty) if terms.HasField("cash_order_qty") else None,
+    )
+
+
+def event(message: pb.Event) -> Event:
+    return Event(
+        seq=message.seq,
+        time_ns=message.time_ns,
+        type=_EVENT_TYPE.get(message.type, EventType.UNSPECIFIED),
+        order=order(message.order) if message.HasField("order") else None,
+        cl_ord_id=message.cl_ord_id,
+        exec_id=message.exec_id,
+        exec_ref_id=message.exec_ref_id,
+        last_qty=Decimal(message.last_qty) if message.last_qty else None,
+        last_px=Decimal(message.last_px) if message.last_px else None,
+        trade_date=message.trade_date,
+        transact_time_ns=message.transact_time_ns,
+        reason=message.reason,
+        text=message.text,
+        venue=message.venue,
+        symbol=message.symbol,
+        field=message.field,
+    )
+
+
+def reply(message: pb.CommandReply) -> CommandReply:
+    return CommandReply(message.cl_ord_id, message.order_id, message.seq, message.repeated, message.requested)
+
+
+def execution(message: pb.Execution) -> Execution:
+    return Execution(
+        exec_id=message.exec_id,
+        trade_date=message.trade_date,
+        last_qty=Decimal(message.last_qty),
+        last_px=Decimal(message.last_px),
+        exec_ref_id=message.exec_ref_id,
+        in_force=message.in_force,
+        time_ns=message.time_ns,
+        kind=message.kind,
+    )
+
+
+def detail(message: pb.GetOrderResponse) -> OrderDetail:
+    requests = (
+        OrderRequest(r.cl_ord_id, r.venue_cl_ord_id, r.kind, r.state, r.in_doubt, r.text) for r in message.requests
+    )
+    return OrderDetail(
+        order=order(message.order),
+        executions=tuple(map(execution, message.executions)),
+        requests=tuple(requests),
+        as_of_seq=message.as_of_seq,
+        executions_total=message.executions_total,
+    )
+
+
+def position(message: pb.Position) -> Position:
+    return Position(
+        account=message.account,
+        strategy=message.strategy,
+        symbol=message.symbol,
+        currency=message.currency,
+        net_qty=Decimal(message.net_qty),
+        avg_entry_px=Decimal(message.avg_entry_px),
+        realized_pnl=Decimal(message.realized_pnl),
+        multiplier=Decimal(message.multiplier),
+        bought_qty=Decimal(message.bought_qty),
+        sold_qty=Decimal(message.sold_qty),
+    )

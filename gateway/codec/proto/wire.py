@@ -1,0 +1,88 @@
+"""Protobuf's wire format where the library's objects are not enough: splicing encoded events, naming what is broken.
+
+An event is encoded once for all its readers; a response is then a join of bytes. Protobuf guarantees this: the encoding
+of a repeated message field is its tag, its length and its bytes, one after the other.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.unknown_fields import UnknownFieldSet
+
+from gateway.pb.v1 import gateway_pb2 as pb
+
+_LENGTH_DELIMITED = 2
+_VARINT = 0
+
+
+def _tag(message: Any, field: str, wire_type: int) -> bytes:
+    return varint(message.DESCRIPTOR.fields_by_name[field].number << 3 | wire_type)
+
+
+def varint(number: int) -> bytes:
+    """A whole number, not negative, as protobuf writes it."""
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def framed(message: Message) -> bytes:
+    """A message with its length before it: what follows the tag of a field that holds it."""
+    body = message.SerializeToString()
+    return varint(len(body)) + body
+
+
+_SUBSCRIBE_EVENTS = _tag(pb.SubscribeResponse, "events", _LENGTH_DELIMITED)
+_SUBSCRIBE_NEXT_SEQ = _tag(pb.SubscribeResponse, "next_seq", _VARINT)
+_TRADE_EVENTS = _tag(pb.TradeResponse, "events", _LENGTH_DELIMITED)
+_TRADE_NEXT_SEQ = _tag(pb.TradeResponse, "next_seq", _VARINT)
+
+
+def subscribe_response(events: Sequence[bytes], next_seq: int) -> bytes:
+    """An encoded SubscribeResponse of framed events."""
+    return _SUBSCRIBE_EVENTS.join((b"", *events)) + _SUBSCRIBE_NEXT_SEQ + varint(next_seq)
+
+
+def trade_response(events: Sequence[bytes], next_seq: int) -> bytes:
+    """An encoded TradeResponse of framed events."""
+    return _TRADE_EVENTS.join((b"", *events)) + _TRADE_NEXT_SEQ + varint(next_seq)
+
+
+def broken_text_field(message: Any, data: bytes) -> str:
+    """The path of the first text field whose bytes are not UTF-8; empty when the message is broken in another way.
+
+    `message` is the descriptor of its type. Protobuf refuses such a message as a whole without saying where. A message
+    type without fields takes everything as unknown fields, which can be looked through.
+    """
+    shell = pb.ListSessionsRequest()
+    try:
+        shell.ParseFromString(data)
+    except DecodeError:
+        return ""
+    for unknown in UnknownFieldSet(shell):  # type: ignore[attr-defined]  # The stub forgot __iter__.
+        field = message.fields_by_number.get(unknown.field_number)
+        if field is not None and unknown.wire_type == _LENGTH_DELIMITED and (path := _broken(field, unknown.data)):
+            return path
+    return ""
+
+
+def _broken(field: FieldDescriptor, data: bytes) -> str:
+    if field.type == FieldDescriptor.TYPE_STRING:
+        return "" if _is_utf8(data) else field.name
+    if field.message_type is None:
+        return ""
+    inner = broken_text_field(field.message_type, data)
+    return f"{field.name}.{inner}" if inner else ""
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

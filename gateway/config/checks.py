@@ -1,0 +1,196 @@
+"""What one key has to say about another: names that must exist, things that must differ, files that must be there."""
+
+import difflib
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import TypeVar
+from zoneinfo import ZoneInfo, available_timezones
+
+from gateway.config.sections import (
+    ClientConfig,
+    Config,
+    DialectConfig,
+    InstrumentConfig,
+    TradingSessionConfig,
+    VenueConfig,
+)
+from gateway.config.shape import Problem
+from gateway.resources import fix_spec_path
+
+Item = TypeVar("Item")
+
+# The kernel's limit for the path of a Unix socket, in bytes, without the closing zero.
+_SOCKET_PATH_BYTES = 107
+# BeginString, BodyLength, CheckSum, MsgSeqNum, MsgType, PossDupFlag, SenderCompID, SendingTime, TargetCompID,
+# PossResend, OrigSendingTime.
+_SESSION_TAGS = frozenset({"8", "9", "10", "34", "35", "43", "49", "52", "56", "97", "122"})
+# Account, ClOrdID, ExecInst, HandlInst, OrderID, OrderQty, OrdType, OrigClOrdID, Price, Side, Symbol, TimeInForce,
+# TransactTime, StopPx, ExDestination, MaxFloor, LocateReqd, ExpireTime, CashOrderQty.
+_ORDER_TAGS = frozenset(
+    {
+        "1",
+        "11",
+        "18",
+        "21",
+        "37",
+        "38",
+        "40",
+        "41",
+        "44",
+        "54",
+        "55",
+        "59",
+        "60",
+        "99",
+        "100",
+        "111",
+        "114",
+        "126",
+        "152",
+    }
+)
+
+
+def check(config: Config) -> Iterator[Problem]:
+    """Every problem of a configuration whose single values are already known to have the right form."""
+    yield from _unique("clients[{}].id", [client.id for client in config.clients])
+    yield from _unique("venues[{}].name", [venue.name for venue in config.venues])
+    yield from _unique("instruments[{}].symbol", [instrument.symbol for instrument in config.instruments])
+    yield from _unique("trading_sessions[{}].name", [session.name for session in config.trading_sessions])
+    yield from _each("clients", config.clients, _client)
+    accounts = {account for client in config.clients for account in client.accounts}
+    yield from _each("venues", config.venues, lambda key, venue: _venue(key, venue, accounts))
+    yield from _fix_sessions(config.venues)
+    yield from _each("trading_sessions", config.trading_sessions, _trading_session)
+    venues = [venue.name for venue in config.venues]
+    sessions = [session.name for session in config.trading_sessions]
+    yield from _each("instruments", config.instruments, lambda key, item: _instrument(key, item, venues, sessions))
+    yield from _symbols_at_venues(config.instruments)
+    yield from _listeners(config)
+
+
+def _each(name: str, items: Iterable[Item], one: Callable[[str, Item], Iterator[Problem]]) -> Iterator[Problem]:
+    for place, item in enumerate(items):
+        yield from one(f"{name}[{place}]", item)
+
+
+def _unique(key: str, values: Sequence[str]) -> Iterator[Problem]:
+    for place, value in enumerate(values):
+        if value in values[:place]:
+            first = key.format(values.index(value))
+            yield Problem(
+                key.format(place), f'found "{value}" a second time, expected each only once; first at {first}'
+            )
+
+
+def _known(key: str, value: str, names: Collection[str], what: str) -> Iterator[Problem]:
+    if value not in names:
+        close = difflib.get_close_matches(value, names, n=1)
+        hint = f'; did you mean "{close[0]}"?' if close else ""
+        expected = ", ".join(names) or "none is configured"
+        yield Problem(key, f'found "{value}", expected {what} ({expected}){hint}')
+
+
+def _client(key: str, client: ClientConfig) -> Iterator[Problem]:
+    yield from _unique(key + ".accounts[{}]", client.accounts)
+    if client.role == "trader" and not client.accounts:
+        yield Problem(
+            f"{key}.accounts", "found none, expected at least one account for a trader; the first is its default"
+        )
+
+
+def _venue(key: str, venue: VenueConfig, accounts: Collection[str]) -> Iterator[Problem]:
+    yield from _dialect(f"{key}.dialect", venue.dialect, accounts)
+    if venue.password and not venue.username:
+        yield Problem(f"{key}.username", "is missing, expected the Username(553) that belongs to the password")
+    if venue.schedule is None:
+        return
+    yield from _time_zone(f"{key}.schedule.time_zone", venue.schedule.time_zone)
+    if bool(venue.schedule.start_day) != bool(venue.schedule.end_day):
+        yield Problem(
+            f"{key}.schedule",
+            "found one of start_day and end_day, expected both (a weekly session) or none (a daily one)",
+        )
+
+
+def _dialect(key: str, dialect: DialectConfig, accounts: Collection[str]) -> Iterator[Problem]:
+    for msg_type, tags in dialect.add.items():
+        for tag in tags:
+            if tag in _SESSION_TAGS | _ORDER_TAGS:
+                yield Problem(f"{key}.add.{msg_type}.{tag}", "the gateway itself writes this tag, expected another one")
+    for account in dialect.accounts:
+        yield from _known(f"{key}.accounts.{account}", account, sorted(accounts), "an account of some client")
+    if dialect.dictionary:
+        try:
+            fix_spec_path(dialect.dictionary)
+        except FileNotFoundError as error:
+            yield Problem(f"{key}.dictionary", str(error))
+
+
+def _fix_sessions(venues: Sequence[VenueConfig]) -> Iterator[Problem]:
+    """A FIX session is known by version and CompIDs within the process, and by CompIDs to the one who listens."""
+    seen: dict[tuple[str, ...], int] = {}
+    for place, venue in enumerate(venues):
+        comp_ids = (venue.sender_comp_id, venue.target_comp_id)
+        first = min(
+            seen.setdefault((venue.begin_string, *comp_ids), place),
+            seen.setdefault((venue.host, str(venue.port), *comp_ids), place),
+        )
+        if first != place:
+            text = f"found the same FIX session as venues[{first}], expected other CompIDs"
+            yield Problem(f"venues[{place}].sender_comp_id", text)
+
+
+def _trading_session(key: str, session: TradingSessionConfig) -> Iterator[Problem]:
+    yield from _time_zone(f"{key}.time_zone", session.time_zone)
+    yield from _unique(key + ".days[{}]", session.days)
+
+
+def _time_zone(key: str, name: str) -> Iterator[Problem]:
+    if _is_time_zone(name):
+        return
+    known = available_timezones()
+    if not known:
+        yield Problem(key, "this machine has no time zones; install its package tzdata")
+        return
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f'; did you mean "{close[0]}"?' if close else ""
+    yield Problem(key, f'found "{name}", expected an IANA time zone such as "Europe/Berlin"{hint}')
+
+
+def _is_time_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (KeyError, OSError, ValueError):  # No such zone, a folder of zones, a path that leads elsewhere.
+        return False
+    return True
+
+
+def _instrument(key: str, item: InstrumentConfig, venues: Sequence[str], sessions: Sequence[str]) -> Iterator[Problem]:
+    for venue in item.venue_symbols:
+        yield from _known(f"{key}.venue_symbols.{venue}", venue, venues, "a configured venue")
+    if item.primary_venue:
+        yield from _known(
+            f"{key}.primary_venue", item.primary_venue, list(item.venue_symbols), "one of its venue_symbols"
+        )
+    if item.trading_session:
+        yield from _known(f"{key}.trading_session", item.trading_session, sessions, "a configured trading session")
+
+
+def _symbols_at_venues(instruments: Sequence[InstrumentConfig]) -> Iterator[Problem]:
+    """Symbol(55) in a venue's report has to name one instrument."""
+    seen: dict[tuple[str, str], str] = {}
+    for place, item in enumerate(instruments):
+        for venue, symbol in item.venue_symbols.items():
+            other = seen.setdefault((venue, symbol), item.symbol)
+            if other != item.symbol:
+                text = f'found "{symbol}", which {other} has at {venue} already, expected another Symbol(55)'
+                yield Problem(f"instruments[{place}].venue_symbols.{venue}", text)
+
+
+def _listeners(config: Config) -> Iterator[Problem]:
+    if config.api.port and (config.api.host, config.api.port) == (config.metrics.host, config.metrics.port):
+        yield Problem("metrics.port", f"found {config.metrics.port}, which the API uses already, expected another port")
+    size = len(config.api.unix_socket.encode())
+    if size > _SOCKET_PATH_BYTES:
+        expected = f"expected at most {_SOCKET_PATH_BYTES}; use a shorter data_dir"
+        yield Problem("api.unix_socket", f"the path {config.api.unix_socket} has {size} bytes, {expected}")

@@ -1,0 +1,252 @@
+"""The keys of the configuration file, section by section. docs/configuration.md explains every one."""
+
+from collections.abc import Sequence
+from datetime import time
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from gateway.core.instruments import Instrument, TradingSession
+
+SECRETS = frozenset({"password"})
+
+Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
+Seconds = Annotated[int, msgspec.Meta(ge=1, le=3_600)]
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Name = Annotated[
+    str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.\-]{1,32}$", description="1 to 32 letters, digits or any of _ . -")
+]
+Host = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:%\-]{1,253}$", description="a host name or an IP address")]
+# CompIDs become part of file names in the FIX engine's store, so a slash cannot be allowed.
+CompId = Annotated[
+    str, msgspec.Meta(pattern=r"^[!-.0-~]{1,64}$", description="1 to 64 printable characters without space or slash")
+]
+FixText = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{1,256}$", description="1 to 256 printable ASCII characters")]
+OptionalFixText = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{0,256}$", description="printable ASCII characters")]
+Path = Annotated[str, msgspec.Meta(pattern=r"^[^\x00]+$", description="a path")]
+TimeOfDay = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$",
+        description='a time of day as text: "HH:MM" or "HH:MM:SS"',
+    ),
+]
+TimeZone = Annotated[str, msgspec.Meta(description='an IANA time zone such as "Europe/Berlin"')]
+Currency = Annotated[
+    str, msgspec.Meta(pattern=r"^[A-Z]{3,5}$", description='3 to 5 capital letters such as "USD" (ISO 4217)')
+]
+JournalUrl = Annotated[
+    str, msgspec.Meta(pattern=r"^sqlite:///[^?#]+$", description='a SQLAlchemy URL such as "sqlite:///journal.sqlite"')
+]
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+OptionalWeekday = Literal["", "mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+# MsgTypes that the gateway sends: NewOrderSingle, OrderCancelRequest, OrderCancelReplaceRequest, OrderStatusRequest.
+SentMsgType = Annotated[
+    str, msgspec.Meta(pattern=r"^[DFGH]$", description='a MsgType(35) that we send: "D", "F", "G" or "H"')
+]
+TagText = Annotated[str, msgspec.Meta(pattern=r"^[1-9][0-9]{0,8}$", description="a FIX tag number such as 9001")]
+Tag = Annotated[int, msgspec.Meta(ge=1, le=999_999_999)]
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used. `problems` has one line for each: file, key, what is there, what is expected.
+
+    No line shows a secret.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Strict: a key that does not exist is an error, not a silence. What is printed of it has no secrets."""
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        values = [(name, getattr(self, name)) for name in self.__struct_fields__]
+        return [(name, "***" if value and name in SECRETS else value) for name, value in values]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
+
+
+class JournalConfig(_Section, frozen=True):
+    """Where what happened is kept. `url` is a SQLAlchemy URL.
+
+    `load` makes a relative SQLite path absolute, from the data directory.
+    """
+
+    url: JournalUrl = "sqlite:///journal.sqlite"
+    durability: Literal["power", "process"] = "power"
+
+
+class ApiConfig(_Section, frozen=True):
+    """Where the gRPC API listens. Port 0 lets the system choose; an empty `unix_socket` means none.
+
+    `load` makes a relative `unix_socket` absolute, from the data directory.
+    """
+
+    host: Host = "127.0.0.1"
+    port: Port = 7001
+    unix_socket: str = "gateway.sock"
+
+
+class MetricsConfig(_Section, frozen=True):
+    """Where Prometheus can scrape. Port 0 lets the system choose."""
+
+    host: Host = "127.0.0.1"
+    port: Port = 7002
+
+
+class LogConfig(_Section, frozen=True):
+    """How the server logs, to standard error. "auto" is "console" on a terminal and "json" elsewhere."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "console"] = "auto"
+
+
+class LimitsConfig(_Section, frozen=True):
+    """Bounds (rule 7).
+
+    Over `command_queue` a command is answered RESOURCE_EXHAUSTED; over `subscriber_lag` events a reader is dropped and
+    can resume.
+    """
+
+    command_queue: Count = 10_000
+    report_queue: Count = 100_000
+    batch: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 512
+    subscriber_lag: Annotated[int, msgspec.Meta(ge=1_024)] = 65_536
+    subscribers: Count = 256
+    # The Python client sends up to 250 commands in one message.
+    trade_batch: Annotated[int, msgspec.Meta(ge=250)] = 1_000
+    orders_per_client: Count = 1_000_000
+    requests_per_order: Count = 1_000
+
+
+class ClientConfig(_Section, frozen=True):
+    """Who may call.
+
+    A trader sends orders for `accounts` (its first is the default) and sees its own; an operator administers and sees
+    everything.
+    """
+
+    id: Name
+    role: Literal["trader", "operator"] = "trader"
+    accounts: tuple[Name, ...] = ()
+
+
+class DialectConfig(_Section, frozen=True):
+    """What is particular about one venue's FIX, as data.
+
+    `add` puts constant tags on messages, by MsgType(35): {"D" = {9001 = "GW"}}. `required` lists the tags that a venue
+    asks for, by MsgType: an order that would go out without one is refused before it is sent. Symbols come from the
+    instruments; `accounts` maps our account names to the venue's Account(1). `dictionary` is a QuickFIX XML overlay in
+    fix_specs/ laid over the standard dictionary.
+    """
+
+    add: dict[SentMsgType, dict[TagText, FixText]] = {}
+    required: dict[SentMsgType, tuple[Tag, ...]] = {}
+    accounts: dict[Name, FixText] = {}
+    dictionary: str = ""
+    handl_inst: Literal["", "1", "2", "3"] = "1"
+    ex_destination: OptionalFixText = ""
+
+
+class ScheduleConfig(_Section, frozen=True):
+    """When the FIX session is to be connected: local times of `time_zone`; with days, from one weekday to another.
+
+    Without a schedule it never ends and never resets.
+    """
+
+    start: TimeOfDay
+    end: TimeOfDay
+    time_zone: TimeZone = "UTC"
+    start_day: OptionalWeekday = ""
+    end_day: OptionalWeekday = ""
+
+
+class VenueConfig(_Section, frozen=True):
+    """One venue, reached by one FIX session that we initiate."""
+
+    name: Name
+    begin_string: Literal["FIX.4.2", "FIX.4.4", "FIXT.1.1"]
+    host: Host
+    port: Annotated[int, msgspec.Meta(ge=1, le=65_535)]
+    sender_comp_id: CompId
+    target_comp_id: CompId
+    heart_bt_int_s: Seconds = 30
+    reconnect_interval_s: Seconds = 2
+    ack_timeout_s: Seconds = 10
+    username: OptionalFixText = ""
+    password: OptionalFixText = ""
+    schedule: ScheduleConfig | None = None
+    dialect: DialectConfig = DialectConfig()
+
+
+class InstrumentConfig(_Section, frozen=True):
+    """One instrument. `venue_symbols` maps venue names to Symbol(55) there.
+
+    The first venue in it is the primary one unless `primary_venue` names another.
+    """
+
+    symbol: Name
+    venue_symbols: Annotated[dict[Name, FixText], msgspec.Meta(min_length=1)]
+    tick_size: Decimal
+    lot_size: Decimal
+    currency: Currency
+    primary_venue: str = ""
+    multiplier: Decimal = Decimal(1)
+    trading_session: str = ""
+
+
+class TradingSessionConfig(_Section, frozen=True):
+    """A named trading session that instruments refer to. A close at or before the open is on the next day."""
+
+    name: Name
+    time_zone: TimeZone
+    open: TimeOfDay
+    close: TimeOfDay
+    days: Annotated[tuple[Weekday, ...], msgspec.Meta(min_length=1)] = ("mon", "tue", "wed", "thu", "fri")
+
+    def core(self) -> TradingSession:
+        """The session as the core wants it."""
+        return TradingSession(
+            self.name, self.time_zone, time.fromisoformat(self.open), time.fromisoformat(self.close), self.days
+        )
+
+
+class Config(_Section, frozen=True):
+    """One stack. `data_dir` holds the journal, the FIX store and the Unix socket.
+
+    `load` makes it absolute, from the file's own directory.
+    """
+
+    stack: Name
+    data_dir: Path
+    clients: Annotated[tuple[ClientConfig, ...], msgspec.Meta(min_length=1)]
+    venues: Annotated[tuple[VenueConfig, ...], msgspec.Meta(min_length=1)]
+    instruments: Annotated[tuple[InstrumentConfig, ...], msgspec.Meta(min_length=1)]
+    journal: JournalConfig = JournalConfig()
+    api: ApiConfig = ApiConfig()
+    metrics: MetricsConfig = MetricsConfig()
+    log: LogConfig = LogConfig()
+    limits: LimitsConfig = LimitsConfig()
+    trading_sessions: tuple[TradingSessionConfig, ...] = ()
+
+    def core_instruments(self) -> dict[str, Instrument]:
+        """The instruments as the core wants them, by symbol."""
+        sessions = {session.name: session.core() for session in self.trading_sessions}
+        return {
+            item.symbol: Instrument(
+                symbol=item.symbol,
+                venue_symbols=dict(item.venue_symbols),
+                primary_venue=item.primary_venue or next(iter(item.venue_symbols)),
+                tick_size=item.tick_size,
+                lot_size=item.lot_size,
+                currency=item.currency,
+                multiplier=item.multiplier,
+                trading_session=sessions.get(item.trading_session),
+            )
+            for item in self.instruments
+        }

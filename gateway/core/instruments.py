@@ -1,0 +1,68 @@
+"""Instruments: what can be traded, where, and in which steps."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+_DAY_NS = 86_400 * 1_000_000_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+class TradingSession(msgspec.Struct, frozen=True):
+    """When a market takes day orders: local times of `time_zone` (IANA name), on `days` ("mon" to "sun").
+
+    `close` before `open` means that the session runs past midnight and belongs to the day on which it opened.
+    """
+
+    name: str
+    time_zone: str
+    open: time
+    close: time
+    days: tuple[str, ...] = _WEEK[:5]
+
+    def is_open(self, at_ns: int) -> bool:
+        """True when `at_ns` (nanoseconds since the epoch, UTC) lies inside the session; the open counts, the close
+        does not.
+        """
+        return any(start <= at_ns < end for start, end in _windows(self, at_ns // _DAY_NS))
+
+
+@lru_cache(maxsize=256)
+def _windows(session: TradingSession, utc_day: int) -> tuple[tuple[int, int], ...]:
+    """The session's windows, in nanoseconds since the epoch, that can touch one UTC day."""
+    zone = ZoneInfo(session.time_zone)
+    middle = datetime.fromtimestamp(utc_day * 86_400, UTC).astimezone(zone).date()
+    found = []
+    for day in (middle + timedelta(days=step) for step in (-1, 0, 1)):
+        if _WEEK[day.weekday()] not in session.days:
+            continue
+        last = day if session.close > session.open else day + timedelta(days=1)
+        found.append((_epoch_ns(day, session.open, zone), _epoch_ns(last, session.close, zone)))
+    return tuple(found)
+
+
+def _epoch_ns(day: date, local: time, zone: ZoneInfo) -> int:
+    """A local time in nanoseconds since the epoch, exactly: a float of seconds would blur the last microsecond."""
+    return (datetime.combine(day, local, zone) - _EPOCH) // timedelta(microseconds=1) * 1_000
+
+
+class Instrument(msgspec.Struct, frozen=True):
+    """One tradable thing under the gateway's own symbol.
+
+    `venue_symbols` maps a venue's name to Symbol(55) there; the first venue in it is the primary one unless
+    `primary_venue` says otherwise. `tick_size` and `lot_size` are the steps of prices and quantities, `multiplier`
+    the value of one point per unit in `currency`.
+    """
+
+    symbol: str
+    venue_symbols: dict[str, str]
+    primary_venue: str
+    tick_size: Decimal
+    lot_size: Decimal
+    currency: str
+    multiplier: Decimal = Decimal(1)
+    trading_session: TradingSession | None = None

@@ -1,0 +1,382 @@
+"""What commands become: events, or a refusal. Refusals are guard clauses in a fixed, tested order; the first that
+holds is the answer.
+
+Every refusal is an event too (rule 3): the same request gets the same answer, after a restart as well.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import assert_never
+
+from gateway.core import events as ev
+from gateway.core.commands import (
+    AdministerSession,
+    CancelOrder,
+    ClientCommand,
+    Command,
+    HaltInstrument,
+    MassCancel,
+    ReplaceOrder,
+    RequestOrderStatus,
+    ResumeInstrument,
+    SubmitOrder,
+)
+from gateway.core.events import Event, Terms
+from gateway.core.instruments import Instrument
+from gateway.core.money import is_multiple
+from gateway.core.order import Order
+from gateway.core.state import Settings, State
+from gateway.core.types import OrdType, Reason, TimeInForce
+
+EXEC_INST = frozenset("56GMPRhioEJKZ")
+"""ExecInst(18) values passed on to a venue; what it supports is the venue's to say.
+
+The list keeps typing errors from becoming orders.
+"""
+
+
+class Refusal(Exception):
+    """The gateway says no. `field` is the request's field at fault, empty when it is not the request's fault."""
+
+    def __init__(self, reason: Reason, field: str, text: str) -> None:
+        super().__init__(text)
+        self.reason, self.field, self.text = reason, field, text
+
+
+def decide(state: State, settings: Settings, command: Command, at_ns: int) -> list[Event]:
+    """The events of one command.
+
+    None at all when its key is known and the request is the same: the stored answer stands.
+    """
+    try:
+        return _decide(state, settings, command, at_ns)
+    except Refusal as refusal:
+        return [ev.CommandRefused(command, refusal.reason, refusal.field, refusal.text)]
+
+
+def _decide(state: State, settings: Settings, command: Command, at_ns: int) -> list[Event]:
+    if isinstance(command, (SubmitOrder, ReplaceOrder, CancelOrder, MassCancel)) and _is_repeated(state, command):
+        return []
+    match command:
+        case SubmitOrder():
+            return _submit(state, settings, command, at_ns)
+        case ReplaceOrder():
+            return _replace(state, settings, command)
+        case CancelOrder():
+            return _cancel(state, settings, command)
+        case MassCancel():
+            return _mass_cancel(state, settings, command)
+        case RequestOrderStatus():
+            return _request_status(state, command)
+        case HaltInstrument():
+            return [ev.InstrumentHalted(_known(settings, command.symbol).symbol, command.reason, command.operator)]
+        case ResumeInstrument():
+            return [ev.InstrumentResumed(_known(settings, command.symbol).symbol, command.reason, command.operator)]
+        case AdministerSession():
+            return [_administer(settings, command)]
+    assert_never(command)
+
+
+def _is_repeated(state: State, command: ClientCommand) -> bool:
+    key = state.keys.get(command.client_id, {}).get(getattr(command, "cl_ord_id", ""))
+    if key is None:
+        return False
+    if key.command != command:
+        raise Refusal(
+            Reason.DUPLICATE_CL_ORD_ID, "cl_ord_id", "this ClOrdID was used for another request; choose a new one"
+        )
+    return True
+
+
+# --- New orders ---
+
+
+def _submit(state: State, settings: Settings, command: SubmitOrder, at_ns: int) -> list[Event]:
+    instrument = _known(settings, command.symbol)
+    venue = choose_venue(instrument, command.venue)
+    _check_account(settings, venue, command.account)
+    check_terms(instrument, command.ord_type, submitted_terms(command))
+    _check_exec_inst(command.exec_inst)
+    if len(state.working.get(command.client_id, {})) >= settings.max_working_orders_per_client:
+        limit = settings.max_working_orders_per_client
+        raise Refusal(Reason.TOO_MANY_ORDERS, "", f"{limit} working orders is the limit of a client; cancel some first")
+    _check_halted(state, instrument)
+    _check_open(instrument, command, at_ns)
+    _check_session(state, venue)
+    order_id = f"{state.id_prefix}O{state.last_order_no + 1}"
+    return [
+        ev.OrderSubmitted(order_id, command, venue, instrument.multiplier, instrument.currency),
+        ev.OrderRouted(order_id, venue, request_id(state, 1)),
+    ]
+
+
+def choose_venue(instrument: Instrument, named: str) -> str:
+    """Where an order goes: the venue that the client named, or the instrument's primary one.
+
+    Smart routing takes this place.
+    """
+    if named and named not in instrument.venue_symbols:
+        raise Refusal(
+            Reason.VENUE_UNKNOWN,
+            "venue",
+            f"{instrument.symbol} trades at {', '.join(instrument.venue_symbols)}, not at {named}",
+        )
+    return named or instrument.primary_venue
+
+
+def submitted_terms(command: SubmitOrder) -> Terms:
+    """The terms of a new order."""
+    return Terms(
+        command.order_qty,
+        command.time_in_force,
+        command.price,
+        command.stop_px,
+        command.expire_time_ns,
+        command.max_floor,
+        command.cash_order_qty,
+    )
+
+
+def request_id(state: State, ahead: int) -> str:
+    """The venue_cl_ord_id of the `ahead`-th request from here: a counter behind the journal's own prefix, at most 20
+    characters, never used again.
+    """
+    return f"{state.id_prefix}R{state.last_request_no + ahead}"
+
+
+def check_terms(instrument: Instrument, ord_type: OrdType, terms: Terms) -> None:
+    """Prices and times that the order type needs and no others, on tick and on lot."""
+    _check_presence("price", terms.price, ord_type.has_price, f"{ord_type.name} order")
+    _check_presence("stop_px", terms.stop_px, ord_type.has_stop_px, f"{ord_type.name} order")
+    tif = terms.time_in_force
+    _check_presence("expire_time_ns", terms.expire_time_ns, tif is TimeInForce.GTD, f"{tif.name} order")
+    _check_step(Reason.QTY_OFF_LOT, "order_qty", terms.order_qty, instrument.lot_size, "lot size")
+    _check_step(Reason.PRICE_OFF_TICK, "price", terms.price, instrument.tick_size, "tick size")
+    _check_step(Reason.PRICE_OFF_TICK, "stop_px", terms.stop_px, instrument.tick_size, "tick size")
+    _check_step(Reason.QTY_OFF_LOT, "max_floor", terms.max_floor, instrument.lot_size, "lot size")
+    _check_amount(terms)
+    for field, value in (("price", terms.price), ("stop_px", terms.stop_px)):
+        if value is not None and value <= 0:
+            raise Refusal(Reason.FIELD_INVALID, field, f"{field} must be above 0")
+    if terms.max_floor is not None and not 0 < terms.max_floor <= terms.order_qty:
+        raise Refusal(
+            Reason.FIELD_INVALID, "max_floor", f"max_floor must be above 0 and at most order_qty {terms.order_qty}"
+        )
+
+
+def _check_amount(terms: Terms) -> None:
+    """An order has a quantity or an amount of money, never both."""
+    cash = terms.cash_order_qty
+    if cash is None and terms.order_qty <= 0:
+        raise Refusal(Reason.FIELD_INVALID, "order_qty", "order_qty must be above 0")
+    if cash is not None and terms.order_qty:
+        raise Refusal(Reason.FIELD_NOT_ALLOWED, "order_qty", "an order by cash_order_qty has no order_qty")
+    if cash is not None and cash <= 0:
+        raise Refusal(Reason.FIELD_INVALID, "cash_order_qty", "cash_order_qty must be above 0")
+
+
+def _check_presence(field: str, value: object, wanted: bool, what: str) -> None:
+    if wanted and value is None:
+        raise Refusal(Reason.FIELD_REQUIRED, field, f"a {what} needs {field}")
+    if not wanted and value is not None:
+        raise Refusal(Reason.FIELD_NOT_ALLOWED, field, f"a {what} has no {field}")
+
+
+def _check_step(reason: Reason, field: str, value: Decimal | None, step: Decimal, name: str) -> None:
+    if value is not None and not is_multiple(value, step):
+        raise Refusal(reason, field, f"{field} {value} is not a multiple of the {name} {step}")
+
+
+def _check_exec_inst(exec_inst: str) -> None:
+    unknown = [value for value in exec_inst.split() if value not in EXEC_INST]
+    if unknown:
+        raise Refusal(
+            Reason.FIELD_INVALID,
+            "exec_inst",
+            f"ExecInst {' '.join(unknown)!r} is not known; known are {' '.join(sorted(EXEC_INST))}",
+        )
+
+
+def _check_account(settings: Settings, venue: str, account: str) -> None:
+    known = settings.accounts.get(venue)
+    if known is not None and account not in known:
+        raise Refusal(
+            Reason.ACCOUNT_UNKNOWN,
+            "account",
+            f"account {account!r} is not mapped at {venue}; mapped are {', '.join(known)}",
+        )
+
+
+def _check_halted(state: State, instrument: Instrument) -> None:
+    why = state.halted.get(instrument.symbol)
+    if why is not None:
+        raise Refusal(
+            Reason.INSTRUMENT_HALTED,
+            "",
+            f"{instrument.symbol} is halted: {why}. An operator can resume it; cancels still pass",
+        )
+
+
+def _check_open(instrument: Instrument, command: SubmitOrder, at_ns: int) -> None:
+    session = instrument.trading_session
+    waits = command.time_in_force in (TimeInForce.GTC, TimeInForce.GTD, TimeInForce.OPG, TimeInForce.ATC)
+    if session is not None and not waits and not session.is_open(at_ns):
+        hours = f"{session.open:%H:%M} to {session.close:%H:%M} {session.time_zone}"
+        raise Refusal(
+            Reason.MARKET_CLOSED,
+            "",
+            f"{instrument.symbol} trades {hours} ({session.name}); GTC, GTD, OPG and ATC orders may wait for it",
+        )
+
+
+def _check_session(state: State, venue: str) -> None:
+    if not state.session(venue).up:
+        raise Refusal(Reason.SESSION_DOWN, "", f"the FIX session to {venue} is not logged on; nothing was sent")
+
+
+def _known(settings: Settings, symbol: str) -> Instrument:
+    instrument = settings.instruments.get(symbol)
+    if instrument is None:
+        raise Refusal(Reason.SYMBOL_UNKNOWN, "symbol", f"no instrument {symbol!r} is configured")
+    return instrument
+
+
+# --- Cancels and replaces ---
+
+
+def _replace(state: State, settings: Settings, command: ReplaceOrder) -> list[Event]:
+    order = _owned(state, command.client_id, command.orig_cl_ord_id)
+    if order.closed:
+        raise Refusal(Reason.ORDER_NOT_WORKING, "orig_cl_ord_id", "the order has ended; send a new one")
+    instrument = _known(settings, order.command.symbol)
+    terms = replaced_terms(order, command)
+    check_terms(instrument, order.command.ord_type, terms)
+    if not order.leaves_qty and terms.order_qty <= order.cum_qty:
+        raise Refusal(
+            Reason.ORDER_NOT_WORKING,
+            "orig_cl_ord_id",
+            f"the order is filled; only an order_qty above {order.cum_qty} can revive it",
+        )
+    _check_unanswered(settings.max_unanswered_per_order, order)
+    _check_halted(state, instrument)
+    _check_session(state, order.venue)
+    asked = ev.ReplaceRequested(
+        order.order_id,
+        order.venue,
+        command.cl_ord_id,
+        request_id(state, 1),
+        order.last_venue_cl_ord_id(),
+        terms,
+        command,
+    )
+    return [asked]
+
+
+def replaced_terms(order: Order, command: ReplaceOrder) -> Terms:
+    """The full terms that a replace asks for: what it does not name stays as last asked for."""
+    last = order.last_terms()
+    tif = command.time_in_force if command.time_in_force is not None else last.time_in_force
+    expire = command.expire_time_ns if command.expire_time_ns is not None else last.expire_time_ns
+    return Terms(
+        order_qty=command.order_qty if command.order_qty is not None else last.order_qty,
+        time_in_force=tif,
+        price=command.price if command.price is not None else last.price,
+        stop_px=command.stop_px if command.stop_px is not None else last.stop_px,
+        expire_time_ns=expire if tif is TimeInForce.GTD or command.expire_time_ns is not None else None,
+        max_floor=command.max_floor if command.max_floor is not None else last.max_floor,
+    )
+
+
+def _cancel(state: State, settings: Settings, command: CancelOrder) -> list[Event]:
+    order = _owned(state, command.client_id, command.orig_cl_ord_id)
+    if not order.working:
+        raise Refusal(
+            Reason.ORDER_NOT_WORKING, "orig_cl_ord_id", "nothing is left to cancel: the order is filled or has ended"
+        )
+    # A cancel is the last thing to be refused, but it is bounded too (rule 7).
+    _check_unanswered(2 * settings.max_unanswered_per_order, order)
+    _check_session(state, order.venue)
+    return [_cancel_of(state, order, command, command.cl_ord_id, 1)]
+
+
+def _cancel_of(
+    state: State, order: Order, command: CancelOrder | MassCancel, cl_ord_id: str, ahead: int
+) -> ev.CancelRequested:
+    return ev.CancelRequested(
+        order.order_id, order.venue, cl_ord_id, request_id(state, ahead), order.last_venue_cl_ord_id(), command
+    )
+
+
+def _mass_cancel(state: State, settings: Settings, command: MassCancel) -> list[Event]:
+    chosen = [order for order in state.working_orders(command.client_id) if _fits(order, command)]
+    reachable = [order for order in chosen if _takes_a_cancel(state, settings, order)]
+    skipped = tuple(order.order_id for order in chosen if not _takes_a_cancel(state, settings, order))
+    names = _free_names(state, command, len(reachable))
+    cancels: list[Event] = [
+        _cancel_of(state, order, command, name, ahead)
+        for ahead, (order, name) in enumerate(zip(reachable, names, strict=True), start=1)
+    ]
+    return [*cancels, ev.MassCancelDone(command, len(cancels), skipped)]
+
+
+def _takes_a_cancel(state: State, settings: Settings, order: Order) -> bool:
+    return state.session(order.venue).up and len(order.unanswered) < 2 * settings.max_unanswered_per_order
+
+
+def _fits(order: Order, command: MassCancel) -> bool:
+    wanted = (command.account, command.strategy, command.symbol, command.venue, command.side)
+    has = (order.command.account, order.command.strategy, order.command.symbol, order.venue, order.command.side)
+    return all(not asked or asked == found for asked, found in zip(wanted, has, strict=True))
+
+
+def _free_names(state: State, command: MassCancel, count: int) -> Sequence[str]:
+    """ClOrdIDs for the single cancels: the mass cancel's own with a number, passing over any that the client already
+    used.
+    """
+    used = state.keys.get(command.client_id, {})
+    names: list[str] = []
+    number = 0
+    while len(names) < count:
+        number += 1
+        if (name := f"{command.cl_ord_id}.{number}") not in used:
+            names.append(name)
+    return names
+
+
+def _check_unanswered(limit: int, order: Order) -> None:
+    if len(order.unanswered) >= limit:
+        raise Refusal(
+            Reason.TOO_MANY_REQUESTS,
+            "orig_cl_ord_id",
+            f"{limit} requests of this order are unanswered; wait for the venue",
+        )
+
+
+def _owned(state: State, client_id: str, cl_ord_id: str) -> Order:
+    order = state.find_order(client_id, cl_ord_id)
+    if order is None:
+        raise Refusal(Reason.ORDER_UNKNOWN, "orig_cl_ord_id", f"no order of yours has the ClOrdID {cl_ord_id!r}")
+    return order
+
+
+def _request_status(state: State, command: RequestOrderStatus) -> list[Event]:
+    order = _owned(state, command.client_id, command.orig_cl_ord_id)
+    _check_session(state, order.venue)
+    return [ev.StatusRequested(order.order_id, order.venue, order.venue_cl_ord_id, "asked by its owner")]
+
+
+def _administer(settings: Settings, command: AdministerSession) -> Event:
+    if command.venue not in settings.venues:
+        raise Refusal(
+            Reason.VENUE_UNKNOWN,
+            "venue",
+            f"no venue {command.venue!r} is configured; there are {', '.join(settings.venues)}",
+        )
+    numbers = (command.next_sender_msg_seq_num, command.next_target_msg_seq_num)
+    if command.action == "set_sequence" and numbers == (None, None):
+        raise Refusal(
+            Reason.FIELD_REQUIRED,
+            "next_sender_msg_seq_num",
+            "give next_sender_msg_seq_num, next_target_msg_seq_num or both",
+        )
+    return ev.SessionAdministered(command.operator, command.venue, command.action, command.reason, *numbers)

@@ -1,0 +1,67 @@
+"""Exact decimal arithmetic (rule 6: no float ever touches a price or a quantity).
+
+Prices and quantities have at most 15 digits before the point and 10 behind it, so that sums of them are exact under
+the default 28-digit context for a thousand terms of the largest size, and products are exact under `EXACT`, which
+traps any rounding.
+"""
+
+from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
+
+ZERO = Decimal(0)
+
+MAX_INTEGER_DIGITS = 15
+MAX_DECIMALS = 10
+LIMIT = Decimal(10) ** MAX_INTEGER_DIGITS
+
+EXACT = Context(prec=100, traps=[InvalidOperation, DivisionByZero, Overflow, Inexact])
+_ROUNDED = Context(prec=100, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero, Overflow])
+_AVERAGE_STEP = Decimal("1E-10")
+
+add = EXACT.add
+subtract = EXACT.subtract
+multiply = EXACT.multiply
+
+
+def average(total: Decimal, count: Decimal) -> Decimal:
+    """`total / count` to 10 decimals, half to even, without trailing zeros; zero when `count` is zero.
+
+    Used where a quotient cannot be exact: AvgPx(6), an average entry price.
+    """
+    if not count:
+        return ZERO
+    return plain(_ROUNDED.quantize(_ROUNDED.divide(total, count), _AVERAGE_STEP))
+
+
+def plain(value: Decimal) -> Decimal:
+    """The same number in one form: no trailing zeros, no exponent above 0 (10, never 1E+1 or 10.00)."""
+    if not value:
+        return ZERO
+    short = value.normalize(_ROUNDED)
+    exponent = short.as_tuple().exponent
+    return short.quantize(Decimal(1), context=_ROUNDED) if isinstance(exponent, int) and exponent > 0 else short
+
+
+def parse_decimal(text: str) -> Decimal:
+    """A price or quantity from its text, in one spelling.
+
+    Raises:
+        ValueError: not a plain decimal number, not finite, or more digits than the gateway carries.
+    """
+    if not text.isascii() or len(text) > 32 or any(c not in "0123456789.-" for c in text):
+        raise ValueError(f"{text[:40]!r} is not a plain decimal number like 100 or 99.95")
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        raise ValueError(f"{text!r} is not a plain decimal number like 100 or 99.95") from None
+    short = plain(value)
+    exponent = short.as_tuple().exponent
+    if abs(short) >= LIMIT:
+        raise ValueError(f"{text!r} has more than {MAX_INTEGER_DIGITS} digits before the point")
+    if isinstance(exponent, int) and -exponent > MAX_DECIMALS:
+        raise ValueError(f"{text!r} has more than {MAX_DECIMALS} decimals")
+    return short
+
+
+def is_multiple(value: Decimal, step: Decimal) -> bool:
+    """True when `value` is a whole number of `step`s."""
+    return not EXACT.remainder(value, step)

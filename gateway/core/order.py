@@ -1,0 +1,402 @@
+"""What an order is and how it changes.
+
+An order has two axes. One is what has happened to it at the venue: its executions, and *marks* such as New, Stopped
+or Canceled. The other is which of its requests are unanswered: the new order itself, cancels, replaces. OrdStatus(39)
+is never stored: it is the highest of all that holds, by the precedence of FIX 4.4 Volume 4, Appendix D. So a partial
+fill while a cancel is pending stays Pending Cancel, and a late fill after a cancel leaves the order Canceled with a
+larger CumQty(14).
+
+All transitions are in the tables `MARKS` and `ANSWERS`. Nothing here decides whether an event may happen: a venue's
+word is a fact.
+"""
+
+from decimal import Decimal
+
+import msgspec
+
+from gateway.core import events as ev
+from gateway.core.commands import SubmitOrder
+from gateway.core.events import OrderView, Terms
+from gateway.core.executions import Execution, Net, net, totals
+from gateway.core.money import ZERO, add, average
+from gateway.core.types import OrdStatus
+
+PRECEDENCE = (
+    OrdStatus.PENDING_CANCEL,  # 12
+    OrdStatus.PENDING_REPLACE,  # 11
+    OrdStatus.DONE_FOR_DAY,  # 10
+    OrdStatus.CALCULATED,  # 9
+    OrdStatus.FILLED,  # 8
+    OrdStatus.STOPPED,  # 7
+    OrdStatus.SUSPENDED,  # 6
+    OrdStatus.CANCELED,  # 5
+    OrdStatus.EXPIRED,  # 5
+    OrdStatus.PARTIALLY_FILLED,  # 4
+    OrdStatus.REJECTED,  # 2: of the three, the one that ends the order is what its owner has to know
+    OrdStatus.NEW,  # 2
+    OrdStatus.PENDING_NEW,  # 2
+)
+
+CLOSING = (OrdStatus.CANCELED, OrdStatus.EXPIRED, OrdStatus.REJECTED)
+"""Marks that end an order for good: LeavesQty(151) is 0 whatever is executed, busted or corrected later."""
+
+_RESUMED = (OrdStatus.SUSPENDED, OrdStatus.DONE_FOR_DAY)
+
+MARKS: dict[type, tuple[OrdStatus | None, tuple[OrdStatus, ...]]] = {
+    # event                   mark it sets            marks it lifts
+    ev.OrderPendingNew: (None, ()),
+    ev.OrderAcknowledged: (OrdStatus.NEW, _RESUMED),
+    ev.OrderRejected: (OrdStatus.REJECTED, ()),
+    ev.OrderReplaced: (OrdStatus.NEW, ()),
+    ev.OrderCanceled: (OrdStatus.CANCELED, ()),
+    ev.OrderExpired: (OrdStatus.EXPIRED, ()),
+    ev.OrderDoneForDay: (OrdStatus.DONE_FOR_DAY, ()),
+    ev.OrderStopped: (OrdStatus.STOPPED, ()),
+    ev.OrderSuspended: (OrdStatus.SUSPENDED, ()),
+    ev.OrderCalculated: (OrdStatus.CALCULATED, ()),
+    ev.OrderRestated: (OrdStatus.NEW, _RESUMED),
+    ev.OrderFilled: (OrdStatus.NEW, ()),
+}
+
+SENT, PENDING, ACCEPTED, REJECTED, UNSENT, VOID = "sent", "pending", "accepted", "rejected", "unsent", "void"
+UNANSWERED = (SENT, PENDING)
+
+ANSWERS: dict[type, str] = {
+    # What an event makes of the request it names (or, without a name, of the new order).
+    ev.OrderPendingNew: PENDING,
+    ev.RequestPending: PENDING,
+    ev.OrderAcknowledged: ACCEPTED,
+    ev.OrderFilled: ACCEPTED,
+    ev.OrderReplaced: ACCEPTED,
+    ev.OrderCanceled: ACCEPTED,
+    ev.OrderExpired: ACCEPTED,
+    ev.OrderDoneForDay: ACCEPTED,
+    ev.OrderStopped: ACCEPTED,
+    ev.OrderSuspended: ACCEPTED,
+    ev.OrderCalculated: ACCEPTED,
+    ev.OrderRestated: ACCEPTED,
+    ev.OrderRejected: REJECTED,
+    ev.RequestRejected: REJECTED,
+    ev.OrderUnsent: UNSENT,
+}
+
+
+class Request(msgspec.Struct):
+    """One message of the order's chain: the new order, a cancel or a replace (`kind` "new", "cancel", "replace").
+
+    `state` is "sent" until the venue speaks of it, then "pending", "accepted" or "rejected"; "unsent" when it is
+    proven that it never arrived, "void" when the order ended first. `in_doubt` says that it may or may not have
+    arrived (rule 2).
+    """
+
+    kind: str
+    cl_ord_id: str
+    venue_cl_ord_id: str
+    orig_venue_cl_ord_id: str = ""
+    state: str = SENT
+    sent_ns: int = 0
+    in_doubt: bool = False
+    terms: Terms | None = None
+    text: str = ""
+
+
+class Order(msgspec.Struct):
+    """One order of one client. `command` is the request as it came; `terms` are those in force; `requests` is the
+    chain, by venue_cl_ord_id.
+
+    `cum_value` is the sum of quantity times price of what counts, `unanswered` the cancels and replaces the venue has
+    not decided, `seen` the reports known. `guaranteed_to` is the CumQty(14) at which a Stopped report's guarantee is
+    fulfilled.
+    """
+
+    order_id: str
+    command: SubmitOrder
+    venue: str
+    terms: Terms
+    multiplier: Decimal
+    currency: str
+    cl_ord_id: str
+    submitted_ns: int
+    venue_cl_ord_id: str = ""
+    venue_order_id: str = ""
+    requests: dict[str, Request] = {}
+    unanswered: dict[str, None] = {}
+    executions: list[Execution] = []
+    amended: bool = False
+    cum_qty: Decimal = ZERO
+    cum_value: Decimal = ZERO
+    marks: tuple[OrdStatus, ...] = ()
+    guaranteed_to: Decimal = ZERO
+    seen: dict[str, None] = {}
+    disputed: bool = False
+
+    @property
+    def closed(self) -> bool:
+        """Ended for good: canceled, expired, rejected, or never sent."""
+        return any(mark in CLOSING for mark in self.marks)
+
+    @property
+    def acknowledged(self) -> bool:
+        """The venue has said something that only an accepted order can cause."""
+        return OrdStatus.NEW in self.marks
+
+    @property
+    def leaves_qty(self) -> Decimal:
+        """LeavesQty(151): what can still be executed. A day order that is done for the day has none left."""
+        over = OrdStatus.DONE_FOR_DAY in self.marks and not self.terms.time_in_force.outlives_the_day
+        if over or self.closed or self.cum_qty >= self.terms.order_qty:
+            return ZERO
+        return self.terms.order_qty - self.cum_qty
+
+    @property
+    def quantity_known(self) -> bool:
+        """False as long as the venue has not said what quantity it makes of CashOrderQty(152)."""
+        return bool(self.terms.order_qty) or self.terms.cash_order_qty is None
+
+    @property
+    def working(self) -> bool:
+        """Whether it can still be executed: something is left, or how much there was is not known yet."""
+        return bool(self.leaves_qty) or not (self.quantity_known or self.closed)
+
+    @property
+    def avg_px(self) -> Decimal:
+        """AvgPx(6), rounded to 10 decimals."""
+        return average(self.cum_value, self.cum_qty)
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether one of its requests may or may not have reached the venue."""
+        first = self.requests.get(self.first_venue_cl_ord_id)
+        return (first is not None and first.in_doubt) or any(self.requests[key].in_doubt for key in self.unanswered)
+
+    @property
+    def first_venue_cl_ord_id(self) -> str:
+        """The venue_cl_ord_id of the new order itself; empty while it is not routed."""
+        return next(iter(self.requests), "")
+
+    def last_terms(self) -> Terms:
+        """The terms that will be in force when every unanswered replace is accepted: what the next replace starts
+        from.
+        """
+        for key in reversed(self.unanswered):
+            asked = self.requests[key].terms
+            if asked is not None:
+                return asked
+        return self.terms
+
+    def last_venue_cl_ord_id(self) -> str:
+        """What OrigClOrdID(41) of the next request names: the newest replace that was not refused, else the order."""
+        for key in reversed(self.unanswered):
+            if self.requests[key].kind == "replace":
+                return key
+        return self.venue_cl_ord_id
+
+
+def ord_status(order: Order, pending_states: tuple[str, ...] = UNANSWERED) -> OrdStatus:
+    """OrdStatus(39): the highest of all that holds.
+
+    With `pending_states=("pending",)` it is the venue's own view, which knows of a request only when it has received
+    it.
+    """
+    holds = set(order.marks)
+    if order.cum_qty >= order.guaranteed_to:
+        holds.discard(OrdStatus.STOPPED)
+    if order.cum_qty:
+        whole = order.cum_qty >= order.terms.order_qty and order.quantity_known
+        holds.add(OrdStatus.FILLED if whole else OrdStatus.PARTIALLY_FILLED)
+    if order.unanswered and not order.closed:
+        kinds = {request.kind for key in order.unanswered if (request := order.requests[key]).state in pending_states}
+        holds.update(_PENDING_STATUS[kind] for kind in kinds)
+    if len(holds) == 1:
+        return holds.pop()
+    return next((status for status in PRECEDENCE if status in holds), OrdStatus.PENDING_NEW)
+
+
+_PENDING_STATUS = {"cancel": OrdStatus.PENDING_CANCEL, "replace": OrdStatus.PENDING_REPLACE}
+
+
+def view(order: Order) -> OrderView:
+    """The order as its owner sees it."""
+    command = order.command
+    return OrderView(
+        order_id=order.order_id,
+        client_id=command.client_id,
+        cl_ord_id=order.cl_ord_id,
+        symbol=command.symbol,
+        venue=order.venue,
+        side=command.side,
+        ord_type=command.ord_type,
+        terms=order.terms,
+        ord_status=ord_status(order),
+        cum_qty=order.cum_qty,
+        leaves_qty=order.leaves_qty,
+        avg_px=order.avg_px,
+        account=command.account,
+        strategy=command.strategy,
+        exec_inst=command.exec_inst,
+        venue_order_id=order.venue_order_id,
+        pending=tuple([order.requests[key].cl_ord_id for key in order.unanswered]),
+        in_doubt=order.in_doubt,
+    )
+
+
+# --- Changes ---
+
+
+def route(order: Order, event: ev.OrderRouted, at_ns: int) -> Request:
+    """The new order is on its way."""
+    request = Request("new", order.cl_ord_id, event.venue_cl_ord_id, sent_ns=at_ns)
+    order.requests[event.venue_cl_ord_id] = request
+    order.venue_cl_ord_id = event.venue_cl_ord_id
+    return request
+
+
+def request_change(order: Order, event: ev.CancelRequested | ev.ReplaceRequested, at_ns: int) -> Request:
+    """A cancel or a replace is on its way."""
+    terms = event.terms if isinstance(event, ev.ReplaceRequested) else None
+    kind = "cancel" if terms is None else "replace"
+    request = Request(
+        kind, event.cl_ord_id, event.venue_cl_ord_id, event.orig_venue_cl_ord_id, sent_ns=at_ns, terms=terms
+    )
+    order.requests[event.venue_cl_ord_id] = request
+    order.unanswered[event.venue_cl_ord_id] = None
+    return request
+
+
+def change(order: Order, event: ev.VenueEvent, at_ns: int) -> None:
+    """Apply one event that came from the venue, or from what is known about a message to it."""
+    mark, lifted = MARKS.get(type(event), (None, ()))
+    if lifted:
+        order.marks = tuple(held for held in order.marks if held not in lifted)
+    if isinstance(event, ev.Reported):
+        _note(order, event)
+    if isinstance(event, (ev.OrderFilled, ev.ExecutionCorrected, ev.ExecutionBusted)):
+        _book(order, event, at_ns)
+    elif isinstance(event, (ev.OrderReplaced, ev.OrderRestated)):
+        _amend(order, event)
+    elif isinstance(event, ev.OrderStopped):
+        order.guaranteed_to = order.cum_qty + event.last_qty if event.last_qty else order.terms.order_qty
+    if mark is not None and mark not in order.marks:
+        order.marks = (*order.marks, mark)
+    _answer(order, event)
+
+
+def _note(order: Order, event: ev.Reported) -> None:
+    """What every report tells: its own identity, and the venue's name for the order."""
+    if event.exec_id:
+        order.seen[report_key(event.trade_date, event.exec_id)] = None
+    if event.venue_order_id:
+        order.venue_order_id = event.venue_order_id
+    if event.order_qty is not None:
+        order.terms = msgspec.structs.replace(order.terms, order_qty=event.order_qty)
+    if event.venue_cum_qty is not None and isinstance(event, ev.OrderStatusReported):
+        order.disputed = event.venue_cum_qty != order.cum_qty
+
+
+def report_key(trade_date: str, exec_id: str) -> str:
+    """What makes a report of an order the same report (rule 4)."""
+    return f"{trade_date}:{exec_id}"
+
+
+def _book(order: Order, event: ev.OrderFilled | ev.ExecutionCorrected | ev.ExecutionBusted, at_ns: int) -> None:
+    """Write the ledger and derive CumQty(14) from it; a plain fill only adds."""
+    line = execution(event, at_ns)
+    order.executions.append(line)
+    order.amended = order.amended or line.kind != "fill"
+    if order.amended:
+        order.cum_qty, order.cum_value = totals(net(order.executions))
+    else:
+        order.cum_qty += line.qty
+        order.cum_value = add(order.cum_value, line.value)
+    if event.venue_cum_qty is not None:
+        order.disputed = event.venue_cum_qty != order.cum_qty
+
+
+def execution(event: ev.OrderFilled | ev.ExecutionCorrected | ev.ExecutionBusted, at_ns: int) -> Execution:
+    """The ledger line of an event."""
+    if isinstance(event, ev.ExecutionBusted):
+        return Execution("bust", event.exec_id, event.trade_date, ZERO, ZERO, at_ns, event.exec_ref_id)
+    ref = event.exec_ref_id if isinstance(event, ev.ExecutionCorrected) else ""
+    kind = "correction" if ref else "fill"
+    return Execution(kind, event.exec_id, event.trade_date, event.last_qty, event.last_px, at_ns, ref)
+
+
+def counted(order: Order, since: int = 0) -> Net:
+    """What counts of the order's executions, by place in the ledger; of an order that nobody amended, from the place
+    `since` on.
+    """
+    if order.amended:
+        return net(order.executions)
+    return {place: (line.qty, line.value) for place, line in enumerate(order.executions[since:], start=since)}
+
+
+def _amend(order: Order, event: ev.OrderReplaced | ev.OrderRestated) -> None:
+    """New terms are in force; a corporate action also changes what the executed quantities are worth in units."""
+    if event.terms is not None:
+        order.terms = event.terms
+    if isinstance(event, ev.OrderRestated):
+        if event.factor != 1:
+            for line in order.executions:
+                line.factor *= event.factor
+            order.cum_qty, order.cum_value = totals(counted(order))
+        return
+    request = order.requests.get(event.venue_cl_ord_id)
+    if request is not None:
+        order.cl_ord_id = request.cl_ord_id
+        order.venue_cl_ord_id = request.venue_cl_ord_id
+
+
+def _answer(order: Order, event: ev.VenueEvent) -> None:
+    """Settle the request that the event speaks of, and every other one when the order has ended."""
+    state = ANSWERS.get(type(event))
+    if state is not None:
+        named = getattr(event, "venue_cl_ord_id", "")
+        _settle(
+            order,
+            named or order.first_venue_cl_ord_id,
+            state,
+            getattr(event, "text", "") or getattr(event, "evidence", ""),
+        )
+        if named and state == ACCEPTED:
+            _settle(order, order.first_venue_cl_ord_id, ACCEPTED, "")
+        if isinstance(event, ev.OrderUnsent) and named == order.first_venue_cl_ord_id:
+            order.marks = (*order.marks, OrdStatus.REJECTED)
+    if isinstance(event, ev.OrderStatusReported):
+        _settle_by_status(order, event)
+    if order.closed:
+        _void(order, list(order.unanswered))
+
+
+def _settle_by_status(order: Order, event: ev.OrderStatusReported) -> None:
+    """A status reply proves that the order arrived, and a pending one that the request it names did.
+
+    One that says Filled ends the requests in doubt: they were sent before the question, and the venue would have
+    answered them first.
+    """
+    _settle(order, order.first_venue_cl_ord_id, PENDING if event.ord_status is OrdStatus.PENDING_NEW else ACCEPTED, "")
+    if event.ord_status is not OrdStatus.PENDING_NEW and OrdStatus.NEW not in order.marks:
+        order.marks = (*order.marks, OrdStatus.NEW)
+    if event.ord_status in _PENDING_STATUS.values():
+        _settle(order, event.venue_cl_ord_id, PENDING, "")
+    if event.ord_status is OrdStatus.FILLED:
+        _void(order, [key for key in order.unanswered if order.requests[key].in_doubt])
+
+
+def _settle(order: Order, key: str, state: str, text: str) -> None:
+    request = order.requests.get(key)
+    if request is None:
+        return
+    request.in_doubt = False
+    if request.state not in UNANSWERED or (request.state == PENDING and state == SENT):
+        return
+    request.state = state
+    request.text = text
+    if state not in UNANSWERED:
+        order.unanswered.pop(key, None)
+
+
+def _void(order: Order, keys: list[str]) -> None:
+    for key in keys:
+        order.requests[key].state = VOID
+        order.requests[key].in_doubt = False
+        del order.unanswered[key]

@@ -1,0 +1,150 @@
+"""Positions per account, strategy and instrument, by average cost; moved by the same event as the fill.
+
+Everything is kept as (signed quantity, signed value), so that nothing but the split of cost on a partial close is
+ever rounded, and even then no money appears or disappears: realized profit = open cost - sum of signed values,
+exactly, always.
+"""
+
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from typing import NamedTuple
+
+import msgspec
+
+from gateway.core.executions import Net
+from gateway.core.money import ZERO, add, average, multiply, plain, subtract
+
+REVERSIBLE_FILLS = 10_000
+"""How many of a position's newest fills are kept one by one.
+
+A bust of one of them leaves the position as if the fill had never been; an older one is reversed by the opposite
+trade at its own price, which gives the same quantity and the same money but may split them differently into open and
+realized.
+"""
+
+_SPLIT_STEP = Decimal("1E-12")
+_SPLIT = Context(prec=100, rounding=ROUND_HALF_EVEN)
+
+
+class PositionKey(NamedTuple):
+    """What a position is kept for."""
+
+    account: str
+    strategy: str
+    symbol: str
+
+
+class Fill(NamedTuple):
+    """Signed quantity and signed value (quantity times price) of one execution."""
+
+    qty: Decimal
+    value: Decimal
+
+
+class Position(msgspec.Struct):
+    """One position.
+
+    `net_qty` is negative when short, `cost` is the signed value of what is open, `realized` is in price points times
+    quantity.
+    """
+
+    account: str
+    strategy: str
+    symbol: str
+    currency: str
+    multiplier: Decimal
+    net_qty: Decimal = ZERO
+    cost: Decimal = ZERO
+    realized: Decimal = ZERO
+    bought_qty: Decimal = ZERO
+    sold_qty: Decimal = ZERO
+    fills: dict[str, Fill] = {}
+    base: tuple[Decimal, Decimal, Decimal, Decimal, Decimal] = (ZERO, ZERO, ZERO, ZERO, ZERO)
+
+    @property
+    def avg_entry_px(self) -> Decimal:
+        """Average price of what is open, to 10 decimals; zero when flat."""
+        return average(self.cost, self.net_qty)
+
+    @property
+    def realized_pnl(self) -> Decimal:
+        """Realized profit in the instrument's currency, multiplier included."""
+        return plain(multiply(self.realized, self.multiplier))
+
+    def take(self, order_id: str, sign: int, before: Net, after: Net) -> None:
+        """Move by the difference that an event made to what counts of one order's executions."""
+        gone = [start for start in before if start not in after]
+        changed = [start for start, counted in after.items() if start in before and before[start] != counted]
+        fresh = [start for start in after if start not in before]
+        for start in gone:
+            self._reverse(f"{order_id}#{start}", _signed(sign, before[start]))
+        for start in changed:
+            self._correct(f"{order_id}#{start}", _signed(sign, before[start]), _signed(sign, after[start]))
+        for start in fresh:
+            self.fills[f"{order_id}#{start}"] = _signed(sign, after[start])
+        if gone or changed:
+            self._recount()
+        else:
+            for start in fresh:
+                self._trade(_signed(sign, after[start]))
+        if len(self.fills) > 2 * REVERSIBLE_FILLS:
+            self._settle()
+
+    def _trade(self, fill: Fill) -> None:
+        """One execution: what opens adds cost, what closes releases its share of it and realizes the difference."""
+        if fill.qty > 0:
+            self.bought_qty += fill.qty
+        else:
+            self.sold_qty -= fill.qty
+        if self.net_qty * fill.qty >= 0:
+            self._open(fill)
+            return
+        closing = fill.qty if abs(fill.qty) <= abs(self.net_qty) else -self.net_qty
+        closing_value = _share(fill.value, closing, fill.qty)
+        released = _share(self.cost, -closing, self.net_qty)
+        self.realized = subtract(self.realized, add(closing_value, released))
+        self.cost = subtract(self.cost, released)
+        self.net_qty += closing
+        if closing != fill.qty:
+            self._open(Fill(fill.qty - closing, subtract(fill.value, closing_value)))
+
+    def _open(self, fill: Fill) -> None:
+        self.net_qty += fill.qty
+        self.cost = add(self.cost, fill.value)
+
+    def _reverse(self, key: str, fill: Fill) -> None:
+        """A bust: forget the fill, or trade against it when it is no longer kept by itself."""
+        if self.fills.pop(key, None) is None:
+            self.fills[f"{key}~{len(self.fills)}"] = Fill(-fill.qty, -fill.value)
+
+    def _correct(self, key: str, old: Fill, new: Fill) -> None:
+        if key not in self.fills:
+            self._reverse(key, old)
+        self.fills[key] = new
+
+    def _recount(self) -> None:
+        """Start over from the base: the position is what its fills make of it."""
+        self.net_qty, self.cost, self.realized, self.bought_qty, self.sold_qty = self.base
+        for fill in self.fills.values():
+            self._trade(fill)
+
+    def _settle(self) -> None:
+        """Fold the older half of the fills into the base, so that memory stays bounded (rule 7)."""
+        kept = list(self.fills.items())
+        newest = dict(kept[REVERSIBLE_FILLS:])
+        self.fills = dict(kept[:REVERSIBLE_FILLS])
+        self._recount()
+        self.base = (self.net_qty, self.cost, self.realized, self.bought_qty, self.sold_qty)
+        self.fills = newest
+        self._recount()
+
+
+def _signed(sign: int, counted: tuple[Decimal, Decimal]) -> Fill:
+    qty, value = counted
+    return Fill(qty, value) if sign > 0 else Fill(-qty, -value)
+
+
+def _share(value: Decimal, part: Decimal, whole: Decimal) -> Decimal:
+    """`value * part / whole`; exact when `part` is the whole, else rounded to 12 decimals, half to even."""
+    if part == whole:
+        return value
+    return _SPLIT.quantize(_SPLIT.divide(_SPLIT.multiply(value, part), whole), _SPLIT_STEP)

@@ -1,0 +1,127 @@
+"""FIX's vocabulary: enums that carry the wire characters.
+
+The values are those of FIX 4.4; the codec translates what FIX 4.2 says differently.
+"""
+
+from enum import StrEnum
+
+
+class Side(StrEnum):
+    """Side(54)."""
+
+    BUY = "1"
+    SELL = "2"
+    SELL_SHORT = "5"
+    SELL_SHORT_EXEMPT = "6"
+
+    @property
+    def sign(self) -> int:
+        """+1 when a fill adds to the position, -1 when it takes from it."""
+        return 1 if self is Side.BUY else -1
+
+
+class OrdType(StrEnum):
+    """OrdType(40)."""
+
+    MARKET = "1"
+    LIMIT = "2"
+    STOP = "3"
+    STOP_LIMIT = "4"
+
+    @property
+    def has_price(self) -> bool:
+        """Price(44) belongs to it."""
+        return self in (OrdType.LIMIT, OrdType.STOP_LIMIT)
+
+    @property
+    def has_stop_px(self) -> bool:
+        """StopPx(99) belongs to it."""
+        return self in (OrdType.STOP, OrdType.STOP_LIMIT)
+
+
+class TimeInForce(StrEnum):
+    """TimeInForce(59)."""
+
+    DAY = "0"
+    GTC = "1"
+    OPG = "2"
+    IOC = "3"
+    FOK = "4"
+    GTD = "6"
+    ATC = "7"
+
+    @property
+    def outlives_the_day(self) -> bool:
+        """A done-for-day report leaves such an order working on the next day (Appendix D, H.1)."""
+        return self in (TimeInForce.GTC, TimeInForce.GTD)
+
+
+class OrdStatus(StrEnum):
+    """OrdStatus(39)."""
+
+    NEW = "0"
+    PARTIALLY_FILLED = "1"
+    FILLED = "2"
+    DONE_FOR_DAY = "3"
+    CANCELED = "4"
+    PENDING_CANCEL = "6"
+    STOPPED = "7"
+    REJECTED = "8"
+    SUSPENDED = "9"
+    PENDING_NEW = "A"
+    CALCULATED = "B"
+    EXPIRED = "C"
+    PENDING_REPLACE = "E"
+
+
+class ExecType(StrEnum):
+    """ExecType(150), as FIX 4.4 has it."""
+
+    NEW = "0"
+    DONE_FOR_DAY = "3"
+    CANCELED = "4"
+    REPLACED = "5"
+    PENDING_CANCEL = "6"
+    STOPPED = "7"
+    REJECTED = "8"
+    SUSPENDED = "9"
+    PENDING_NEW = "A"
+    CALCULATED = "B"
+    EXPIRED = "C"
+    RESTATED = "D"
+    PENDING_REPLACE = "E"
+    TRADE = "F"
+    TRADE_CORRECT = "G"
+    TRADE_CANCEL = "H"
+    ORDER_STATUS = "I"
+
+
+class CxlRejResponseTo(StrEnum):
+    """CxlRejResponseTo(434): which request an OrderCancelReject(35=9) answers."""
+
+    CANCEL = "1"
+    REPLACE = "2"
+
+
+class Reason(StrEnum):
+    """Why the gateway itself refused a command. Stable: clients and documents rely on these codes."""
+
+    # The request itself is wrong: it can never be accepted as it stands.
+    FIELD_INVALID = "FIELD_INVALID"
+    FIELD_REQUIRED = "FIELD_REQUIRED"
+    FIELD_NOT_ALLOWED = "FIELD_NOT_ALLOWED"
+    SYMBOL_UNKNOWN = "SYMBOL_UNKNOWN"
+    VENUE_UNKNOWN = "VENUE_UNKNOWN"
+    ACCOUNT_UNKNOWN = "ACCOUNT_UNKNOWN"
+    PRICE_OFF_TICK = "PRICE_OFF_TICK"
+    QTY_OFF_LOT = "QTY_OFF_LOT"
+    # The key or the order is not what the request takes it for.
+    DUPLICATE_CL_ORD_ID = "DUPLICATE_CL_ORD_ID"
+    ORDER_UNKNOWN = "ORDER_UNKNOWN"
+    # The request is well formed but the state of things forbids it.
+    ORDER_NOT_WORKING = "ORDER_NOT_WORKING"
+    TOO_MANY_REQUESTS = "TOO_MANY_REQUESTS"
+    TOO_MANY_ORDERS = "TOO_MANY_ORDERS"
+    SESSION_DOWN = "SESSION_DOWN"
+    INSTRUMENT_HALTED = "INSTRUMENT_HALTED"
+    MARKET_CLOSED = "MARKET_CLOSED"

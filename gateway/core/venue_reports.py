@@ -1,0 +1,353 @@
+"""What a venue's reports mean: which order they speak of, whether they say anything new, and which events they are.
+
+A venue's word is a fact: it is never refused. What fits no order of ours, or cannot be true, is set aside whole and
+visible.
+"""
+
+from decimal import Decimal
+from typing import assert_never
+
+import msgspec
+
+from gateway.core import events as ev
+from gateway.core.events import Event, Terms
+from gateway.core.executions import net, totals
+from gateway.core.money import EXACT, ZERO, add
+from gateway.core.order import SENT, UNANSWERED, Order, Request, execution, report_key
+from gateway.core.reports import ExecutionReport, MessageRejected, OrderCancelReject, ReportFact, UnexpectedMessage
+from gateway.core.state import State
+from gateway.core.types import ExecType, OrdStatus
+
+UNKNOWN_ORDER = "5"
+"""OrdRejReason(103): unknown order."""
+DUPLICATE_ORDER = "6"
+"""OrdRejReason(103): duplicate order."""
+UNKNOWN_TO_CANCEL = "1"
+"""CxlRejReason(102): unknown order."""
+CORPORATE_ACTION = "0"
+"""ExecRestatementReason(378): GT corporate action."""
+
+
+def decide(state: State, report: ReportFact) -> list[Event]:
+    """The events of one report; never none, so that every inbound message leaves its mark and its sequence number in
+    the journal.
+    """
+    match report:
+        case ExecutionReport():
+            return _execution_report(state, report)
+        case OrderCancelReject():
+            return _cancel_reject(state, report)
+        case MessageRejected():
+            return _message_rejected(state, report)
+        case UnexpectedMessage():
+            return [ev.ReportSetAside(report, report.problem)]
+    assert_never(report)
+
+
+def _execution_report(state: State, report: ExecutionReport) -> list[Event]:
+    order = _find(state, report)
+    if order is None:
+        return [ev.ReportSetAside(report, "it names no order of ours")]
+    problem = _contradiction(order, report)
+    if problem:
+        return [ev.ReportSetAside(report, problem)]
+    known = report.exec_id and report_key(report.trade_date, report.exec_id) in order.seen
+    if known and report.exec_type is not ExecType.ORDER_STATUS:
+        return [_ignored(order, report, "this ExecID of this order was applied before")]
+    return [*_meaning(order, report)]
+
+
+def _find(state: State, report: ExecutionReport) -> Order | None:
+    for name in (report.cl_ord_id, report.orig_cl_ord_id):
+        order_id = state.by_venue_cl_ord_id.get(name)
+        if order_id is not None:
+            return state.orders[order_id]
+    order_id = state.by_venue_order_id.get(report.venue, {}).get(report.venue_order_id)
+    return state.orders[order_id] if order_id is not None else None
+
+
+def _contradiction(order: Order, report: ExecutionReport) -> str:
+    if report.venue != order.venue:
+        return f"it names an order of ours that is at {order.venue}"
+    if report.side is not None and report.side is not order.command.side:
+        return f"its side {report.side.name} is not that of order {order.order_id}"
+    trade = report.exec_type in (ExecType.TRADE, ExecType.TRADE_CORRECT)
+    if trade and (report.last_qty is None or report.last_px is None or report.last_qty <= 0 or not report.exec_id):
+        return "an execution needs ExecID(17), LastQty(32) above 0 and LastPx(31)"
+    if report.exec_type in (ExecType.TRADE_CORRECT, ExecType.TRADE_CANCEL) and not report.exec_ref_id:
+        return "a correction or bust needs ExecRefID(19)"
+    return ""
+
+
+def _meaning(order: Order, report: ExecutionReport) -> list[Event]:
+    match report.exec_type:
+        case ExecType.TRADE | ExecType.TRADE_CORRECT | ExecType.TRADE_CANCEL:
+            return _execution(order, report)
+        case ExecType.REJECTED:
+            return [_rejection(order, report)]
+        case ExecType.PENDING_CANCEL | ExecType.PENDING_REPLACE:
+            return [_pending(order, report)]
+        case ExecType.CANCELED:
+            return [
+                ev.OrderCanceled(*_evidence(order, report), venue_cl_ord_id=_request_named(order, report, "cancel"))
+            ]
+        case ExecType.REPLACED:
+            return [_replacement(order, report)]
+        case ExecType.RESTATED:
+            return _restatement(order, report)
+        case ExecType.STOPPED:
+            return [_guarantee(order, report)]
+        case ExecType.ORDER_STATUS:
+            return _status_reply(order, report)
+        case _:
+            return [_PLAIN[report.exec_type](*_evidence(order, report))]
+
+
+_PLAIN: dict[
+    ExecType,
+    type[
+        ev.OrderAcknowledged
+        | ev.OrderPendingNew
+        | ev.OrderExpired
+        | ev.OrderDoneForDay
+        | ev.OrderSuspended
+        | ev.OrderCalculated
+    ],
+] = {
+    ExecType.NEW: ev.OrderAcknowledged,
+    ExecType.PENDING_NEW: ev.OrderPendingNew,
+    ExecType.EXPIRED: ev.OrderExpired,
+    ExecType.DONE_FOR_DAY: ev.OrderDoneForDay,
+    ExecType.SUSPENDED: ev.OrderSuspended,
+    ExecType.CALCULATED: ev.OrderCalculated,
+}
+
+
+def _evidence(
+    order: Order, report: ExecutionReport
+) -> tuple[str, str, str, str, str, int | None, Decimal | None, Decimal | None]:
+    """The fields of `Reported`, in order."""
+    return (
+        order.order_id,
+        report.exec_id,
+        report.trade_date,
+        report.venue_order_id,
+        report.text,
+        report.transact_time_ns,
+        report.cum_qty,
+        None if order.quantity_known else report.order_qty or None,
+    )
+
+
+def _ignored(order: Order, report: ExecutionReport, why: str) -> Event:
+    return ev.ReportIgnored(order.order_id, report.exec_id, why, report.trade_date)
+
+
+# --- Executions ---
+
+
+def _execution(order: Order, report: ExecutionReport) -> list[Event]:
+    event = _execution_event(order, report)
+    cum_qty = _cum_qty_after(order, event)
+    events: list[Event] = [event]
+    if report.cum_qty is not None and report.cum_qty != cum_qty and not order.disputed:
+        events.append(ev.QuantityDisputed(order.order_id, report.cum_qty, cum_qty))
+    known = order.quantity_known or event.order_qty is not None
+    excess = cum_qty - (event.order_qty or order.terms.order_qty)
+    if known and excess > 0 and cum_qty > order.cum_qty:
+        events.append(ev.OrderOverfilled(order.order_id, excess))
+        events.append(ev.InstrumentHalted(order.command.symbol, f"order {order.order_id} is overfilled by {excess}"))
+    return events
+
+
+def _guarantee(order: Order, report: ExecutionReport) -> Event:
+    """LastQty(32) and LastPx(31) of a Stopped report are guaranteed, not executed (Appendix D, L.1.a)."""
+    qty, px = report.last_qty or ZERO, report.last_px if report.last_px is not None else ZERO
+    return ev.OrderStopped(*_evidence(order, report), last_qty=qty, last_px=px)
+
+
+def _execution_event(
+    order: Order, report: ExecutionReport
+) -> ev.OrderFilled | ev.ExecutionCorrected | ev.ExecutionBusted:
+    evidence = _evidence(order, report)
+    if report.exec_type is ExecType.TRADE_CANCEL:
+        return ev.ExecutionBusted(*evidence, exec_ref_id=report.exec_ref_id)
+    last_qty, last_px = report.last_qty or ZERO, report.last_px if report.last_px is not None else ZERO
+    if report.exec_type is ExecType.TRADE_CORRECT:
+        return ev.ExecutionCorrected(*evidence, exec_ref_id=report.exec_ref_id, last_qty=last_qty, last_px=last_px)
+    return ev.OrderFilled(*evidence, last_qty=last_qty, last_px=last_px)
+
+
+def _cum_qty_after(order: Order, event: ev.OrderFilled | ev.ExecutionCorrected | ev.ExecutionBusted) -> Decimal:
+    """What CumQty(14) will be: for a plain fill of an unamended order the sum, else counted from a copy of the whole
+    ledger.
+    """
+    line = execution(event, 0)
+    if line.kind == "fill" and not order.amended:
+        return add(order.cum_qty, line.qty)
+    ledger = [msgspec.structs.replace(known) for known in order.executions]
+    return totals(net([*ledger, line]))[0]
+
+
+# --- Answers to requests ---
+
+
+def _request_named(order: Order, report: ExecutionReport, kind: str) -> str:
+    """The request of this kind that the report answers: named by its ClOrdID(11); empty when the venue acted by
+    itself.
+    """
+    request = order.requests.get(report.cl_ord_id)
+    return request.venue_cl_ord_id if request is not None and request.kind == kind else ""
+
+
+def _rejection(order: Order, report: ExecutionReport) -> Event:
+    request = order.requests.get(report.cl_ord_id)
+    if request is not None and request.kind != "new":
+        return ev.RequestRejected(
+            *_evidence(order, report), venue_cl_ord_id=report.cl_ord_id, cxl_rej_reason=report.ord_rej_reason
+        )
+    if report.ord_rej_reason == DUPLICATE_ORDER and order.acknowledged:
+        why = "a duplicate of this order was rejected, not the order itself"
+        return _ignored(order, report, why)
+    return ev.OrderRejected(*_evidence(order, report), ord_rej_reason=report.ord_rej_reason)
+
+
+def _pending(order: Order, report: ExecutionReport) -> Event:
+    kind = "cancel" if report.exec_type is ExecType.PENDING_CANCEL else "replace"
+    named = _request_named(order, report, kind)
+    if not named:
+        named = next((key for key in order.unanswered if order.requests[key].kind == kind), "")
+    if not named:
+        return _ignored(order, report, f"no {kind} of ours is unanswered")
+    return ev.RequestPending(*_evidence(order, report), venue_cl_ord_id=named)
+
+
+def _replacement(order: Order, report: ExecutionReport) -> Event:
+    named = _request_named(order, report, "replace")
+    asked = order.requests[named].terms if named else None
+    terms = stated_terms(asked or order.terms, report)
+    return ev.OrderReplaced(*_evidence(order, report), terms=terms, venue_cl_ord_id=named)
+
+
+def stated_terms(terms: Terms, report: ExecutionReport) -> Terms:
+    """The terms with what the venue states: it may amend what was asked for (Appendix D, C.3.c)."""
+    return msgspec.structs.replace(
+        terms,
+        order_qty=report.order_qty if report.order_qty is not None else terms.order_qty,
+        price=report.price if report.price is not None and terms.price is not None else terms.price,
+        stop_px=report.stop_px if report.stop_px is not None and terms.stop_px is not None else terms.stop_px,
+    )
+
+
+def _restatement(order: Order, report: ExecutionReport) -> list[Event]:
+    restated = ev.OrderRestated(
+        *_evidence(order, report),
+        terms=stated_terms(order.terms, report),
+        exec_restatement_reason=report.exec_restatement_reason,
+        factor=_split_factor(order, report),
+    )
+    return [restated]
+
+
+def _split_factor(order: Order, report: ExecutionReport) -> Decimal:
+    """What a corporate action made of one unit: believed only when OrderQty(38) and CumQty(14) agree on it exactly
+    (Appendix D, H.1.b).
+    """
+    told = report.exec_restatement_reason == CORPORATE_ACTION and report.order_qty
+    if not told or not order.cum_qty or not order.terms.order_qty:
+        return Decimal(1)
+    factor = told / order.terms.order_qty  # Rounded when no decimal holds it; the check then fails.
+    return factor if report.cum_qty == EXACT.multiply(order.cum_qty, factor) else Decimal(1)
+
+
+def _cancel_reject(state: State, report: OrderCancelReject) -> list[Event]:
+    order_id = state.by_venue_cl_ord_id.get(report.cl_ord_id)
+    order = state.orders.get(order_id or "")
+    if order is None or order.venue != report.venue:
+        return [ev.ReportSetAside(report, "it answers no request of ours")]
+    rejected = _request_rejected(order, order.requests[report.cl_ord_id], report.text, report.cxl_rej_reason)
+    return [rejected, *_doubt(state, order)] if report.cxl_rej_reason == UNKNOWN_TO_CANCEL else [rejected]
+
+
+def _doubt(state: State, order: Order) -> list[Event]:
+    """A venue that does not know an order and never spoke of it may not have received it: ask (Appendix D, B.1.f)."""
+    first = order.requests[order.first_venue_cl_ord_id]
+    if first.state != SENT or first.in_doubt:
+        return []
+    why = f"{order.venue} answered a request as if it did not know the order"
+    events: list[Event] = [ev.OrderInDoubt(order.order_id, first.venue_cl_ord_id, why)]
+    if state.session(order.venue).up:
+        events.append(ev.StatusRequested(order.order_id, order.venue, order.venue_cl_ord_id, why))
+    return events
+
+
+def _request_rejected(order: Order, request: Request, text: str, reason: str) -> Event:
+    if request.state not in (*UNANSWERED, "void"):
+        return ev.ReportIgnored(order.order_id, "", f"{request.kind} {request.cl_ord_id} is {request.state} already")
+    return ev.RequestRejected(order.order_id, text=text, venue_cl_ord_id=request.venue_cl_ord_id, cxl_rej_reason=reason)
+
+
+def _message_rejected(state: State, report: MessageRejected) -> list[Event]:
+    order = state.orders.get(state.by_venue_cl_ord_id.get(report.ref_cl_ord_id, ""))
+    if order is None or order.venue != report.venue:
+        return [ev.MessageRefused(report)]
+    request = order.requests[report.ref_cl_ord_id]
+    if request.kind == "new":
+        return [ev.OrderRejected(order.order_id, text=report.text, ord_rej_reason=report.reject_reason)]
+    return [_request_rejected(order, request, report.text, report.reject_reason)]
+
+
+# --- Evidence about what is in doubt ---
+
+
+def _status_reply(order: Order, report: ExecutionReport) -> list[Event]:
+    """The venue's answer to a status request: adopt what it says of requests in doubt; never take quantities from it
+    (rule 4).
+    """
+    if report.ord_status is OrdStatus.REJECTED and report.ord_rej_reason == UNKNOWN_ORDER:
+        return [_unknown_at_venue(order, report)]
+    events: list[Event] = []
+    if _tells_of_a_replacement(order, report):
+        events.append(_replacement(order, report))
+    events.append(
+        ev.OrderStatusReported(
+            *_evidence(order, report), venue_cl_ord_id=report.cl_ord_id, ord_status=report.ord_status
+        )
+    )
+    if not order.closed and report.ord_status in _ENDINGS:
+        events.append(_ENDINGS[report.ord_status](*_evidence(order, report)))
+    if report.cum_qty is not None and report.cum_qty != order.cum_qty and not order.disputed:
+        events.append(ev.QuantityDisputed(order.order_id, report.cum_qty, order.cum_qty))
+    return events
+
+
+def _tells_of_a_replacement(order: Order, report: ExecutionReport) -> bool:
+    """The venue calls the order by the name of an unanswered replace, nothing is pending: it accepted that replace."""
+    asked = order.requests.get(report.cl_ord_id)
+    if asked is None or asked.kind != "replace" or asked.state not in UNANSWERED:
+        return False
+    return report.ord_status not in _UNDECIDED
+
+
+_UNDECIDED = (OrdStatus.PENDING_NEW, OrdStatus.PENDING_CANCEL, OrdStatus.PENDING_REPLACE, OrdStatus.REJECTED)
+_ENDINGS: dict[OrdStatus, type[ev.OrderCanceled | ev.OrderExpired | ev.OrderRejected]] = {
+    OrdStatus.CANCELED: ev.OrderCanceled,
+    OrdStatus.EXPIRED: ev.OrderExpired,
+    OrdStatus.REJECTED: ev.OrderRejected,
+}
+
+
+def _unknown_at_venue(order: Order, report: ExecutionReport) -> Event:
+    """The venue never saw the order. It received our question after it would have received the order (one ordered
+    session), so this is proof.
+
+    An order that it once confirmed cannot vanish: that is a contradiction for a person, not a proof.
+    """
+    first = order.requests[order.first_venue_cl_ord_id]
+    if first.state == SENT:
+        return ev.OrderUnsent(
+            order.order_id,
+            first.venue_cl_ord_id,
+            f"{order.venue} does not know the order: {report.text or 'unknown order'}",
+        )
+    return ev.ReportSetAside(report, f"{order.venue} no longer knows order {order.order_id}, which it once confirmed")

@@ -1,0 +1,716 @@
+from google.rpc import status_pb2 as _status_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Side(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SIDE_UNSPECIFIED: _ClassVar[Side]
+    SIDE_BUY: _ClassVar[Side]
+    SIDE_SELL: _ClassVar[Side]
+    SIDE_SELL_SHORT: _ClassVar[Side]
+    SIDE_SELL_SHORT_EXEMPT: _ClassVar[Side]
+
+class OrdType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ORD_TYPE_UNSPECIFIED: _ClassVar[OrdType]
+    ORD_TYPE_MARKET: _ClassVar[OrdType]
+    ORD_TYPE_LIMIT: _ClassVar[OrdType]
+    ORD_TYPE_STOP: _ClassVar[OrdType]
+    ORD_TYPE_STOP_LIMIT: _ClassVar[OrdType]
+
+class TimeInForce(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    TIME_IN_FORCE_UNSPECIFIED: _ClassVar[TimeInForce]
+    TIME_IN_FORCE_DAY: _ClassVar[TimeInForce]
+    TIME_IN_FORCE_GTC: _ClassVar[TimeInForce]
+    TIME_IN_FORCE_OPG: _ClassVar[TimeInForce]
+    TIME_IN_FORCE_IOC: _ClassVar[TimeInForce]
+    TIME_IN_FORCE_FOK: _ClassVar[TimeInForce]
+    TIME_IN_FORCE_GTD: _ClassVar[TimeInForce]
+    TIME_IN_FORCE_ATC: _ClassVar[TimeInForce]
+
+class OrdStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ORD_STATUS_UNSPECIFIED: _ClassVar[OrdStatus]
+    ORD_STATUS_NEW: _ClassVar[OrdStatus]
+    ORD_STATUS_PARTIALLY_FILLED: _ClassVar[OrdStatus]
+    ORD_STATUS_FILLED: _ClassVar[OrdStatus]
+    ORD_STATUS_DONE_FOR_DAY: _ClassVar[OrdStatus]
+    ORD_STATUS_CANCELED: _ClassVar[OrdStatus]
+    ORD_STATUS_PENDING_CANCEL: _ClassVar[OrdStatus]
+    ORD_STATUS_STOPPED: _ClassVar[OrdStatus]
+    ORD_STATUS_REJECTED: _ClassVar[OrdStatus]
+    ORD_STATUS_SUSPENDED: _ClassVar[OrdStatus]
+    ORD_STATUS_PENDING_NEW: _ClassVar[OrdStatus]
+    ORD_STATUS_CALCULATED: _ClassVar[OrdStatus]
+    ORD_STATUS_EXPIRED: _ClassVar[OrdStatus]
+    ORD_STATUS_PENDING_REPLACE: _ClassVar[OrdStatus]
+
+class EventType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    EVENT_TYPE_UNSPECIFIED: _ClassVar[EventType]
+    ORDER_SUBMITTED: _ClassVar[EventType]
+    ORDER_ROUTED: _ClassVar[EventType]
+    CANCEL_REQUESTED: _ClassVar[EventType]
+    REPLACE_REQUESTED: _ClassVar[EventType]
+    MASS_CANCEL_DONE: _ClassVar[EventType]
+    COMMAND_REFUSED: _ClassVar[EventType]
+    STATUS_REQUESTED: _ClassVar[EventType]
+    ORDER_PENDING_NEW: _ClassVar[EventType]
+    ORDER_ACKNOWLEDGED: _ClassVar[EventType]
+    ORDER_REJECTED: _ClassVar[EventType]
+    ORDER_UNSENT: _ClassVar[EventType]
+    REQUEST_PENDING: _ClassVar[EventType]
+    REQUEST_REJECTED: _ClassVar[EventType]
+    ORDER_REPLACED: _ClassVar[EventType]
+    ORDER_CANCELED: _ClassVar[EventType]
+    ORDER_EXPIRED: _ClassVar[EventType]
+    ORDER_DONE_FOR_DAY: _ClassVar[EventType]
+    ORDER_STOPPED: _ClassVar[EventType]
+    ORDER_SUSPENDED: _ClassVar[EventType]
+    ORDER_CALCULATED: _ClassVar[EventType]
+    ORDER_RESTATED: _ClassVar[EventType]
+    ORDER_FILLED: _ClassVar[EventType]
+    EXECUTION_CORRECTED: _ClassVar[EventType]
+    EXECUTION_BUSTED: _ClassVar[EventType]
+    ORDER_STATUS_REPORTED: _ClassVar[EventType]
+    QUANTITY_DISPUTED: _ClassVar[EventType]
+    ORDER_OVERFILLED: _ClassVar[EventType]
+    ORDER_IN_DOUBT: _ClassVar[EventType]
+    REPORT_IGNORED: _ClassVar[EventType]
+    REPORT_SET_ASIDE: _ClassVar[EventType]
+    MESSAGE_REFUSED: _ClassVar[EventType]
+    SESSION_ADMINISTERED: _ClassVar[EventType]
+    INSTRUMENT_HALTED: _ClassVar[EventType]
+    INSTRUMENT_RESUMED: _ClassVar[EventType]
+    SESSION_LOGGED_ON: _ClassVar[EventType]
+    SESSION_LOGGED_OUT: _ClassVar[EventType]
+    EPOCH_BEGAN: _ClassVar[EventType]
+SIDE_UNSPECIFIED: Side
+SIDE_BUY: Side
+SIDE_SELL: Side
+SIDE_SELL_SHORT: Side
+SIDE_SELL_SHORT_EXEMPT: Side
+ORD_TYPE_UNSPECIFIED: OrdType
+ORD_TYPE_MARKET: OrdType
+ORD_TYPE_LIMIT: OrdType
+ORD_TYPE_STOP: OrdType
+ORD_TYPE_STOP_LIMIT: OrdType
+TIME_IN_FORCE_UNSPECIFIED: TimeInForce
+TIME_IN_FORCE_DAY: TimeInForce
+TIME_IN_FORCE_GTC: TimeInForce
+TIME_IN_FORCE_OPG: TimeInForce
+TIME_IN_FORCE_IOC: TimeInForce
+TIME_IN_FORCE_FOK: TimeInForce
+TIME_IN_FORCE_GTD: TimeInForce
+TIME_IN_FORCE_ATC: TimeInForce
+ORD_STATUS_UNSPECIFIED: OrdStatus
+ORD_STATUS_NEW: OrdStatus
+ORD_STATUS_PARTIALLY_FILLED: OrdStatus
+ORD_STATUS_FILLED: OrdStatus
+ORD_STATUS_DONE_FOR_DAY: OrdStatus
+ORD_STATUS_CANCELED: OrdStatus
+ORD_STATUS_PENDING_CANCEL: OrdStatus
+ORD_STATUS_STOPPED: OrdStatus
+ORD_STATUS_REJECTED: OrdStatus
+ORD_STATUS_SUSPENDED: OrdStatus
+ORD_STATUS_PENDING_NEW: OrdStatus
+ORD_STATUS_CALCULATED: OrdStatus
+ORD_STATUS_EXPIRED: OrdStatus
+ORD_STATUS_PENDING_REPLACE: OrdStatus
+EVENT_TYPE_UNSPECIFIED: EventType
+ORDER_SUBMITTED: EventType
+ORDER_ROUTED: EventType
+CANCEL_REQUESTED: EventType
+REPLACE_REQUESTED: EventType
+MASS_CANCEL_DONE: EventType
+COMMAND_REFUSED: EventType
+STATUS_REQUESTED: EventType
+ORDER_PENDING_NEW: EventType
+ORDER_ACKNOWLEDGED: EventType
+ORDER_REJECTED: EventType
+ORDER_UNSENT: EventType
+REQUEST_PENDING: EventType
+REQUEST_REJECTED: EventType
+ORDER_REPLACED: EventType
+ORDER_CANCELED: EventType
+ORDER_EXPIRED: EventType
+ORDER_DONE_FOR_DAY: EventType
+ORDER_STOPPED: EventType
+ORDER_SUSPENDED: EventType
+ORDER_CALCULATED: EventType
+ORDER_RESTATED: EventType
+ORDER_FILLED: EventType
+EXECUTION_CORRECTED: EventType
+EXECUTION_BUSTED: EventType
+ORDER_STATUS_REPORTED: EventType
+QUANTITY_DISPUTED: EventType
+ORDER_OVERFILLED: EventType
+ORDER_IN_DOUBT: EventType
+REPORT_IGNORED: EventType
+REPORT_SET_ASIDE: EventType
+MESSAGE_REFUSED: EventType
+SESSION_ADMINISTERED: EventType
+INSTRUMENT_HALTED: EventType
+INSTRUMENT_RESUMED: EventType
+SESSION_LOGGED_ON: EventType
+SESSION_LOGGED_OUT: EventType
+EPOCH_BEGAN: EventType
+
+class Terms(_message.Message):
+    __slots__ = ("order_qty", "time_in_force", "price", "stop_px", "expire_time_ns", "max_floor", "cash_order_qty")
+    ORDER_QTY_FIELD_NUMBER: _ClassVar[int]
+    TIME_IN_FORCE_FIELD_NUMBER: _ClassVar[int]
+    PRICE_FIELD_NUMBER: _ClassVar[int]
+    STOP_PX_FIELD_NUMBER: _ClassVar[int]
+    EXPIRE_TIME_NS_FIELD_NUMBER: _ClassVar[int]
+    MAX_FLOOR_FIELD_NUMBER: _ClassVar[int]
+    CASH_ORDER_QTY_FIELD_NUMBER: _ClassVar[int]
+    order_qty: str
+    time_in_force: TimeInForce
+    price: str
+    stop_px: str
+    expire_time_ns: int
+    max_floor: str
+    cash_order_qty: str
+    def __init__(self, order_qty: _Optional[str] = ..., time_in_force: _Optional[_Union[TimeInForce, str]] = ..., price: _Optional[str] = ..., stop_px: _Optional[str] = ..., expire_time_ns: _Optional[int] = ..., max_floor: _Optional[str] = ..., cash_order_qty: _Optional[str] = ...) -> None: ...
+
+class Order(_message.Message):
+    __slots__ = ("order_id", "client_id", "cl_ord_id", "symbol", "venue", "side", "ord_type", "terms", "ord_status", "cum_qty", "leaves_qty", "avg_px", "account", "strategy", "exec_inst", "venue_order_id", "pending", "in_doubt")
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
+    CL_ORD_ID_FIELD_NUMBER: _ClassVar[int]
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    VENUE_FIELD_NUMBER: _ClassVar[int]
+    SIDE_FIELD_NUMBER: _ClassVar[int]
+    ORD_TYPE_FIELD_NUMBER: _ClassVar[int]
+    TERMS_FIELD_NUMBER: _ClassVar[int]
+    ORD_STATUS_FIELD_NUMBER: _ClassVar[int]
+    CUM_QTY_FIELD_NUMBER: _ClassVar[int]
+    LEAVES_QTY_FIELD_NUMBER: _ClassVar[int]
+    AVG_PX_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    STRATEGY_FIELD_NUMBER: _ClassVar[int]
+    EXEC_INST_FIELD_NUMBER: _ClassVar[int]
+    VENUE_ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    PENDING_FIELD_NUMBER: _ClassVar[int]
+    IN_DOUBT_FIELD_NUMBER: _ClassVar[int]
+    order_id: str
+    client_id: str
+    cl_ord_id: str
+    symbol: str
+    venue: str
+    side: Side
+    ord_type: OrdType
+    terms: Terms
+    ord_status: OrdStatus
+    cum_qty: str
+    leaves_qty: str
+    avg_px: str
+    account: str
+    strategy: str
+    exec_inst: str
+    venue_order_id: str
+    pending: _containers.RepeatedScalarFieldContainer[str]
+    in_doubt: bool
+    def __init__(self, order_id: _Optional[str] = ..., client_id: _Optional[str] = ..., cl_ord_id: _Optional[str] = ..., symbol: _Optional[str] = ..., venue: _Optional[str] = ..., side: _Optional[_Union[Side, str]] = ..., ord_type: _Optional[_Union[OrdType, str]] = ..., terms: _Optional[_Union[Terms, _Mapping]] = ..., ord_status: _Optional[_Union[OrdStatus, str]] = ..., cum_qty: _Optional[str] = ..., leaves_qty: _Optional[str] = ..., avg_px: _Optional[str] = ..., account: _Optional[str] = ..., strategy: _Optional[str] = ..., exec_inst: _Optional[str] = ..., venue_order_id: _Optional[str] = ..., pending: _Optional[_Iterable[str]] = ..., in_doubt: _Optional[bool] = ...) -> None: ...
+
+class SubmitOrderRequest(_message.Message):
+    __slots__ = ("cl_ord_id", "symbol", "side", "order_qty", "ord_type", "time_in_force", "price", "stop_px", "expire_time_ns", "max_floor", "exec_inst", "account", "strategy", "venue", "cash_order_qty")
+    CL_ORD_ID_FIELD_NUMBER: _ClassVar[int]
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    SIDE_FIELD_NUMBER: _ClassVar[int]
+    ORDER_QTY_FIELD_NUMBER: _ClassVar[int]
+    ORD_TYPE_FIELD_NUMBER: _ClassVar[int]
+    TIME_IN_FORCE_FIELD_NUMBER: _ClassVar[int]
+    PRICE_FIELD_NUMBER: _ClassVar[int]
+    STOP_PX_FIELD_NUMBER: _ClassVar[int]
+    EXPIRE_TIME_NS_FIELD_NUMBER: _ClassVar[int]
+    MAX_FLOOR_FIELD_NUMBER: _ClassVar[int]
+    EXEC_INST_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    STRATEGY_FIELD_NUMBER: _ClassVar[int]
+    VENUE_FIELD_NUMBER: _ClassVar[int]
+    CASH_ORDER_QTY_FIELD_NUMBER: _ClassVar[int]
+    cl_ord_id: str
+    symbol: str
+    side: Side
+    order_qty: str
+    ord_type: OrdType
+    time_in_force: TimeInForce
+    price: str
+    stop_px: str
+    expire_time_ns: int
+    max_floor: str
+    exec_inst: str
+    account: str
+    strategy: str
+    venue: str
+    cash_order_qty: str
+    def __init__(self, cl_ord_id: _Optional[str] = ..., symbol: _Optional[str] = ..., side: _Optional[_Union[Side, str]] = ..., order_qty: _Optional[str] = ..., ord_type: _Optional[_Union[OrdType, str]] = ..., time_in_force: _Optional[_Union[TimeInForce, str]] = ..., price: _Optional[str] = ..., stop_px: _Optional[str] = ..., expire_time_ns: _Optional[int] = ..., max_floor: _Optional[str] = ..., exec_inst: _Optional[str] = ..., account: _Optional[str] = ..., strategy: _Optional[str] = ..., venue: _Optional[str] = ..., cash_order_qty: _Optional[str] = ...) -> None: ...
+
+class ReplaceOrderRequest(_message.Message):
+    __slots__ = ("cl_ord_id", "orig_cl_ord_id", "order_qty", "price", "stop_px", "time_in_force", "expire_time_ns", "max_floor")
+    CL_ORD_ID_FIELD_NUMBER: _ClassVar[int]
+    ORIG_CL_ORD_ID_FIELD_NUMBER: _ClassVar[int]
+    ORDER_QTY_FIELD_NUMBER: _ClassVar[int]
+    PRICE_FIELD_NUMBER: _ClassVar[int]
+    STOP_PX_FIELD_NUMBER: _ClassVar[int]
+    TIME_IN_FORCE_FIELD_NUMBER: _ClassVar[int]
+    EXPIRE_TIME_NS_FIELD_NUMBER: _ClassVar[int]
+    MAX_FLOOR_FIELD_NUMBER: _ClassVar[int]
+    cl_ord_id: str
+    orig_cl_ord_id: str
+    order_qty: str
+    price: str
+    stop_px: str
+    time_in_force: TimeInForce
+    expire_time_ns: int
+    max_floor: str
+    def __init__(self, cl_ord_id: _Optional[str] = ..., orig_cl_ord_id: _Optional[str] = ..., order_qty: _Optional[str] = ..., price: _Optional[str] = ..., stop_px: _Optional[str] = ..., time_in_force: _Optional[_Union[TimeInForce, str]] = ..., expire_time_ns: _Optional[int] = ..., max_floor: _Optional[str] = ...) -> None: ...
+
+class CancelOrderRequest(_message.Message):
+    __slots__ = ("cl_ord_id", "orig_cl_ord_id")
+    CL_ORD_ID_FIELD_NUMBER: _ClassVar[int]
+    ORIG_CL_ORD_ID_FIELD_NUMBER: _ClassVar[int]
+    cl_ord_id: str
+    orig_cl_ord_id: str
+    def __init__(self, cl_ord_id: _Optional[str] = ..., orig_cl_ord_id: _Optional[str] = ...) -> None: ...
+
+class MassCancelRequest(_message.Message):
+    __slots__ = ("cl_ord_id", "account", "strategy", "symbol", "venue", "side")
+    CL_ORD_ID_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    STRATEGY_FIELD_NUMBER: _ClassVar[int]
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    VENUE_FIELD_NUMBER: _ClassVar[int]
+    SIDE_FIELD_NUMBER: _ClassVar[int]
+    cl_ord_id: str
+    account: str
+    strategy: str
+    symbol: str
+    venue: str
+    side: Side
+    def __init__(self, cl_ord_id: _Optional[str] = ..., account: _Optional[str] = ..., strategy: _Optional[str] = ..., symbol: _Optional[str] = ..., venue: _Optional[str] = ..., side: _Optional[_Union[Side, str]] = ...) -> None: ...
+
+class RequestOrderStatusRequest(_message.Message):
+    __slots__ = ("orig_cl_ord_id", "client_id")
+    ORIG_CL_ORD_ID_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
+    orig_cl_ord_id: str
+    client_id: str
+    def __init__(self, orig_cl_ord_id: _Optional[str] = ..., client_id: _Optional[str] = ...) -> None: ...
+
+class CommandReply(_message.Message):
+    __slots__ = ("cl_ord_id", "order_id", "seq", "repeated", "requested")
+    CL_ORD_ID_FIELD_NUMBER: _ClassVar[int]
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    REPEATED_FIELD_NUMBER: _ClassVar[int]
+    REQUESTED_FIELD_NUMBER: _ClassVar[int]
+    cl_ord_id: str
+    order_id: str
+    seq: int
+    repeated: bool
+    requested: int
+    def __init__(self, cl_ord_id: _Optional[str] = ..., order_id: _Optional[str] = ..., seq: _Optional[int] = ..., repeated: _Optional[bool] = ..., requested: _Optional[int] = ...) -> None: ...
+
+class GetOrderRequest(_message.Message):
+    __slots__ = ("order_id", "cl_ord_id", "client_id")
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    CL_ORD_ID_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
+    order_id: str
+    cl_ord_id: str
+    client_id: str
+    def __init__(self, order_id: _Optional[str] = ..., cl_ord_id: _Optional[str] = ..., client_id: _Optional[str] = ...) -> None: ...
+
+class Execution(_message.Message):
+    __slots__ = ("exec_id", "trade_date", "last_qty", "last_px", "exec_ref_id", "in_force", "time_ns", "kind")
+    EXEC_ID_FIELD_NUMBER: _ClassVar[int]
+    TRADE_DATE_FIELD_NUMBER: _ClassVar[int]
+    LAST_QTY_FIELD_NUMBER: _ClassVar[int]
+    LAST_PX_FIELD_NUMBER: _ClassVar[int]
+    EXEC_REF_ID_FIELD_NUMBER: _ClassVar[int]
+    IN_FORCE_FIELD_NUMBER: _ClassVar[int]
+    TIME_NS_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    exec_id: str
+    trade_date: str
+    last_qty: str
+    last_px: str
+    exec_ref_id: str
+    in_force: bool
+    time_ns: int
+    kind: str
+    def __init__(self, exec_id: _Optional[str] = ..., trade_date: _Optional[str] = ..., last_qty: _Optional[str] = ..., last_px: _Optional[str] = ..., exec_ref_id: _Optional[str] = ..., in_force: _Optional[bool] = ..., time_ns: _Optional[int] = ..., kind: _Optional[str] = ...) -> None: ...
+
+class OrderRequest(_message.Message):
+    __slots__ = ("cl_ord_id", "venue_cl_ord_id", "kind", "state", "in_doubt", "text")
+    CL_ORD_ID_FIELD_NUMBER: _ClassVar[int]
+    VENUE_CL_ORD_ID_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    IN_DOUBT_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    cl_ord_id: str
+    venue_cl_ord_id: str
+    kind: str
+    state: str
+    in_doubt: bool
+    text: str
+    def __init__(self, cl_ord_id: _Optional[str] = ..., venue_cl_ord_id: _Optional[str] = ..., kind: _Optional[str] = ..., state: _Optional[str] = ..., in_doubt: _Optional[bool] = ..., text: _Optional[str] = ...) -> None: ...
+
+class GetOrderResponse(_message.Message):
+    __slots__ = ("order", "executions", "requests", "as_of_seq", "executions_total")
+    ORDER_FIELD_NUMBER: _ClassVar[int]
+    EXECUTIONS_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    AS_OF_SEQ_FIELD_NUMBER: _ClassVar[int]
+    EXECUTIONS_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    order: Order
+    executions: _containers.RepeatedCompositeFieldContainer[Execution]
+    requests: _containers.RepeatedCompositeFieldContainer[OrderRequest]
+    as_of_seq: int
+    executions_total: int
+    def __init__(self, order: _Optional[_Union[Order, _Mapping]] = ..., executions: _Optional[_Iterable[_Union[Execution, _Mapping]]] = ..., requests: _Optional[_Iterable[_Union[OrderRequest, _Mapping]]] = ..., as_of_seq: _Optional[int] = ..., executions_total: _Optional[int] = ...) -> None: ...
+
+class ListOrdersRequest(_message.Message):
+    __slots__ = ("account", "strategy", "symbol", "venue", "ord_status", "working", "page_size", "page_token", "client_id")
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    STRATEGY_FIELD_NUMBER: _ClassVar[int]
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    VENUE_FIELD_NUMBER: _ClassVar[int]
+    ORD_STATUS_FIELD_NUMBER: _ClassVar[int]
+    WORKING_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
+    account: str
+    strategy: str
+    symbol: str
+    venue: str
+    ord_status: _containers.RepeatedScalarFieldContainer[OrdStatus]
+    working: bool
+    page_size: int
+    page_token: str
+    client_id: str
+    def __init__(self, account: _Optional[str] = ..., strategy: _Optional[str] = ..., symbol: _Optional[str] = ..., venue: _Optional[str] = ..., ord_status: _Optional[_Iterable[_Union[OrdStatus, str]]] = ..., working: _Optional[bool] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., client_id: _Optional[str] = ...) -> None: ...
+
+class ListOrdersResponse(_message.Message):
+    __slots__ = ("orders", "next_page_token", "as_of_seq")
+    ORDERS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    AS_OF_SEQ_FIELD_NUMBER: _ClassVar[int]
+    orders: _containers.RepeatedCompositeFieldContainer[Order]
+    next_page_token: str
+    as_of_seq: int
+    def __init__(self, orders: _Optional[_Iterable[_Union[Order, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., as_of_seq: _Optional[int] = ...) -> None: ...
+
+class Event(_message.Message):
+    __slots__ = ("seq", "time_ns", "type", "order", "cl_ord_id", "exec_id", "exec_ref_id", "last_qty", "last_px", "trade_date", "transact_time_ns", "reason", "text", "venue", "symbol", "field")
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    TIME_NS_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    ORDER_FIELD_NUMBER: _ClassVar[int]
+    CL_ORD_ID_FIELD_NUMBER: _ClassVar[int]
+    EXEC_ID_FIELD_NUMBER: _ClassVar[int]
+    EXEC_REF_ID_FIELD_NUMBER: _ClassVar[int]
+    LAST_QTY_FIELD_NUMBER: _ClassVar[int]
+    LAST_PX_FIELD_NUMBER: _ClassVar[int]
+    TRADE_DATE_FIELD_NUMBER: _ClassVar[int]
+    TRANSACT_TIME_NS_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    VENUE_FIELD_NUMBER: _ClassVar[int]
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    FIELD_FIELD_NUMBER: _ClassVar[int]
+    seq: int
+    time_ns: int
+    type: EventType
+    order: Order
+    cl_ord_id: str
+    exec_id: str
+    exec_ref_id: str
+    last_qty: str
+    last_px: str
+    trade_date: str
+    transact_time_ns: int
+    reason: str
+    text: str
+    venue: str
+    symbol: str
+    field: str
+    def __init__(self, seq: _Optional[int] = ..., time_ns: _Optional[int] = ..., type: _Optional[_Union[EventType, str]] = ..., order: _Optional[_Union[Order, _Mapping]] = ..., cl_ord_id: _Optional[str] = ..., exec_id: _Optional[str] = ..., exec_ref_id: _Optional[str] = ..., last_qty: _Optional[str] = ..., last_px: _Optional[str] = ..., trade_date: _Optional[str] = ..., transact_time_ns: _Optional[int] = ..., reason: _Optional[str] = ..., text: _Optional[str] = ..., venue: _Optional[str] = ..., symbol: _Optional[str] = ..., field: _Optional[str] = ...) -> None: ...
+
+class EventFilter(_message.Message):
+    __slots__ = ("account", "strategy", "symbol", "venue", "types")
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    STRATEGY_FIELD_NUMBER: _ClassVar[int]
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    VENUE_FIELD_NUMBER: _ClassVar[int]
+    TYPES_FIELD_NUMBER: _ClassVar[int]
+    account: str
+    strategy: str
+    symbol: str
+    venue: str
+    types: _containers.RepeatedScalarFieldContainer[EventType]
+    def __init__(self, account: _Optional[str] = ..., strategy: _Optional[str] = ..., symbol: _Optional[str] = ..., venue: _Optional[str] = ..., types: _Optional[_Iterable[_Union[EventType, str]]] = ...) -> None: ...
+
+class SubscribeRequest(_message.Message):
+    __slots__ = ("from_seq", "filter")
+    FROM_SEQ_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    from_seq: int
+    filter: EventFilter
+    def __init__(self, from_seq: _Optional[int] = ..., filter: _Optional[_Union[EventFilter, _Mapping]] = ...) -> None: ...
+
+class SubscribeResponse(_message.Message):
+    __slots__ = ("events", "next_seq")
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_SEQ_FIELD_NUMBER: _ClassVar[int]
+    events: _containers.RepeatedCompositeFieldContainer[Event]
+    next_seq: int
+    def __init__(self, events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ..., next_seq: _Optional[int] = ...) -> None: ...
+
+class Command(_message.Message):
+    __slots__ = ("submit_order", "replace_order", "cancel_order", "mass_cancel", "request_order_status")
+    SUBMIT_ORDER_FIELD_NUMBER: _ClassVar[int]
+    REPLACE_ORDER_FIELD_NUMBER: _ClassVar[int]
+    CANCEL_ORDER_FIELD_NUMBER: _ClassVar[int]
+    MASS_CANCEL_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ORDER_STATUS_FIELD_NUMBER: _ClassVar[int]
+    submit_order: SubmitOrderRequest
+    replace_order: ReplaceOrderRequest
+    cancel_order: CancelOrderRequest
+    mass_cancel: MassCancelRequest
+    request_order_status: RequestOrderStatusRequest
+    def __init__(self, submit_order: _Optional[_Union[SubmitOrderRequest, _Mapping]] = ..., replace_order: _Optional[_Union[ReplaceOrderRequest, _Mapping]] = ..., cancel_order: _Optional[_Union[CancelOrderRequest, _Mapping]] = ..., mass_cancel: _Optional[_Union[MassCancelRequest, _Mapping]] = ..., request_order_status: _Optional[_Union[RequestOrderStatusRequest, _Mapping]] = ...) -> None: ...
+
+class TradeRequest(_message.Message):
+    __slots__ = ("subscribe", "commands")
+    SUBSCRIBE_FIELD_NUMBER: _ClassVar[int]
+    COMMANDS_FIELD_NUMBER: _ClassVar[int]
+    subscribe: SubscribeRequest
+    commands: _containers.RepeatedCompositeFieldContainer[Command]
+    def __init__(self, subscribe: _Optional[_Union[SubscribeRequest, _Mapping]] = ..., commands: _Optional[_Iterable[_Union[Command, _Mapping]]] = ...) -> None: ...
+
+class TradeReply(_message.Message):
+    __slots__ = ("cl_ord_id", "reply", "error")
+    CL_ORD_ID_FIELD_NUMBER: _ClassVar[int]
+    REPLY_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    cl_ord_id: str
+    reply: CommandReply
+    error: _status_pb2.Status
+    def __init__(self, cl_ord_id: _Optional[str] = ..., reply: _Optional[_Union[CommandReply, _Mapping]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ...) -> None: ...
+
+class TradeResponse(_message.Message):
+    __slots__ = ("replies", "events", "next_seq")
+    REPLIES_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_SEQ_FIELD_NUMBER: _ClassVar[int]
+    replies: _containers.RepeatedCompositeFieldContainer[TradeReply]
+    events: _containers.RepeatedCompositeFieldContainer[Event]
+    next_seq: int
+    def __init__(self, replies: _Optional[_Iterable[_Union[TradeReply, _Mapping]]] = ..., events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ..., next_seq: _Optional[int] = ...) -> None: ...
+
+class Position(_message.Message):
+    __slots__ = ("account", "strategy", "symbol", "currency", "net_qty", "avg_entry_px", "realized_pnl", "multiplier", "bought_qty", "sold_qty")
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    STRATEGY_FIELD_NUMBER: _ClassVar[int]
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    NET_QTY_FIELD_NUMBER: _ClassVar[int]
+    AVG_ENTRY_PX_FIELD_NUMBER: _ClassVar[int]
+    REALIZED_PNL_FIELD_NUMBER: _ClassVar[int]
+    MULTIPLIER_FIELD_NUMBER: _ClassVar[int]
+    BOUGHT_QTY_FIELD_NUMBER: _ClassVar[int]
+    SOLD_QTY_FIELD_NUMBER: _ClassVar[int]
+    account: str
+    strategy: str
+    symbol: str
+    currency: str
+    net_qty: str
+    avg_entry_px: str
+    realized_pnl: str
+    multiplier: str
+    bought_qty: str
+    sold_qty: str
+    def __init__(self, account: _Optional[str] = ..., strategy: _Optional[str] = ..., symbol: _Optional[str] = ..., currency: _Optional[str] = ..., net_qty: _Optional[str] = ..., avg_entry_px: _Optional[str] = ..., realized_pnl: _Optional[str] = ..., multiplier: _Optional[str] = ..., bought_qty: _Optional[str] = ..., sold_qty: _Optional[str] = ...) -> None: ...
+
+class ListPositionsRequest(_message.Message):
+    __slots__ = ("account", "strategy", "symbol")
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    STRATEGY_FIELD_NUMBER: _ClassVar[int]
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    account: str
+    strategy: str
+    symbol: str
+    def __init__(self, account: _Optional[str] = ..., strategy: _Optional[str] = ..., symbol: _Optional[str] = ...) -> None: ...
+
+class ListPositionsResponse(_message.Message):
+    __slots__ = ("positions", "as_of_seq")
+    POSITIONS_FIELD_NUMBER: _ClassVar[int]
+    AS_OF_SEQ_FIELD_NUMBER: _ClassVar[int]
+    positions: _containers.RepeatedCompositeFieldContainer[Position]
+    as_of_seq: int
+    def __init__(self, positions: _Optional[_Iterable[_Union[Position, _Mapping]]] = ..., as_of_seq: _Optional[int] = ...) -> None: ...
+
+class Session(_message.Message):
+    __slots__ = ("venue", "begin_string", "sender_comp_id", "target_comp_id", "logged_on", "enabled", "next_sender_msg_seq_num", "next_target_msg_seq_num", "last_received_ns", "last_sent_ns", "connects_to", "send_refusals")
+    VENUE_FIELD_NUMBER: _ClassVar[int]
+    BEGIN_STRING_FIELD_NUMBER: _ClassVar[int]
+    SENDER_COMP_ID_FIELD_NUMBER: _ClassVar[int]
+    TARGET_COMP_ID_FIELD_NUMBER: _ClassVar[int]
+    LOGGED_ON_FIELD_NUMBER: _ClassVar[int]
+    ENABLED_FIELD_NUMBER: _ClassVar[int]
+    NEXT_SENDER_MSG_SEQ_NUM_FIELD_NUMBER: _ClassVar[int]
+    NEXT_TARGET_MSG_SEQ_NUM_FIELD_NUMBER: _ClassVar[int]
+    LAST_RECEIVED_NS_FIELD_NUMBER: _ClassVar[int]
+    LAST_SENT_NS_FIELD_NUMBER: _ClassVar[int]
+    CONNECTS_TO_FIELD_NUMBER: _ClassVar[int]
+    SEND_REFUSALS_FIELD_NUMBER: _ClassVar[int]
+    venue: str
+    begin_string: str
+    sender_comp_id: str
+    target_comp_id: str
+    logged_on: bool
+    enabled: bool
+    next_sender_msg_seq_num: int
+    next_target_msg_seq_num: int
+    last_received_ns: int
+    last_sent_ns: int
+    connects_to: str
+    send_refusals: int
+    def __init__(self, venue: _Optional[str] = ..., begin_string: _Optional[str] = ..., sender_comp_id: _Optional[str] = ..., target_comp_id: _Optional[str] = ..., logged_on: _Optional[bool] = ..., enabled: _Optional[bool] = ..., next_sender_msg_seq_num: _Optional[int] = ..., next_target_msg_seq_num: _Optional[int] = ..., last_received_ns: _Optional[int] = ..., last_sent_ns: _Optional[int] = ..., connects_to: _Optional[str] = ..., send_refusals: _Optional[int] = ...) -> None: ...
+
+class ListSessionsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListSessionsResponse(_message.Message):
+    __slots__ = ("sessions",)
+    SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    sessions: _containers.RepeatedCompositeFieldContainer[Session]
+    def __init__(self, sessions: _Optional[_Iterable[_Union[Session, _Mapping]]] = ...) -> None: ...
+
+class LogonRequest(_message.Message):
+    __slots__ = ("venue", "reason")
+    VENUE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    venue: str
+    reason: str
+    def __init__(self, venue: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class LogoutRequest(_message.Message):
+    __slots__ = ("venue", "reason")
+    VENUE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    venue: str
+    reason: str
+    def __init__(self, venue: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class SetSequenceNumbersRequest(_message.Message):
+    __slots__ = ("venue", "reason", "next_sender_msg_seq_num", "next_target_msg_seq_num")
+    VENUE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    NEXT_SENDER_MSG_SEQ_NUM_FIELD_NUMBER: _ClassVar[int]
+    NEXT_TARGET_MSG_SEQ_NUM_FIELD_NUMBER: _ClassVar[int]
+    venue: str
+    reason: str
+    next_sender_msg_seq_num: int
+    next_target_msg_seq_num: int
+    def __init__(self, venue: _Optional[str] = ..., reason: _Optional[str] = ..., next_sender_msg_seq_num: _Optional[int] = ..., next_target_msg_seq_num: _Optional[int] = ...) -> None: ...
+
+class HaltInstrumentRequest(_message.Message):
+    __slots__ = ("symbol", "reason")
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    symbol: str
+    reason: str
+    def __init__(self, symbol: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class ResumeInstrumentRequest(_message.Message):
+    __slots__ = ("symbol", "reason")
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    symbol: str
+    reason: str
+    def __init__(self, symbol: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class AdminReply(_message.Message):
+    __slots__ = ("seq",)
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    seq: int
+    def __init__(self, seq: _Optional[int] = ...) -> None: ...
+
+class SetAsideReport(_message.Message):
+    __slots__ = ("seq", "time_ns", "venue", "why", "report_json")
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    TIME_NS_FIELD_NUMBER: _ClassVar[int]
+    VENUE_FIELD_NUMBER: _ClassVar[int]
+    WHY_FIELD_NUMBER: _ClassVar[int]
+    REPORT_JSON_FIELD_NUMBER: _ClassVar[int]
+    seq: int
+    time_ns: int
+    venue: str
+    why: str
+    report_json: str
+    def __init__(self, seq: _Optional[int] = ..., time_ns: _Optional[int] = ..., venue: _Optional[str] = ..., why: _Optional[str] = ..., report_json: _Optional[str] = ...) -> None: ...
+
+class ListSetAsideRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListSetAsideResponse(_message.Message):
+    __slots__ = ("reports", "total")
+    REPORTS_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    reports: _containers.RepeatedCompositeFieldContainer[SetAsideReport]
+    total: int
+    def __init__(self, reports: _Optional[_Iterable[_Union[SetAsideReport, _Mapping]]] = ..., total: _Optional[int] = ...) -> None: ...
+
+class GetOverviewRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetOverviewResponse(_message.Message):
+    __slots__ = ("seq", "epoch", "version", "started_ns", "orders", "working_orders", "executions", "in_doubt", "disputed", "set_aside", "halted_symbols", "order_to_ack_p50_us", "order_to_ack_p99_us", "command_queue", "subscribers")
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    STARTED_NS_FIELD_NUMBER: _ClassVar[int]
+    ORDERS_FIELD_NUMBER: _ClassVar[int]
+    WORKING_ORDERS_FIELD_NUMBER: _ClassVar[int]
+    EXECUTIONS_FIELD_NUMBER: _ClassVar[int]
+    IN_DOUBT_FIELD_NUMBER: _ClassVar[int]
+    DISPUTED_FIELD_NUMBER: _ClassVar[int]
+    SET_ASIDE_FIELD_NUMBER: _ClassVar[int]
+    HALTED_SYMBOLS_FIELD_NUMBER: _ClassVar[int]
+    ORDER_TO_ACK_P50_US_FIELD_NUMBER: _ClassVar[int]
+    ORDER_TO_ACK_P99_US_FIELD_NUMBER: _ClassVar[int]
+    COMMAND_QUEUE_FIELD_NUMBER: _ClassVar[int]
+    SUBSCRIBERS_FIELD_NUMBER: _ClassVar[int]
+    seq: int
+    epoch: int
+    version: str
+    started_ns: int
+    orders: int
+    working_orders: int
+    executions: int
+    in_doubt: int
+    disputed: int
+    set_aside: int
+    halted_symbols: _containers.RepeatedScalarFieldContainer[str]
+    order_to_ack_p50_us: int
+    order_to_ack_p99_us: int
+    command_queue: int
+    subscribers: int
+    def __init__(self, seq: _Optional[int] = ..., epoch: _Optional[int] = ..., version: _Optional[str] = ..., started_ns: _Optional[int] = ..., orders: _Optional[int] = ..., working_orders: _Optional[int] = ..., executions: _Optional[int] = ..., in_doubt: _Optional[int] = ..., disputed: _Optional[int] = ..., set_aside: _Optional[int] = ..., halted_symbols: _Optional[_Iterable[str]] = ..., order_to_ack_p50_us: _Optional[int] = ..., order_to_ack_p99_us: _Optional[int] = ..., command_queue: _Optional[int] = ..., subscribers: _Optional[int] = ...) -> None: ...

@@ -1,0 +1,1 @@
+"""The shell around the core: ports, the sequencer, the feed of committed records."""

@@ -1,0 +1,113 @@
+"""The ports: what the runtime needs from the outside world.
+
+Adapters implement them; one contract suite per port is run on every implementation.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import msgspec
+
+from gateway.core.events import Record
+
+
+class JournalError(Exception):
+    """The journal cannot be used. The message names the file or database, the position and the next step."""
+
+
+class JournalDamaged(JournalError):
+    """Bytes before the tail do not match their hash: start is refused.
+
+    `seq` is the first sequence number that cannot be trusted.
+    """
+
+    def __init__(self, message: str, seq: int) -> None:
+        super().__init__(message)
+        self.seq = seq
+
+
+class EpochStale(JournalError):
+    """Another process took over this journal: nothing was written and this process has to stop."""
+
+
+class JournalHead(msgspec.Struct, frozen=True):
+    """Where the journal ends: the last sequence number (0 when empty), the hash of the last batch, and the epoch in
+    force.
+    """
+
+    seq: int
+    hash: bytes
+    epoch: int
+
+
+class Journal(Protocol):
+    """An append-only, hash-chained sequence of records, written in batches by one owner.
+
+    The methods block; the sequencer calls `append` on a thread of its own, readers call `read` on theirs. `append`
+    and `read` may run at the same time.
+    """
+
+    def open(self) -> JournalHead:
+        """Take the journal over: a new epoch begins, and any older owner can no longer append.
+
+        Raises:
+            JournalDamaged, JournalError: it cannot be trusted, is of a newer version, or cannot be reached.
+        """
+
+    def append(self, records: Sequence[Record]) -> None:
+        """Make one batch durable, all or nothing. The records' seq must follow the last one without a gap.
+
+        Raises:
+            EpochStale: another owner has taken over.
+            JournalError: it could not be made durable; the caller has to stop, never to retry.
+        """
+
+    def read(self, from_seq: int = 1) -> Iterator[Record]:
+        """Every committed record with seq >= `from_seq`, in order."""
+
+    def close(self) -> None:
+        """Give back files and connections. Safe to call twice."""
+
+
+class VenueLink(Protocol):
+    """One FIX session to one venue.
+
+    Inbound facts go to the inbox the link was made with; outbound it acts on committed records only.
+    """
+
+    venue: str
+
+    def start(self, next_target_msg_seq_num: int) -> None:
+        """Begin to connect. The journal owns the inbound sequence: the link expects this MsgSeqNum(34) next."""
+
+    def act(self, record: Record) -> None:
+        """Carry out one committed record: send its message, or administer the session.
+
+        Never raises: what cannot be sent comes back as SendRefused.
+        """
+
+    def status(self) -> "SessionStatus":
+        """What the session looks like now, for people."""
+
+    def stop(self) -> None:
+        """Log out and stop. Blocks until nothing runs any more."""
+
+
+class SessionStatus(msgspec.Struct, frozen=True):
+    """A FIX session as an operator sees it.
+
+    `last_received_ns` is the time of the last message of any kind, heartbeats too; None when there was none.
+    """
+
+    venue: str
+    begin_string: str
+    sender_comp_id: str
+    target_comp_id: str
+    logged_on: bool
+    enabled: bool
+    next_sender_msg_seq_num: int
+    next_target_msg_seq_num: int
+    last_received_ns: int | None
+    last_sent_ns: int | None
+    connects_to: str
+    send_refusals: int = 0

@@ -1,0 +1,137 @@
+"""`make demo`: two simulated venues, the gateway and a strategy process, watched live; at the end three accounts of
+it compared.
+
+Runs until Ctrl-C, or for DEMO_SECONDS seconds. The last line printed is one JSON object; the exit code is 0 when
+nothing was lost or duplicated. If the gateway dies it is started again, as an init system would: try `kill -9` on the
+pid shown.
+"""
+
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+import msgspec
+from rich.console import Console
+
+from gateway.adapters.journal_sql import SqlJournal
+from gateway.runtime.recovery import recover
+from ops.demo.compare import ClientView, Verdict, compare, journal_view, venue_view
+from ops.demo.view import View
+from ops.stack import ROOT, NotReady, Process, Stack
+
+CLIENT_ID = "demo"
+STRATEGY_STOP_S = 90.0
+LOOK_S = 0.25
+
+
+def main() -> int:
+    """Run the demo; the exit code of the process."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _asks_to(stop))
+    seconds = float(os.environ.get("DEMO_SECONDS") or "inf")
+    console = Console()
+    folder = _fresh_folder()
+    console.print(f"Starting two venues and the gateway in [bold]{folder}[/] ...")
+    stack = Stack(folder, usual_ports=True)
+    try:
+        with stack:
+            verdict = _run(stack, console, stop, seconds)
+    except NotReady as problem:
+        console.print(f"[bold red]error:[/] {problem}", highlight=False)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    for line in verdict.problems:
+        console.print(f"[bold red]problem:[/] {line}", highlight=False)
+    print(verdict.as_line(), flush=True)
+    return 1 if verdict.lost or verdict.duplicated else 0
+
+
+def _asks_to(stop: threading.Event) -> Callable[[int, FrameType | None], None]:
+    """The first signal ends the demo in order, the second one at once."""
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    return handle
+
+
+def _fresh_folder() -> Path:
+    """var/demo, without what an earlier demo left; where the checkout cannot be written, a temporary folder."""
+    folder = Path(os.environ.get("DEMO_DIR") or ROOT / "var" / "demo")
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+    except OSError:
+        return Path(tempfile.mkdtemp(prefix="gateway-demo-"))
+    return folder
+
+
+def _run(stack: Stack, console: Console, stop: threading.Event, seconds: float) -> Verdict:
+    seen = stack.folder / "strategy.json"
+    strategy = Process("strategy", _strategy_command(stack, seen), stack.folder / "strategy.log")
+    strategy.start()
+    try:
+        ends = time.monotonic() + seconds
+        console.print(f"The API is at {stack.api_address}; its journal and all logs are in {stack.folder}.")
+        with View(stack, console) as view:
+            while not stop.is_set() and time.monotonic() < ends and strategy.poll() is None:
+                _keep_alive(stack, view)
+                view.refresh()
+                stop.wait(LOOK_S)
+        console.print("Cancelling what still works, then comparing client, journal and venues ...")
+        _wind_down(stack, strategy)
+    finally:
+        strategy.stop()
+    stack.stop()
+    return _judge(stack, seen)
+
+
+def _strategy_command(stack: Stack, seen: Path) -> list[str]:
+    env = ["/usr/bin/env", f"PYTHONPATH={ROOT}"]
+    return [*env, sys.executable, "-m", "ops.demo.strategy", stack.api_address, str(seen)]
+
+
+def _keep_alive(stack: Stack, view: View) -> None:
+    """What an init system does: a gateway that died is started again."""
+    code = stack.gateway.poll()
+    if code is not None:
+        view.note(f"the gateway ended with code {code}; starting it again")
+        stack.gateway.stop()
+        stack.gateway.start()
+        view.note(f"the gateway is back, pid {stack.gateway.pid}")
+
+
+def _wind_down(stack: Stack, strategy: Process) -> None:
+    """Let the strategy close its orders and write what it saw; the gateway stays up for it."""
+    os.kill(strategy.pid, signal.SIGTERM)
+    deadline = time.monotonic() + STRATEGY_STOP_S
+    while strategy.poll() is None and time.monotonic() < deadline:
+        if stack.gateway.poll() is not None:
+            stack.gateway.stop()
+            stack.gateway.start()
+        time.sleep(LOOK_S)
+
+
+def _judge(stack: Stack, seen: Path) -> Verdict:
+    if not seen.exists():
+        raise NotReady(f"the strategy ended without its account; its log is {stack.folder / 'strategy.log'}")
+    client = msgspec.json.decode(seen.read_bytes(), type=ClientView)
+    state = recover(SqlJournal(stack.journal_url))
+    return compare(
+        client, journal_view(state, CLIENT_ID), venue_view({name: stack.ledger(name) for name in stack.venues})
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

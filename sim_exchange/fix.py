@@ -1,0 +1,142 @@
+"""FIX tag=value text: framing a byte stream, reading one message, writing one message. Pure and version-free."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from functools import lru_cache
+
+SOH = "\x01"
+MAX_BODY = 65_536
+_MAX_HEAD = 40
+
+
+class FrameError(Exception):
+    """The stream cannot be framed within its bounds; the connection must be closed."""
+
+
+class Message:
+    """One message as an ordered list of (tag, value). `repeated` holds tags that occur more than once."""
+
+    __slots__ = ("fields", "repeated", "values")
+
+    def __init__(self, fields: list[tuple[int, str]]) -> None:
+        self.fields = fields
+        self.values: dict[int, str] = {}
+        self.repeated: set[int] = set()
+        for tag, value in fields:
+            if tag in self.values:
+                self.repeated.add(tag)
+            else:
+                self.values[tag] = value
+
+    def get(self, tag: int) -> str | None:
+        """The first value of a tag, None when it is absent."""
+        return self.values.get(tag)
+
+    def number(self, tag: int) -> int | None:
+        """The value as a whole number, None when it is absent or none."""
+        value = self.values.get(tag)
+        return int(value) if value is not None and value.isascii() and value.isdigit() else None
+
+    @property
+    def msg_type(self) -> str:
+        """MsgType(35), empty when it is absent."""
+        return self.values.get(35, "")
+
+
+def parse(raw: bytes) -> Message | None:
+    """Read one framed message; None when a field is not tag=value (the message is then garbled and ignored)."""
+    fields: list[tuple[int, str]] = []
+    for item in raw.decode("latin-1").split(SOH)[:-1]:
+        name, equals, value = item.partition("=")
+        tag = _tag(name)
+        if not equals or tag is None:
+            return None
+        fields.append((tag, value))
+    return Message(fields)
+
+
+@lru_cache(maxsize=4096)
+def _tag(name: str) -> int | None:
+    return int(name) if name.isascii() and name.isdigit() and len(name) < 10 else None
+
+
+def encode(begin_string: str, fields: Iterable[tuple[int, str]]) -> bytes:
+    """Write a message from MsgType(35) on; BeginString, BodyLength and CheckSum are added."""
+    body = "".join(f"{tag}={value}{SOH}" for tag, value in fields).encode("latin-1", "replace")
+    head = f"8={begin_string}{SOH}9={len(body)}{SOH}".encode("ascii") + body
+    return head + b"10=%03d\x01" % (sum(head) % 256)
+
+
+def utc_timestamp(wall_ns: int) -> str:
+    """UTCTimestamp with milliseconds from nanoseconds since the epoch."""
+    return f"{_second(wall_ns // 1_000_000_000)}.{wall_ns // 1_000_000 % 1000:03d}"
+
+
+@lru_cache(maxsize=16)
+def _second(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y%m%d-%H:%M:%S}"
+
+
+def parse_utc(text: str) -> int:
+    """Nanoseconds since the epoch of a UTCTimestamp; raises ValueError."""
+    form = "%Y%m%d-%H:%M:%S.%f" if "." in text else "%Y%m%d-%H:%M:%S"
+    moment = datetime.strptime(text, form).replace(tzinfo=UTC)
+    return int(moment.timestamp()) * 1_000_000_000 + moment.microsecond * 1000
+
+
+class Framer:
+    """Cuts a byte stream into messages. Garbled ones (wrong BodyLength or CheckSum) are skipped and counted."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self.garbled = 0
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Complete messages in order; raises FrameError when a message would be larger than MAX_BODY."""
+        self._buffer += data
+        found: list[bytes] = []
+        while (raw := self._next()) is not None:
+            if raw:
+                found.append(raw)
+        return found
+
+    def _next(self) -> bytes | None:
+        """One message, empty bytes for a garbled part that was skipped, None when more data is needed."""
+        buffer = self._buffer
+        if not buffer.startswith(b"8="[: len(buffer)]):
+            return self._skip()
+        end_of_8 = buffer.find(b"\x01", 0, _MAX_HEAD)
+        end_of_9 = buffer.find(b"\x01", end_of_8 + 1, _MAX_HEAD) if end_of_8 >= 0 else -1
+        if end_of_9 < 0:
+            return None if len(buffer) < _MAX_HEAD else self._skip()
+        length = bytes(buffer[end_of_8 + 3 : end_of_9])
+        if buffer[end_of_8 + 1 : end_of_8 + 3] != b"9=" or not length.isdigit():
+            return self._skip()
+        if int(length) > MAX_BODY:
+            raise FrameError(f"BodyLength(9) {length.decode()} is over {MAX_BODY}")
+        return self._cut(end_of_9 + 1 + int(length))
+
+    def _cut(self, body_end: int) -> bytes | None:
+        buffer = self._buffer
+        if len(buffer) < body_end + 7:
+            return None
+        trailer = bytes(buffer[body_end : body_end + 7])
+        if not trailer.startswith(b"10=") or trailer[-1] != 1 or buffer[body_end - 1] != 1:
+            return self._skip()
+        raw = bytes(buffer[: body_end + 7])
+        del buffer[: body_end + 7]
+        if trailer[3:6] != b"%03d" % (sum(raw[:body_end]) % 256):
+            self.garbled += 1
+            return b""
+        return raw
+
+    def _skip(self) -> bytes | None:
+        """Drop a garbled part up to what may be the next message."""
+        self.garbled += 1
+        at = self._buffer.find(b"8=FIX", 1)
+        if at < 0:
+            # The last bytes may be the beginning of the next message.
+            del self._buffer[: max(1, len(self._buffer) - 4)]
+            return b"" if self._buffer.startswith(b"8=") else None
+        del self._buffer[:at]
+        return b""

@@ -1,0 +1,340 @@
+"""One FIX session, acceptor side. Sans-I/O: messages and time come in as arguments, bytes to send go to `outbox`.
+
+The session keeps no messages itself. What it numbered goes to the ledger, and a ResendRequest(2) reads it from there.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from sim_exchange.codec import FIXT11, Fields
+from sim_exchange.fix import Message, encode, parse, utc_timestamp
+
+ADMIN = frozenset(["0", "1", "2", "3", "4", "5", "A"])
+MAX_QUEUED = 10_000
+_SECOND = 1_000_000_000
+
+
+class Now(msgspec.Struct, frozen=True):
+    """Wall clock (nanoseconds since the epoch) for stamps, monotonic clock (nanoseconds) for intervals."""
+
+    wall_ns: int
+    mono_ns: int
+
+
+class Store(Protocol):
+    """Where a session finds what it sent."""
+
+    def sent(self, session: str, msg_seq_num: int) -> bytes | None:
+        """The message with this MsgSeqNum(34) as it was sent, None when there is none."""
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is on both ends. `sender` is the venue's CompID, `target` the client's."""
+
+    begin_string: str
+    sender: str
+    target: str
+    username: str | None = None
+    password: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The session as FIX engines print it."""
+        return f"{self.begin_string}:{self.sender}->{self.target}"
+
+
+class Outgoing(msgspec.Struct):
+    """A message on its way out. `repeat`: again under its old number. `wire` False: stored, not put on the wire."""
+
+    seq: int
+    msg_type: str
+    raw: bytes
+    cl_ord_id: str | None = None
+    wire: bool = True
+    repeat: bool = False
+
+
+class Session:
+    """State of one session over many connections."""
+
+    def __init__(self, identity: Identity, store: Store, next_in: int = 1, next_out: int = 1) -> None:
+        self.identity = identity
+        self.next_in = next_in
+        self.next_out = next_out
+        self.logged_on = False
+        self.outbox: list[Outgoing] = []
+        self.close: str | None = None
+        self.rejects_received = 0
+        self._store = store
+        self._heartbeat_s = 30
+        self._last_in = self._last_out = 0
+        self._test_sent = False
+        self._asked_to = 0
+        self._queued: dict[int, Message] = {}
+
+    @property
+    def name(self) -> str:
+        """The session as FIX engines print it."""
+        return self.identity.name
+
+    # In -------------------------------------------------------------------------------------------
+
+    def connect(self) -> None:
+        """A new connection carries this session; `logon` must follow."""
+        self.close = None
+        self._test_sent = False
+        self._asked_to = 0
+        self._queued.clear()
+
+    def disconnected(self) -> None:
+        """The connection is gone."""
+        self.logged_on = False
+
+    def logon(self, message: Message, now: Now) -> None:
+        """The first message of a connection, a Logon(A)."""
+        refusal = self._refusal(message)
+        if refusal:
+            self._logout(refusal, now)
+            return
+        reset = message.get(141) == "Y"
+        if reset:
+            self.next_in = self.next_out = 1
+        seq = message.number(34) or 0
+        if seq < self.next_in and message.get(43) != "Y":
+            self._logout(f"MsgSeqNum too low, expecting {self.next_in} but received {seq}", now)
+            return
+        self._heartbeat_s = message.number(108) or 30
+        self.logged_on = True
+        self._last_in = now.mono_ns
+        self._admin("A", self._logon_fields(reset), now)
+        if seq > self.next_in:
+            self._ask_resend(seq, now)
+        elif seq == self.next_in:
+            self.next_in += 1
+
+    def receive(self, message: Message, now: Now) -> list[Message]:
+        """Any later message; the application messages that are now due, in sequence."""
+        self._last_in = now.mono_ns
+        self._test_sent = False
+        problem = self._header_problem(message)
+        if problem:
+            self._logout(problem, now)
+            return []
+        seq = message.number(34) or 0
+        if message.msg_type == "4" and message.get(123) != "Y":
+            self._sequence_reset(message, now)
+            return self._drain(now)
+        if seq > self.next_in:
+            self._too_high(message, seq, now)
+            return []
+        if seq < self.next_in:
+            if message.get(43) != "Y":
+                self._logout(f"MsgSeqNum too low, expecting {self.next_in} but received {seq}", now)
+            return []
+        return self._in_sequence(message, now) + self._drain(now)
+
+    def tick(self, now: Now) -> None:
+        """Heartbeats: call at least once a second."""
+        if not self.logged_on:
+            return
+        interval = self._heartbeat_s * _SECOND
+        silent = now.mono_ns - self._last_in
+        if silent > 2.4 * interval:
+            self.close = "no message within two heartbeats"
+        elif silent > 1.2 * interval and not self._test_sent:
+            self._test_sent = True
+            self._admin("1", [(112, "TEST")], now)
+        if now.mono_ns - self._last_out >= interval:
+            self._admin("0", [], now)
+
+    # Out ------------------------------------------------------------------------------------------
+
+    def send(
+        self, msg_type: str, fields: Fields, now: Now, *, poss_resend: bool = False, wire: bool = True
+    ) -> Outgoing:
+        """Number and queue an application message, also while nobody is connected; it is then resent when asked for."""
+        head = [(97, "Y")] if poss_resend else []
+        return self._number(msg_type, head, fields, now, wire=wire and self.logged_on)
+
+    def repeat(self, outgoing: Outgoing, now: Now) -> None:
+        """Put a message on the connection once more under its number, with PossDupFlag(43)."""
+        self.outbox.append(self._again(outgoing.raw, now))
+
+    def logout(self, text: str, now: Now) -> None:
+        """End the session from our side."""
+        if self.logged_on:
+            self._logout(text, now)
+
+    def reject(self, message: Message, tag: int | None, reason: int | None, text: str, now: Now) -> None:
+        """Reject(3) a message."""
+        fields: Fields = [(45, message.get(34) or "0")]
+        if tag is not None:
+            fields.append((371, str(tag)))
+        fields.append((372, message.msg_type))
+        if reason is not None:
+            # FIX 4.2 knows the reasons 0 to 11.
+            fields.append((373, str(5 if self.identity.begin_string == "FIX.4.2" and reason > 11 else reason)))
+        self._admin("3", [*fields, (58, text)], now)
+
+    # Inside ---------------------------------------------------------------------------------------
+
+    def _refusal(self, message: Message) -> str | None:
+        wanted = self.identity
+        if (wanted.username, wanted.password) != (None, None):
+            given = message.get(553), message.get(554)
+            if given != (wanted.username, wanted.password):
+                return "Username(553) or Password(554) is wrong"
+        if message.number(34) is None:
+            return "MsgSeqNum(34) is missing"
+        if message.number(108) is None:
+            return "HeartBtInt(108) is missing"
+        return None
+
+    def _logon_fields(self, reset: bool) -> Fields:
+        fields: Fields = [(98, "0"), (108, str(self._heartbeat_s))]
+        if reset:
+            fields.append((141, "Y"))
+        if self.identity.begin_string == FIXT11:
+            fields.append((1137, "9"))
+        return fields
+
+    def _header_problem(self, message: Message) -> str | None:
+        wanted = self.identity
+        if (message.get(8), message.get(49), message.get(56)) != (wanted.begin_string, wanted.target, wanted.sender):
+            return "BeginString(8), SenderCompID(49) or TargetCompID(56) is not this session's"
+        return "MsgSeqNum(34) is missing" if message.number(34) is None else None
+
+    def _too_high(self, message: Message, seq: int, now: Now) -> None:
+        if message.msg_type == "2":
+            # Both sides may have a gap; answering first keeps them from waiting for each other.
+            self._resend(message, now)
+        elif message.msg_type == "5":
+            self._logout("bye", now)
+            return
+        if len(self._queued) < MAX_QUEUED:
+            self._queued.setdefault(seq, message)
+        self._ask_resend(seq, now)
+
+    def _ask_resend(self, seq: int, now: Now) -> None:
+        """Ask once for everything from the gap on; later messages do not ask again until the gap is closed."""
+        if self._asked_to <= self.next_in:
+            self._asked_to = seq
+            self._admin("2", [(7, str(self.next_in)), (16, "0")], now)
+
+    def _drain(self, now: Now) -> list[Message]:
+        due: list[Message] = []
+        while (message := self._queued.pop(self.next_in, None)) is not None:
+            if message.msg_type == "2":
+                self.next_in += 1
+                continue
+            due += self._in_sequence(message, now)
+        if not self._queued or self.next_in >= self._asked_to:
+            self._asked_to = 0
+        return due
+
+    def _in_sequence(self, message: Message, now: Now) -> list[Message]:
+        if message.msg_type == "4":
+            self._sequence_reset(message, now)
+            return []
+        self.next_in += 1
+        if message.msg_type not in ADMIN:
+            return [message]
+        handler = self._admin_handlers().get(message.msg_type)
+        if handler is not None:
+            handler(message, now)
+        return []
+
+    def _admin_handlers(self) -> dict[str, Callable[[Message, Now], None]]:
+        return {"1": self._on_test_request, "2": self._resend, "3": self._on_reject, "5": self._on_logout}
+
+    def _on_test_request(self, message: Message, now: Now) -> None:
+        test_req_id = message.get(112)
+        if test_req_id is None:
+            self.reject(message, 112, 1, "TestReqID(112) is missing", now)
+        else:
+            self._admin("0", [(112, test_req_id)], now)
+
+    def _on_reject(self, message: Message, now: Now) -> None:  # noqa: ARG002 - one shape for all handlers.
+        self.rejects_received += 1
+
+    def _on_logout(self, message: Message, now: Now) -> None:  # noqa: ARG002 - one shape for all handlers.
+        self._logout("bye", now)
+
+    def _logout(self, text: str, now: Now) -> None:
+        self._admin("5", [(58, text)], now)
+        self.close = text
+        self.logged_on = False
+
+    def _sequence_reset(self, message: Message, now: Now) -> None:
+        new = message.number(36)
+        if new is None:
+            self.reject(message, 36, 1, "NewSeqNo(36) is missing", now)
+        elif new < self.next_in or (new == self.next_in and message.get(123) == "Y"):
+            self.reject(message, 36, 5, f"NewSeqNo(36) {new} is not above {self.next_in}", now)
+        else:
+            self.next_in = new
+            self._queued = {seq: queued for seq, queued in self._queued.items() if seq >= new}
+
+    def _resend(self, message: Message, now: Now) -> None:
+        begin, end = message.number(7), message.number(16)
+        if begin is None or end is None or begin == 0:
+            self.reject(message, 7 if not begin else 16, 5, "BeginSeqNo(7) or EndSeqNo(16) is wrong", now)
+            return
+        end = self.next_out - 1 if end == 0 else min(end, self.next_out - 1)
+        unwritten = {o.seq: o.raw for o in self.outbox if not o.repeat}
+        gap_from: int | None = None
+        for seq in range(begin, end + 1):
+            raw = self._resendable(unwritten.get(seq) or self._store.sent(self.name, seq))
+            if raw is None:
+                gap_from = seq if gap_from is None else gap_from
+                continue
+            if gap_from is not None:
+                self._gap_fill(gap_from, seq, now)
+                gap_from = None
+            self.outbox.append(self._again(raw, now))
+        if gap_from is not None:
+            self._gap_fill(gap_from, end + 1, now)
+
+    @staticmethod
+    def _resendable(raw: bytes | None) -> bytes | None:
+        """What was sent in this process or an earlier one, unless it was administrative."""
+        message = None if raw is None else parse(raw)
+        return None if message is None or message.msg_type in ADMIN else raw
+
+    def _again(self, raw: bytes, now: Now) -> Outgoing:
+        message = parse(raw)
+        if message is None:
+            raise ValueError("a stored message cannot be read")
+        body = [(tag, value) for tag, value in message.fields if tag not in _HEADER]
+        seq = message.number(34) or 0
+        head = [*self._head(message.msg_type, seq, now), (43, "Y"), (122, message.get(52) or "")]
+        if message.get(97) == "Y":
+            head.append((97, "Y"))
+        raw = encode(self.identity.begin_string, head + body)
+        return Outgoing(seq, message.msg_type, raw, message.get(11), repeat=True)
+
+    def _gap_fill(self, begin: int, new: int, now: Now) -> None:
+        head = [*self._head("4", begin, now), (43, "Y"), (122, utc_timestamp(now.wall_ns))]
+        raw = encode(self.identity.begin_string, [*head, (123, "Y"), (36, str(new))])
+        self.outbox.append(Outgoing(begin, "4", raw, repeat=True))
+
+    def _head(self, msg_type: str, seq: int, now: Now) -> Fields:
+        who = self.identity
+        return [(35, msg_type), (34, str(seq)), (49, who.sender), (52, utc_timestamp(now.wall_ns)), (56, who.target)]
+
+    def _admin(self, msg_type: str, fields: Fields, now: Now) -> None:
+        self._number(msg_type, [], fields, now)
+
+    def _number(self, msg_type: str, head: Fields, fields: Fields, now: Now, *, wire: bool = True) -> Outgoing:
+        raw = encode(self.identity.begin_string, [*self._head(msg_type, self.next_out, now), *head, *fields])
+        cl_ord_id = next((value for tag, value in fields if tag == 11), None)
+        outgoing = Outgoing(self.next_out, msg_type, raw, cl_ord_id, wire)
+        self.next_out += 1
+        self._last_out = now.mono_ns
+        self.outbox.append(outgoing)
+        return outgoing
+
+
+_HEADER = frozenset((8, 9, 34, 35, 43, 49, 52, 56, 97, 122, 10))

@@ -1,0 +1,511 @@
+"""The venue's state and its rules: orders, instruments, requests. No sockets, no files; time is an argument.
+
+What the venue says goes to `replies`, what it must remember to `lines`; the exchange takes both after each piece of
+work.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from sim_exchange.book import Fill
+from sim_exchange.config import Config
+from sim_exchange.enums import CxlRejReason, ExecType, OrdRejReason, OrdStatus, Phase, Side
+from sim_exchange.fix import utc_timestamp
+from sim_exchange.instruments import Instrument, Refusal, terms_problem
+from sim_exchange.ledger import Execution, Line, PhaseChange, State, Trans, Used
+from sim_exchange.matching import Event, Gone, Refused, Triggered
+from sim_exchange.messages import (
+    CancelReject,
+    CancelRequest,
+    MassCancelReport,
+    MassCancelRequest,
+    MassStatusRequest,
+    NewOrder,
+    ReplaceRequest,
+    Reply,
+    Report,
+    Request,
+    StatusRequest,
+    Terms,
+)
+from sim_exchange.orders import Order, RuleBroken
+
+
+class Venue:
+    """All orders of all clients. One instance is owned by one thread."""
+
+    def __init__(self, config: Config, state: State) -> None:
+        self.name = config.venue.name
+        self.max_records = config.venue.max_records
+        self.instruments = {i.symbol: Instrument(i, config.venue.seed) for i in config.instrument}
+        self.orders: dict[str, Order] = {}
+        self.executions = state.executions
+        self.replies: list[Reply] = []
+        self.lines: list[Line] = []
+        self.on_report: Callable[[Order, Report], None] = lambda _order, _report: None
+        self._by_number: dict[int, Order] = {}
+        self._by_cl_ord_id: dict[tuple[str, str], Order | None] = {}
+        self._counters = state.counters
+        self._rank = 0
+        self._dirty: dict[int, Order] = {}
+        self._counted = False
+        self.now_ns = 0
+        self._restore(state)
+
+    # Restart --------------------------------------------------------------------------------------
+
+    def _restore(self, state: State) -> None:
+        """Take over what the ledger knows; open orders rest again in the priority they had."""
+        for order in state.orders.values():
+            self._index(order)
+            self._rank = max(self._rank, order.rank)
+        for used in state.used:
+            self._by_cl_ord_id.setdefault((used.session, used.cl_ord_id), None)
+        for symbol, phase in state.phases.items():
+            if symbol in self.instruments:
+                self.instruments[symbol].market.phase = phase
+        for order in sorted(self.orders.values(), key=lambda o: o.rank):
+            instrument = self.instruments.get(order.symbol)
+            if instrument and not instrument.manual and order.acknowledged and self._tradable(order):
+                instrument.market.restore(instrument.market_order(order, order.leaves_qty))
+
+    def _index(self, order: Order) -> None:
+        self.orders[order.order_id] = order
+        self._by_number[order.number] = order
+        for cl_ord_id in order.cl_ord_ids:
+            self._by_cl_ord_id[order.owner, cl_ord_id] = order
+
+    # Requests -------------------------------------------------------------------------------------
+
+    def handle(self, owner: str, request: Request, refusal: Refusal | None = None) -> None:
+        """Do what the client `owner` asks; `refusal` makes the venue refuse an order or change outright."""
+        match request:
+            case NewOrder():
+                self._new(owner, request, refusal)
+            case CancelRequest() | ReplaceRequest():
+                self._change(owner, request, refusal)
+            case StatusRequest():
+                self._status(owner, request)
+            case MassStatusRequest():
+                self._mass_status(owner, request)
+            case MassCancelRequest():
+                self._mass_cancel(owner, request)
+
+    def _new(self, owner: str, request: NewOrder, refusal: Refusal | None) -> None:
+        if (owner, request.cl_ord_id) in self._by_cl_ord_id:
+            self._duplicate(owner, request)
+            return
+        if len(self.orders) + len(self.executions) >= self.max_records:
+            self._reject_unrecorded(owner, request, OrdRejReason.EXCEEDS_LIMIT, "the venue is full")
+            return
+        order = self.create(owner, request)
+        instrument = self.instruments.get(request.symbol)
+        refusal = refusal or self._why_not_new(instrument, order)
+        if refusal is not None or instrument is None:
+            reason, text = refusal or (OrdRejReason.UNKNOWN_SYMBOL, "unknown symbol")
+            self.emit(order, order.reject(self.next_exec_id(), reason, text))
+        elif not instrument.manual:
+            self.emit(order, order.acknowledge(self.next_exec_id()))
+            self._enter(instrument, order)
+
+    def create(self, owner: str, request: NewOrder) -> Order:
+        """A record for an order that came in, by FIX or by telephone (then with an empty ClOrdID)."""
+        number = self._count("order")
+        cl_ord_id = request.cl_ord_id or None
+        order = Order(
+            number=number,
+            order_id=f"{self.name}-O{number}",
+            owner=owner,
+            symbol=request.symbol,
+            side=request.side,
+            terms=request.terms,
+            cl_ord_id=cl_ord_id,
+            account=request.account,
+            order_qty=request.terms.order_qty,
+            cl_ord_ids=[cl_ord_id] if cl_ord_id else [],
+        )
+        self._index(order)
+        self.touch(order)
+        return order
+
+    def _duplicate(self, owner: str, request: NewOrder) -> None:
+        known = self._by_cl_ord_id[owner, request.cl_ord_id]
+        if request.poss_resend and known is not None:
+            self.replies.append(known.status())
+            return
+        self._reject_unrecorded(owner, request, OrdRejReason.DUPLICATE_ORDER, "duplicate ClOrdID(11)")
+
+    def _reject_unrecorded(self, owner: str, request: NewOrder, reason: int, text: str) -> None:
+        self.replies.append(
+            Report(
+                owner=owner,
+                order_id="NONE",
+                exec_id=self.next_exec_id(),
+                exec_type=ExecType.REJECTED,
+                ord_status=OrdStatus.REJECTED,
+                symbol=request.symbol,
+                side=request.side,
+                terms=request.terms,
+                order_qty=request.terms.order_qty,
+                cl_ord_id=request.cl_ord_id,
+                account=request.account,
+                ord_rej_reason=reason,
+                text=text,
+            )
+        )
+
+    def _why_not_new(self, instrument: Instrument | None, order: Order) -> Refusal | None:
+        if instrument is None:
+            return OrdRejReason.UNKNOWN_SYMBOL, f"unknown symbol {order.symbol}"
+        if instrument.manual:
+            return None
+        problem = terms_problem(instrument, order.terms, self.now_ns)
+        if problem:
+            return problem
+        try:
+            instrument.market.check(instrument.market_order(order, order.order_qty))
+        except Refused as refused:
+            closed = instrument.market.phase in (Phase.CLOSED, Phase.HALTED)
+            return OrdRejReason.EXCHANGE_CLOSED if closed else OrdRejReason.OTHER, str(refused)
+        return None
+
+    # Cancel and replace ---------------------------------------------------------------------------
+
+    def _change(self, owner: str, request: CancelRequest | ReplaceRequest, refusal: Refusal | None) -> None:
+        terms = request.terms if isinstance(request, ReplaceRequest) else None
+        order = self._by_cl_ord_id.get((owner, request.orig_cl_ord_id))
+        if order is None:
+            self._unknown(owner, request, terms is not None)
+            return
+        if (owner, request.cl_ord_id) in self._by_cl_ord_id:
+            reject = order.cancel_reject(
+                request.cl_ord_id, terms is not None, CxlRejReason.DUPLICATE_CL_ORD_ID, "duplicate ClOrdID(11)"
+            )
+            self.replies.append(reject)
+            return
+        self._by_cl_ord_id[owner, request.cl_ord_id] = order
+        instrument = self.instruments.get(order.symbol)
+        manual = instrument is None or instrument.manual
+        if refusal is None and not manual:
+            refusal = order.why_not(terms) or self._why_not_replace(order, terms)
+        pending = order.request(request.cl_ord_id, terms)
+        self.touch(order)
+        if refusal is not None:
+            self.replies.append(order.refuse(pending, *refusal))
+        elif not manual:
+            self.accept(order, request.cl_ord_id)
+
+    def _unknown(self, owner: str, request: CancelRequest | ReplaceRequest, replace: bool) -> None:
+        self.replies.append(
+            CancelReject(
+                owner=owner,
+                order_id="NONE",
+                cl_ord_id=request.cl_ord_id,
+                orig_cl_ord_id=request.orig_cl_ord_id,
+                ord_status=OrdStatus.REJECTED,
+                response_to="2" if replace else "1",
+                reason=CxlRejReason.UNKNOWN_ORDER,
+                text="unknown order",
+            )
+        )
+        if (owner, request.cl_ord_id) not in self._by_cl_ord_id:
+            self._by_cl_ord_id[owner, request.cl_ord_id] = None
+            self.lines.append(Used(session=owner, cl_ord_id=request.cl_ord_id))
+
+    def _why_not_replace(self, order: Order, terms: Terms | None) -> Refusal | None:
+        if terms is None:
+            return None
+        instrument = self.instruments[order.symbol]
+        problem = terms_problem(instrument, terms, self.now_ns)
+        if problem:
+            return CxlRejReason.OTHER, problem[1]
+        changed = msgspec.structs.replace(order, terms=terms)
+        try:
+            instrument.market.check(instrument.market_order(changed, terms.order_qty))
+        except Refused as refused:
+            return CxlRejReason.BROKER_OPTION, str(refused)
+        return None
+
+    def accept(self, order: Order, cl_ord_id: str, **fields: Any) -> Report:
+        """Accept a waiting cancel or replace and let the market follow; `fields` change the report."""
+        old = order.terms
+        report = order.accept(self.next_exec_id(), order.find_pending(cl_ord_id))
+        self.emit(order, msgspec.structs.replace(report, **fields))
+        if order.terms.stop_px != old.stop_px:
+            order.triggered = False
+        self.sync(order)
+        return report
+
+    def sync(self, order: Order) -> None:
+        """Make the market hold exactly what may still trade of an order that was changed outside of it."""
+        instrument = self.instruments.get(order.symbol)
+        if instrument is None or instrument.manual:
+            return
+        market = instrument.market
+        if not self._tradable(order):
+            market.cancel(order.number)
+            return
+        if not order.acknowledged:
+            return
+        target = instrument.market_order(order, order.leaves_qty)
+        target.post_only = False
+        if order.number not in market:
+            self._enter(instrument, order)
+            return
+        before = market.book.get(order.number)
+        rank = before.rank if before else None
+        events = market.replace(target)
+        after = market.book.get(order.number)
+        if after is None or after.rank != rank:
+            self._rank += 1
+            order.rank = self._rank
+        self.apply(instrument, events)
+
+    @staticmethod
+    def _tradable(order: Order) -> bool:
+        return order.leaves_qty > 0 and not order.suspended and not order.done_for_day
+
+    def _enter(self, instrument: Instrument, order: Order) -> None:
+        self._rank += 1
+        order.rank = self._rank
+        entry = instrument.market_order(order, order.leaves_qty)
+        try:
+            events = instrument.market.submit(entry)
+        except Refused as refused:
+            self.emit(order, order.cancel(self.next_exec_id(), text=str(refused)))
+            return
+        self.apply(instrument, events)
+
+    # Status and mass requests ---------------------------------------------------------------------
+
+    def _status(self, owner: str, request: StatusRequest) -> None:
+        order = self._by_cl_ord_id.get((owner, request.cl_ord_id or ""))
+        if order is None and request.cl_ord_id is None:
+            found = self.orders.get(request.order_id or "")
+            order = found if found is not None and found.owner == owner else None
+        if order is None:
+            self.replies.append(
+                Report(
+                    owner=owner,
+                    order_id=request.order_id or "NONE",
+                    exec_id="0",
+                    exec_type=ExecType.ORDER_STATUS,
+                    ord_status=OrdStatus.REJECTED,
+                    symbol=request.symbol,
+                    side=request.side,
+                    cl_ord_id=request.cl_ord_id,
+                    ord_rej_reason=OrdRejReason.UNKNOWN_ORDER,
+                    text="unknown order",
+                    ord_status_req_id=request.ord_status_req_id,
+                )
+            )
+            return
+        instrument = self.instruments.get(order.symbol)
+        if instrument is None or not instrument.manual:
+            self.replies.append(order.status(ord_status_req_id=request.ord_status_req_id))
+
+    def _matching(self, owner: str, symbol: str | None, side: Side | None) -> list[Order]:
+        return [
+            o
+            for o in self.orders.values()
+            if o.owner == owner and o.open and symbol in (None, o.symbol) and side in (None, o.side)
+        ]
+
+    def _mass_status(self, owner: str, request: MassStatusRequest) -> None:
+        orders = self._matching(owner, request.symbol, request.side)
+        for n, order in enumerate(orders, 1):
+            self.replies.append(
+                order.status(
+                    mass_status_req_id=request.mass_status_req_id,
+                    tot_num_reports=len(orders),
+                    last_rpt_requested=n == len(orders),
+                )
+            )
+        if not orders:
+            self.replies.append(
+                Report(
+                    owner=owner,
+                    order_id="NONE",
+                    exec_id="0",
+                    exec_type=ExecType.ORDER_STATUS,
+                    ord_status=OrdStatus.REJECTED,
+                    symbol=request.symbol or "[N/A]",
+                    side=request.side,
+                    ord_rej_reason=OrdRejReason.UNKNOWN_ORDER,
+                    text="no open orders",
+                    mass_status_req_id=request.mass_status_req_id,
+                    tot_num_reports=0,
+                    last_rpt_requested=True,
+                )
+            )
+
+    def _mass_cancel(self, owner: str, request: MassCancelRequest) -> None:
+        refusal = self._why_not_mass_cancel(owner, request)
+        self._by_cl_ord_id.setdefault((owner, request.cl_ord_id), None)
+        self.lines.append(Used(session=owner, cl_ord_id=request.cl_ord_id))
+        orders = [] if refusal else self._matching(owner, request.symbol, request.side)
+        reason, text = refusal or (None, None)
+        self.replies.append(
+            MassCancelReport(
+                owner=owner,
+                cl_ord_id=request.cl_ord_id,
+                order_id=f"{self.name}-M{self._count('order')}",
+                request_type=request.request_type,
+                response="0" if refusal else request.request_type,
+                total_affected=len(orders),
+                reason=reason,
+                text=text,
+            )
+        )
+        for order in orders:
+            self.emit(order, order.cancel(self.next_exec_id(), text="mass cancel"))
+            self.sync(order)
+
+    def _why_not_mass_cancel(self, owner: str, request: MassCancelRequest) -> tuple[str, str] | None:
+        if (owner, request.cl_ord_id) in self._by_cl_ord_id:
+            return "99", "duplicate ClOrdID(11)"
+        if request.request_type not in ("1", "7"):
+            return "0", "MassCancelRequestType(530) must be 1 or 7"
+        if request.symbol is not None and request.symbol not in self.instruments:
+            return "1", f"unknown symbol {request.symbol}"
+        return None
+
+    # The market -----------------------------------------------------------------------------------
+
+    def set_phase(self, symbol: str, phase: Phase) -> None:
+        """Move an instrument to a phase. Raises RuleBroken for an unknown symbol."""
+        instrument = self.instrument(symbol)
+        events = instrument.market.set_phase(phase, self.now_ns)
+        self.lines.append(PhaseChange(time=utc_timestamp(self.now_ns), symbol=symbol, phase=phase))
+        self.apply(instrument, events)
+
+    def instrument(self, symbol: str) -> Instrument:
+        """The instrument with this symbol. Raises RuleBroken."""
+        if symbol not in self.instruments:
+            raise RuleBroken(f"unknown symbol {symbol}")
+        return self.instruments[symbol]
+
+    def tick(self, mono_ns: int) -> None:
+        """Let time pass: GTD orders expire, the crowd acts."""
+        for instrument in self.instruments.values():
+            if not instrument.manual:
+                self.apply(instrument, instrument.market.expire(self.now_ns))
+                self.apply(instrument, instrument.crowd.tick(mono_ns))
+
+    def apply(self, instrument: Instrument, events: list[Event]) -> None:
+        """Tell the owners what happened in a market."""
+        for event in events:
+            match event:
+                case Fill():
+                    qty, px = event.qty * instrument.lot, event.price * instrument.tick
+                    for key in (event.maker, event.taker):
+                        if key in self._by_number:
+                            self.fill(self._by_number[key], qty, px)
+                case Gone() if event.key in self._by_number:
+                    order = self._by_number[event.key]
+                    leave = order.expire if event.expired else order.cancel
+                    self.emit(order, leave(self.next_exec_id(), text=event.why.value))
+                case Triggered() if event.key in self._by_number:
+                    order = self._by_number[event.key]
+                    order.triggered = True
+                    self.touch(order)
+                case _:
+                    pass
+
+    # Executions -----------------------------------------------------------------------------------
+
+    def fill(self, order: Order, qty: Decimal, px: Decimal, exec_id: str | None = None, **fields: Any) -> Report:
+        """Execute `qty` of an order at `px` and report it. Raises RuleBroken when the order has this ExecID(17)."""
+        if exec_id is not None and self.executions.get(order.order_id, exec_id) is not None:
+            raise RuleBroken(f"order {order.order_id} already has execution {exec_id}")
+        report = order.fill(exec_id or self.next_exec_id(), qty, px)
+        self._execution(order, report, "new")
+        self.emit(order, msgspec.structs.replace(report, **fields))
+        return report
+
+    def standing(self, order: Order, exec_id: str) -> Execution:
+        """An order's execution as it stands, by the ExecID(17) of any of its reports. Raises RuleBroken."""
+        execution = self.executions.get(order.order_id, exec_id)
+        if execution is None:
+            raise RuleBroken(f"order {order.order_id} has no standing execution {exec_id}")
+        return execution
+
+    def bust(self, order: Order, exec_id: str, **fields: Any) -> Report:
+        """Take back an execution and report it."""
+        old = self.standing(order, exec_id)
+        report = order.bust(self.next_exec_id(), exec_id, old.last_qty, old.last_px)
+        self._execution(order, report, "bust")
+        self.emit(order, msgspec.structs.replace(report, **fields))
+        self.sync(order)
+        return report
+
+    def correct(self, order: Order, exec_id: str, qty: Decimal | None, px: Decimal | None, **fields: Any) -> Report:
+        """Change quantity or price of an execution and report it."""
+        old = self.standing(order, exec_id)
+        new = (old.last_qty if qty is None else qty, old.last_px if px is None else px)
+        report = order.correct(self.next_exec_id(), exec_id, (old.last_qty, old.last_px), new)
+        self._execution(order, report, "correct")
+        self.emit(order, msgspec.structs.replace(report, **fields))
+        self.sync(order)
+        return report
+
+    def _execution(self, order: Order, report: Report, trans: Trans) -> None:
+        line = Execution(
+            time=utc_timestamp(self.now_ns),
+            exec_id=report.exec_id,
+            order_id=order.order_id,
+            cl_ord_id=order.cl_ord_id,
+            session=order.owner,
+            symbol=order.symbol,
+            side=order.side,
+            last_qty=report.last_qty,
+            last_px=report.last_px,
+            cum_qty=order.cum_qty,
+            trans=trans,
+            exec_ref_id=report.exec_ref_id,
+        )
+        self.lines.append(line)
+        self.executions.add(line)
+
+    # Book-keeping ---------------------------------------------------------------------------------
+
+    def emit(self, order: Order, report: Report) -> None:
+        """Say something about an order, and remember the order as it is now."""
+        self.touch(order)
+        self.replies.append(report)
+        self.on_report(order, report)
+
+    def touch(self, order: Order) -> None:
+        """Remember an order at the end of this piece of work."""
+        self._dirty[order.number] = order
+
+    def find(self, cl_ord_id: str, owner: str | None) -> Order:
+        """The order that a ClOrdID(11) speaks of, of any client unless `owner` is given. Raises RuleBroken."""
+        owners = [owner] if owner else sorted({key[0] for key in self._by_cl_ord_id if key[1] == cl_ord_id})
+        found = [o for name in owners if (o := self._by_cl_ord_id.get((name, cl_ord_id))) is not None]
+        if len(found) != 1:
+            raise RuleBroken(f"{'no order has' if not found else 'several sessions use'} ClOrdID {cl_ord_id}")
+        return found[0]
+
+    def next_exec_id(self) -> str:
+        """A new ExecID(17), unique for the life of the ledger."""
+        return f"{self.name}-E{self._count('exec')}"
+
+    def _count(self, kind: str) -> int:
+        value = int(getattr(self._counters, kind)) + 1
+        setattr(self._counters, kind, value)
+        self._counted = True
+        return value
+
+    def take_lines(self) -> list[Line]:
+        """What must be written before anything is sent: counters, orders that changed, executions."""
+        lines: list[Line] = [msgspec.structs.replace(self._counters)] if self._counted else []
+        lines += self._dirty.values()
+        lines += self.lines
+        self._dirty.clear()
+        self.lines = []
+        self._counted = False
+        return lines

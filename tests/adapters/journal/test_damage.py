@@ -1,0 +1,238 @@
+"""A flipped bit in the middle, a missing or a replaced batch: start is refused and the place is named."""
+
+import random
+import shutil
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+import structlog
+
+from gateway.adapters.journal_sql import SqlJournal
+from gateway.codec.journal import Link, seal
+from gateway.core.events import Record
+from gateway.runtime.ports import JournalDamaged, JournalError
+from tests.adapters.journal.records import fill, fills
+
+FRAME = 24 + 4096
+
+
+def _journal(path: Path, durability: Literal["power", "process"] = "power") -> SqlJournal:
+    return SqlJournal(f"sqlite:///{path}", durability)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A closed journal: batches of two records, seq 1 to 60."""
+    made = tmp_path / "journal.sqlite"
+    journal = _journal(made)
+    journal.open()
+    for seq in range(1, 61, 2):
+        journal.append(fills(seq, seq + 1))
+    journal.close()
+    return made
+
+
+def _change(path: Path, statement: str, values: Sequence[Any] = ()) -> None:
+    database = sqlite3.connect(path)
+    with database:
+        assert database.execute(statement, values).rowcount == 1
+    database.close()
+
+
+def _flip_in_records(path: Path, first_seq: int) -> None:
+    database = sqlite3.connect(path)
+    (records,) = database.execute("SELECT records FROM journal_batch WHERE first_seq = ?", (first_seq,)).fetchone()
+    database.close()
+    middle = len(records) // 2
+    flipped = records[:middle] + bytes([records[middle] ^ 0x10]) + records[middle + 1 :]
+    _change(path, "UPDATE journal_batch SET records = ? WHERE first_seq = ?", (flipped, first_seq))
+
+
+def _check_damage_at(path: Path, seq: int, what: str) -> None:
+    """Reading and verifying agree on the place, and everything before it is good."""
+    good: list[Record] = []
+    with pytest.raises(JournalDamaged, match=what) as damaged:  # noqa: PT012  # A loop is one statement.
+        for record in _journal(path).read():
+            good.append(record)  # noqa: PERF402  # What came before the error is what matters.
+    assert damaged.value.seq == seq
+    assert str(path) in str(damaged.value)
+    assert "gateway journal verify" in str(damaged.value)
+    assert good == fills(1, seq - 1)
+    verdict = _journal(path).verify()
+    assert verdict.damage is not None
+    assert verdict.damage.seq == seq
+    assert verdict.damage.what in str(damaged.value)
+    assert verdict.records == seq - 1
+
+
+def test_a_flipped_bit_in_the_middle(path: Path) -> None:
+    _flip_in_records(path, 31)
+    _check_damage_at(path, 31, "the batch of seq 31 to 32 does not match its hash")
+
+
+def test_a_missing_batch(path: Path) -> None:
+    _change(path, "DELETE FROM journal_batch WHERE first_seq = 31")
+    _check_damage_at(path, 31, "seq 31 to 32 are missing")
+
+
+def test_a_missing_first_batch(path: Path) -> None:
+    _change(path, "DELETE FROM journal_batch WHERE first_seq = 1")
+    _check_damage_at(path, 1, "seq 1 to 2 are missing")
+
+
+def test_a_batch_that_was_replaced_by_a_whole_one(path: Path) -> None:
+    forged = seal(Link(seq=30), 1, fills(31, 32))
+    values = (forged.prev_hash, forged.hash)
+    _change(path, "UPDATE journal_batch SET prev_hash = ?, hash = ? WHERE first_seq = 31", values)
+    _check_damage_at(path, 31, "does not follow on the batch before")
+
+
+def test_a_changed_epoch(path: Path) -> None:
+    _change(path, "UPDATE journal_batch SET epoch = 0 WHERE first_seq = 31")
+    _check_damage_at(path, 31, "does not match its hash")
+
+
+def test_a_value_of_another_type(path: Path) -> None:
+    _change(path, "UPDATE journal_batch SET records = 'text' WHERE first_seq = 31")
+    journal = _journal(path)
+    with pytest.raises(JournalDamaged, match="wrong types"):
+        list(journal.read())
+
+
+def test_a_reader_from_the_middle_notices_that_the_batch_before_is_another(path: Path) -> None:
+    _change(path, "UPDATE journal_batch SET hash = ? WHERE first_seq = 29", (bytes(32),))
+    with pytest.raises(JournalDamaged, match="does not follow"):
+        list(_journal(path).read(32))
+
+
+@pytest.mark.parametrize("statement", ["UPDATE journal_batch SET epoch = 2 WHERE first_seq = 59", None])
+def test_a_changed_last_batch_is_damage_and_not_a_torn_tail(path: Path, statement: str | None) -> None:
+    """It was committed whole, and may hold an order that was acknowledged."""
+    if statement:
+        _change(path, statement)
+    else:
+        _flip_in_records(path, 59)
+    for _ in range(2):
+        with pytest.raises(JournalDamaged) as damaged:
+            _journal(path).open()
+        assert damaged.value.seq == 59
+    _check_damage_at(path, 59, "does not match its hash")
+
+
+def test_a_refused_start_does_not_begin_an_epoch(path: Path) -> None:
+    _flip_in_records(path, 59)
+    with pytest.raises(JournalDamaged):
+        _journal(path).open()
+    database = sqlite3.connect(path)
+    assert database.execute("SELECT epoch FROM journal_owner").fetchall() == [(1,)]
+    database.close()
+
+
+def test_any_flipped_bit_of_the_file_is_noticed_or_changes_no_record(path: Path, tmp_path: Path) -> None:
+    whole = path.read_bytes()
+    dice = random.Random(5)
+    places = [*range(0, 110, 3), *(dice.randrange(len(whole)) for _ in range(250))]
+    noticed = 0
+    for place in places:
+        bit = dice.randrange(8)
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << bit
+        path.write_bytes(flipped)
+        journal = _journal(path)
+        try:
+            assert list(journal.read()) == fills(1, 60), f"byte {place} bit {bit}"
+        except JournalError:
+            noticed += 1
+        try:
+            verdict = journal.verify()
+        except JournalError:
+            continue
+        assert verdict.damage is not None or verdict.records == 60, f"byte {place} bit {bit}"
+    assert noticed > 100
+
+
+# --- SQLite's log ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def left(tmp_path: Path) -> Path:
+    """A journal as kill -9 leaves it: the last commits, one batch and one frame or two each, only in the log."""
+    made = tmp_path / "left.sqlite"
+    living = tmp_path / "living.sqlite"
+    journal = _journal(living)
+    journal.open()
+    for seq in range(1, 31):
+        journal.append([fill(seq)])
+    shutil.copy(living, made)
+    shutil.copy(f"{living}-wal", f"{made}-wal")
+    journal.close()
+    return made
+
+
+def _flip(path: Path, at: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[at] ^= 0x04
+    path.write_bytes(content)
+
+
+def _wal(path: Path) -> Path:
+    return path.with_name(path.name + "-wal")
+
+
+def test_a_journal_left_by_kill_9_opens(left: Path) -> None:
+    journal = _journal(left)
+    assert journal.verify().records == 30
+    assert journal.open().seq == 30
+    journal.close()
+
+
+@pytest.mark.parametrize(
+    "where", ["header magic", "header salt", "frame salt", "frame page number", "frame checksum", "page"]
+)
+@pytest.mark.parametrize("frame", [1, 9, 20])
+def test_a_flipped_bit_in_the_log_before_its_tail_refuses_the_start(left: Path, where: str, frame: int) -> None:
+    """SQLite would drop every commit from there on, in silence."""
+    begin = 32 + (frame - 1) * FRAME
+    offsets = {"frame salt": 9, "frame page number": 3, "frame checksum": 17, "page": 24 + 4_000}
+    _flip(_wal(left), {"header magic": 1, "header salt": 17}.get(where, begin + offsets.get(where, 0)))
+    before = left.read_bytes(), _wal(left).read_bytes()
+    for _ in range(2):
+        with pytest.raises(JournalDamaged, match=r"left\.sqlite-wal does not match its checksum") as damaged:
+            _journal(left).open()
+        assert 1 <= damaged.value.seq < 30
+        assert (left.read_bytes(), _wal(left).read_bytes()) == before, "the evidence was touched"
+    verdict = _journal(left).verify()
+    assert verdict.damage is not None
+    assert verdict.damage.seq == damaged.value.seq == verdict.records + 1
+
+
+def test_a_flipped_bit_in_the_last_commit_of_the_log_is_a_torn_tail(left: Path) -> None:
+    """Nobody can tell it from a write that stopped there."""
+    _flip(_wal(left), _wal(left).stat().st_size - 50)
+    journal = _journal(left)
+    assert journal.open().seq == 29
+    journal.append([fill(30)])
+    assert list(journal.read()) == fills(1, 30)
+    journal.close()
+
+
+def test_with_durability_process_a_hole_in_the_log_is_cut_told_and_gone(left: Path) -> None:
+    """Losing power may leave such holes there; that is the loss that the setting accepts."""
+    _flip(_wal(left), 32 + 20 * FRAME + 100)
+    journal = _journal(left, "process")
+    with structlog.testing.capture_logs() as logs:
+        seq = journal.open().seq
+    assert [line["event"] for line in logs] == ["journal_cut"]
+    assert 0 < seq < 30
+    journal.append([fill(seq + 1)])
+    # As kill -9 would leave it now: what was behind the hole must not be taken for damage again.
+    copy = left.with_name("again.sqlite")
+    shutil.copy(left, copy)
+    shutil.copy(_wal(left), _wal(copy))
+    again = _journal(copy)
+    assert again.open().seq == seq + 1
+    again.close()
+    journal.close()

@@ -1,0 +1,79 @@
+"""The dictionaries: found, loosened, laid over."""
+
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from gateway.adapters.quickfix.dictionary import DictionaryError, standard_dictionary, write_dictionary
+from gateway.core.reports import ExecutionReport, SessionUp, UnexpectedMessage
+from gateway.resources import fix_spec_path
+from tests.adapters.quickfix.conftest import Gateways, venue_config
+from tests.adapters.quickfix.peers import RawVenue
+
+OVERLAY = fix_spec_path("example-overlay.xml")
+FEES = "35=8\x0111=g1\x0117=e1\x01150=0\x0139=0\x019100=2\x019101=A\x019102=1.5\x019101=B\x019102=2\x01"
+
+
+@pytest.mark.parametrize("name", ["FIX42.xml", "FIX44.xml", "FIX50SP2.xml", "FIXT11.xml"])
+def test_the_standard_ones_are_where_quickfix_puts_them(name: str) -> None:
+    assert standard_dictionary(name).is_file()
+
+
+def test_one_that_is_not_there_is_named_with_where_it_was_looked_for() -> None:
+    with pytest.raises(DictionaryError, match=r"FIX99\.xml is in none of .*quickfix"):
+        standard_dictionary("FIX99.xml")
+
+
+def test_application_messages_are_loosened_and_the_session_layer_is_not(tmp_path: Path) -> None:
+    target = tmp_path / "FIX44.xml"
+    write_dictionary("FIX44.xml", None, target)
+    root = ET.parse(target).getroot()
+    fields = {field.get("name"): field for field in root.iterfind("fields/field")}
+    assert not list(root.iter("value"))
+    assert (fields["LastQty"].get("type"), fields["MsgSeqNum"].get("type")) == ("STRING", "SEQNUM")
+    assert fields["NoPartyIDs"].get("type") == "NUMINGROUP"
+    messages = {message.get("name"): message for message in root.iterfind("messages/message")}
+    assert {member.get("required") for member in messages["ExecutionReport"].iter("field")} == {"N"}
+    assert messages["Logon"].find("field[@name='HeartBtInt']").get("required") == "Y"
+    assert root.find("header/field[@name='MsgSeqNum']").get("required") == "Y"
+
+
+@pytest.mark.parametrize(
+    ("overlay", "problem"),
+    [
+        (
+            "<fix><fields><field number='9' name='ClOrdID' type='STRING'/></fields></fix>",
+            "ClOrdID is number 11 already, not 9",
+        ),
+        (
+            "<fix><messages><message msgtype='8'><field name='Nope'/></message></messages></fix>",
+            "field Nope is defined neither",
+        ),
+        ("<fix>", "no element found"),
+    ],
+)
+def test_an_overlay_that_cannot_be_used_is_named(overlay: str, problem: str, tmp_path: Path) -> None:
+    path = tmp_path / "overlay.xml"
+    path.write_text(overlay)
+    with pytest.raises(DictionaryError, match=rf"overlay\.xml: .*{problem}"):
+        write_dictionary("FIX44.xml", path, tmp_path / "FIX44.xml")
+    assert not (tmp_path / "FIX44.xml").exists()
+
+
+def test_a_venues_own_group_and_message_pass_with_an_overlay(venue: RawVenue, gateways: Gateways) -> None:
+    gateway = gateways(venue_config(venue.port), overlay=OVERLAY).start()
+    venue.logon()
+    gateway.wait_for(SessionUp)
+    venue.send(FEES)
+    assert gateway.wait_for(ExecutionReport).exec_id == "e1"
+    venue.send("35=U1\x0158=hello\x01")
+    assert gateway.wait_for(UnexpectedMessage).problem == "MsgType(35)=U1 is not supported"
+
+
+def test_without_it_the_group_is_refused_and_reported(venue: RawVenue, gateways: Gateways) -> None:
+    gateway = gateways(venue_config(venue.port)).start()
+    venue.logon()
+    gateway.wait_for(SessionUp)
+    venue.send(FEES)
+    assert "Tag appears more than once" in gateway.wait_for(UnexpectedMessage).problem

@@ -1,0 +1,217 @@
+"""What a venue may send that is odd, wrong or too much; and what the link refuses to send."""
+
+from decimal import Decimal
+
+import pytest
+
+from gateway.config import DialectConfig
+from gateway.core.events import StatusRequested
+from gateway.core.reports import (
+    ExecutionReport,
+    MessageRejected,
+    SendRefused,
+    SessionDown,
+    SessionUp,
+    UnexpectedMessage,
+)
+from gateway.core.types import ExecType
+from tests.adapters.quickfix.conftest import Gateway, Gateways, venue_config, view
+from tests.adapters.quickfix.peers import RawVenue, wait_until
+from tests.adapters.quickfix.test_sequence import new, poss_dup
+
+
+@pytest.fixture
+def session(venue: RawVenue, gateways: Gateways) -> Gateway:
+    """A gateway whose session is up."""
+    gateway = gateways(venue_config(venue.port)).start()
+    venue.logon()
+    gateway.wait_for(SessionUp)
+    return gateway
+
+
+def test_a_message_of_a_kind_that_is_not_ours_is_answered_and_reported(venue: RawVenue, session: Gateway) -> None:
+    number = venue.send("35=B\x01148=Lunch\x0133=1\x0158=soup\x01")
+    fact = session.wait_for(UnexpectedMessage)
+    reject = venue.read_until("j")
+    assert (reject["45"], reject["372"], reject["380"]) == (str(number), "B", "3")
+    assert (fact.msg_type, fact.problem) == ("B", "MsgType(35)=B is not supported")
+    assert "58=soup" in fact.raw
+    assert session.input_of(fact).cause.msg_seq_num == number
+
+
+def test_an_execution_that_lacks_what_counts_is_answered_and_kept_whole(venue: RawVenue, session: Gateway) -> None:
+    venue.send("35=8\x0137=V1\x0111=g1\x0117=e1\x01150=F\x0139=1\x0131=10\x01")
+    fact = session.wait_for(UnexpectedMessage)
+    reject = venue.read_until("j")
+    assert (reject["380"], reject["379"], reject["58"]) == ("5", "e1", "LastQty(32) is missing")
+    assert "|17=e1|" in fact.raw
+
+
+@pytest.mark.parametrize(
+    ("oddity", "problem"),
+    [
+        ("11=g1\x0111=g2", "refused by the session layer: Tag appears more than once (tag 11)"),
+        ("150=0\x01150=F", "refused by the session layer: Tag appears more than once (tag 150)"),
+    ],
+)
+def test_a_repeated_tag_is_refused_by_the_session_layer_and_reported(
+    oddity: str, problem: str, venue: RawVenue, session: Gateway
+) -> None:
+    number = venue.send(f"35=8\x0137=V1\x0117=e1\x0139=0\x01{oddity}\x01")
+    assert venue.read_until("3")["45"] == str(number)
+    fact = session.wait_for(UnexpectedMessage)
+    assert fact.problem == problem
+    assert session.input_of(fact).cause.msg_seq_num == number
+    venue.send(new("e2"))
+    session.wait_for(ExecutionReport)
+
+
+@pytest.mark.parametrize("begin_string", ["FIX.4.2", "FIX.4.4", "FIXT.1.1"])
+def test_a_report_that_is_odd_but_can_be_understood_is_understood(begin_string: str, gateways: Gateways) -> None:
+    venue = RawVenue(begin_string)
+    gateway = gateways(venue_config(venue.port, begin_string)).start()
+    venue.logon()
+    gateway.wait_for(SessionUp)
+    transaction = "20=0\x01" if begin_string == "FIX.4.2" else ""
+    # A reason that is in no list, no OrderID, no AvgPx, an empty field, tags out of order, one of the venue's own, a
+    # group, Latin-1.
+    venue.send(
+        f"35=8\x0158=caf\xe9\x0111=g1\x01{transaction}150=8\x0139=8\x01103=4711\x0117=e1\x01207=\x01"
+        "9999=what\x01382=2\x01375=A\x01375=B\x0121=Q\x01"
+    )
+    report = gateway.wait_for(ExecutionReport)
+    assert (report.exec_type, report.ord_rej_reason, report.text) == (ExecType.REJECTED, "4711", "café")
+    gateway.link.stop()
+    venue.close()
+
+
+def test_bytes_that_are_no_fix_do_not_hurt_and_a_broken_message_is_asked_for_again(
+    venue: RawVenue, session: Gateway
+) -> None:
+    venue.fills_gaps = False
+    whole = venue.message(new("e1"), 2, "")
+    venue.send_bytes(b"\x00\xff no fix \x01=\x01" + whole[:-4] + b"999\x01")
+    venue.send(new("e2"), 3)
+    assert venue.read_until("2")["7"] == "2"
+    venue.send(new("e1"), 2, poss_dup())
+    venue.send(new("e2"), 3, poss_dup())
+    session.wait_for(ExecutionReport, 2)
+    assert [report.exec_id for report in session.bodies(ExecutionReport)] == ["e1", "e2"]
+    assert not session.fatal
+
+
+def test_a_disconnect_in_the_middle_of_a_message(venue: RawVenue, session: Gateway) -> None:
+    venue.send_bytes(venue.message(new("e1"), 2, "")[:40])
+    venue.drop()
+    session.wait_for(SessionDown)
+    venue.logon()
+    session.wait_for(SessionUp, 2)
+    venue.read_until("2")
+    venue.send(new("e2"))
+    assert session.wait_for(ExecutionReport).exec_id == "e2"
+
+
+def test_a_wrong_clock_loses_no_report(venue: RawVenue, session: Gateway) -> None:
+    whole = venue.message(new("e1"), 2, "").decode("latin-1")
+    hour = whole[whole.index("\x0152=") + 4 :].split("\x01")[0]
+    wrong = whole[: whole.index("\x0110=") + 1].replace(hour, "20200101-00:00:00.000")
+    venue.send_bytes(wrong.encode() + f"10={sum(wrong.encode()) % 256:03d}\x01".encode())
+    assert session.wait_for(ExecutionReport).exec_id == "e1"
+
+
+def test_a_half_open_connection_is_noticed(venue: RawVenue, gateways: Gateways) -> None:
+    gateway = gateways(venue_config(venue.port, heart_bt_int_s=1)).start()
+    venue.logon()
+    gateway.wait_for(SessionUp)
+    # The venue says nothing more: it is asked, and when it is silent still the connection is given up.
+    venue.read_until("1")
+    assert gateway.wait_for(SessionDown).text == "disconnected"
+
+
+def test_a_reject_of_our_message_names_the_request(venue: RawVenue, session: Gateway) -> None:
+    session.order("g1")
+    number = venue.read_until("D")["34"]
+    venue.send(f"35=3\x0145={number}\x01371=44\x01372=D\x01373=6\x0158=bad price\x01")
+    first = session.wait_for(MessageRejected)
+    assert (first.ref_cl_ord_id, first.reject_reason, first.text) == ("g1", "6", "bad price (tag 44)")
+    venue.send(f"35=j\x0145={number}\x01372=D\x01380=4\x0158=closed\x01")
+    second = session.wait_for(MessageRejected, 2)
+    assert (second.ref_cl_ord_id, second.ref_seq_num, second.reject_reason) == ("g1", int(number), "4")
+    # A reject is never answered with a reject.
+    venue.send("35=1\x01112=still there\x01")
+    assert venue.read()["112"] == "still there"
+
+
+def test_when_the_inbox_is_full_the_venue_waits_and_nothing_is_lost(venue: RawVenue, gateways: Gateways) -> None:
+    gateway = gateways(venue_config(venue.port), inbox_limit=3).start()
+    venue.logon()
+    for number in range(50):
+        venue.send(new(f"e{number}"))
+    wait_until(lambda: len(gateway.link._inbox) >= 3, "the inbox is full")
+    assert len(gateway.link._inbox) <= 4
+    gateway.wait_for(ExecutionReport, 50)
+    assert [report.exec_id for report in gateway.bodies(ExecutionReport)] == [f"e{number}" for number in range(50)]
+
+
+def test_a_full_inbox_does_not_keep_the_link_from_stopping(venue: RawVenue, gateways: Gateways) -> None:
+    gateway = gateways(venue_config(venue.port), inbox_limit=1).start()
+    venue.logon()
+    for number in range(10):
+        venue.send(new(f"e{number}"))
+    wait_until(lambda: len(gateway.link._inbox) >= 1, "the inbox is full")
+    gateway.link.stop()
+    kept = [given.cause.msg_seq_num for given in gateway.link.drain(100) if isinstance(given.body, ExecutionReport)]
+    # What it kept is without a gap, so that the journal's number says what has to come again.
+    assert kept == list(range(2, 2 + len(kept)))
+
+
+def test_a_venue_that_does_not_read_is_not_sent_more_than_the_limit(venue: RawVenue, gateways: Gateways) -> None:
+    gateway = gateways(venue_config(venue.port), unconfirmed_limit=8).start()
+    venue.logon()
+    gateway.wait_for(SessionUp)
+    for number in range(10):
+        gateway.order(f"g{number}")
+    assert [refused.venue_cl_ord_id for refused in gateway.bodies(SendRefused)] == ["g8", "g9"]
+    assert "has not read the last 8 messages" in gateway.bodies(SendRefused)[0].text
+
+    while True:
+        probe = venue.read_until("1")["112"]
+        venue.send(f"35=0\x01112={probe}\x01")
+        if probe.endswith("-8"):
+            break
+    wait_until(lambda: gateway.link._confirmed == 8, "the heartbeat arrived")
+    gateway.order("g10")
+    assert venue.read_until("D")["11"] == "g10"
+
+
+def test_an_order_that_lacks_what_the_venue_asks_for_is_not_sent(venue: RawVenue, gateways: Gateways) -> None:
+    config = venue_config(venue.port, dialect=DialectConfig(required={"D": (1, 9702)}, add={"D": {"9701": "GW"}}))
+    gateway = gateways(config).start()
+    venue.logon()
+    gateway.wait_for(SessionUp)
+    gateway.order("g1", account="")
+    assert gateway.wait_for(SendRefused).text == "XSIM requires tag 1, tag 9702"
+    gateway.order("g2", symbol="NOPE")
+    assert gateway.wait_for(SendRefused, 2).text == "Symbol(55): NOPE is not traded at XSIM"
+    gateway.order("g3", exec_inst="1\x0110=000")
+    assert "tag 18 has a character that FIX does not allow" in gateway.wait_for(SendRefused, 3).text
+    assert gateway.link.status().send_refusals == 3
+
+
+def test_a_status_request_that_cannot_be_sent_is_no_proof_about_its_order(gateways: Gateways) -> None:
+    gateway = gateways(venue_config(1)).start()
+    gateway.act(StatusRequested("1", "XSIM", "g1", "in doubt"), view())
+    assert gateway.bodies(SendRefused) == []
+    assert gateway.link.send_refusals == 1
+
+
+def test_records_of_other_venues_are_not_ours(venue: RawVenue, session: Gateway) -> None:
+    session.act(StatusRequested("1", "XOTHER", "g1", "in doubt"), view(venue="XOTHER"))
+    session.order("g2")
+    assert venue.read()["11"] == "g2"
+
+
+def test_prices_and_quantities_arrive_exactly(venue: RawVenue, session: Gateway) -> None:
+    venue.send("35=8\x0111=g1\x0117=e1\x01150=F\x0139=1\x0131=0.1000000003\x0132=123456789012345\x0114=0\x01151=0\x01")
+    report = session.wait_for(ExecutionReport)
+    assert (report.last_px, report.last_qty) == (Decimal("0.1000000003"), Decimal(123456789012345))

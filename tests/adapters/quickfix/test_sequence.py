@@ -1,0 +1,232 @@
+"""Sequence numbers: the journal owns the inbound ones, no order goes out twice, and a store is never lost unnoticed."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.core.events import SessionAdministered
+from gateway.core.reports import ExecutionReport, SendRefused, SessionDown, SessionUp
+from tests.adapters.quickfix.conftest import Gateways, venue_config
+from tests.adapters.quickfix.peers import RawVenue, utc, wait_until
+
+
+def new(exec_id: str, cl_ord_id: str = "g1") -> str:
+    """An ExecutionReport that says New."""
+    order = f"37=V1\x0111={cl_ord_id}\x0117={exec_id}\x0155=ACM.N\x0154=1\x0138=100\x01"
+    return f"35=8\x01{order}150=0\x0139=0\x01151=100\x0114=0\x016=0\x0160={utc()}\x01"
+
+
+def poss_dup() -> str:
+    return f"43=Y\x01122={utc()}\x01"
+
+
+def test_the_session_expects_what_the_journal_has_not(venue: RawVenue, gateways: Gateways) -> None:
+    venue.fills_gaps = False
+    gateway = gateways(venue_config(venue.port)).start(committed=5)
+    venue.logon(seq=9)
+    asked = venue.read_until("2")
+    assert (asked["7"], asked["16"]) == ("6", "0")
+
+    for number in (6, 7, 8):
+        venue.send(new(f"e{number}"), number, poss_dup())
+    venue.send("35=4\x01123=Y\x0136=10\x01", 9, poss_dup())
+    gateway.wait_for(ExecutionReport, 3)
+    inputs = [given for given in gateway.facts if isinstance(given.body, ExecutionReport)]
+    assert [given.cause.msg_seq_num for given in inputs] == [6, 7, 8]
+    assert all(given.body.poss_dup for given in inputs)
+    wait_until(lambda: gateway.link.status().next_target_msg_seq_num == 10, "the gap is filled")
+
+
+def test_what_was_received_and_not_committed_comes_again_after_a_reconnect(venue: RawVenue, gateways: Gateways) -> None:
+    gateway = gateways(venue_config(venue.port)).start()
+    venue.logon()
+    gateway.wait_for(SessionUp)
+    venue.send(new("e2"))
+    gateway.wait_for(ExecutionReport)
+    gateway.committing = False
+    venue.fills_gaps = False
+    venue.send(new("e3"))
+    venue.send(new("e4"))
+    gateway.wait_for(ExecutionReport, 3)
+    assert gateway.link.status().next_target_msg_seq_num == 5
+
+    venue.drop()
+    venue.logon()
+    assert venue.read_until("2")["7"] == "3"
+
+
+def test_nothing_that_was_sent_before_our_logon_is_sent_again(venue: RawVenue, gateways: Gateways) -> None:
+    gateway = gateways(venue_config(venue.port)).start()
+    venue.logon()
+    gateway.wait_for(SessionUp)
+    gateway.order("g1")
+    gateway.order("g2")
+    assert [venue.read_until("D")["11"], venue.read_until("D")["11"]] == ["g1", "g2"]
+    venue.drop()
+    logon = venue.logon()
+    gateway.wait_for(SessionUp, 2)
+
+    venue.send("35=2\x017=1\x0116=0\x01")
+    gap = venue.read_until("4")
+    assert (gap["34"], gap["123"]) == ("1", "Y")
+    assert int(gap["36"]) > int(logon["34"])
+    gateway.order("g3")
+    assert venue.read()["11"] == "g3"
+    assert not [m for m in venue.got if m["35"] == "D" and m.get("43") == "Y"]
+
+
+def test_what_was_sent_after_our_logon_is_sent_again_when_the_venue_has_a_gap(
+    venue: RawVenue, gateways: Gateways
+) -> None:
+    gateway = gateways(venue_config(venue.port)).start()
+    venue.logon()
+    gateway.wait_for(SessionUp)
+    gateway.order("g1")
+    first = venue.read_until("D")
+    venue.drop()
+    logon = venue.logon()
+    gateway.wait_for(SessionUp, 2)
+    gateway.order("g2")
+    second = venue.read_until("D")
+
+    venue.send(f"35=2\x017={first['34']}\x0116=0\x01")
+    assert int(logon["34"]) < int(venue.read_until("4")["36"]) <= int(second["34"])
+    again = venue.read_until("D")
+    assert (again["11"], again["34"], again["43"]) == ("g2", second["34"], "Y")
+
+
+def test_a_message_that_could_not_be_stored_whole_is_never_sent_again(venue: RawVenue, gateways: Gateways) -> None:
+    gateway = gateways(venue_config(venue.port)).start()
+    venue.logon()
+    gateway.wait_for(SessionUp)
+    gateway.order("g1")
+    number = venue.read_until("D")["34"]
+    gateway.link._unstored = frozenset({int(number)})
+    venue.send(f"35=2\x017={number}\x0116=0\x01")
+    gap = venue.read()
+    assert (gap["35"], gap["34"], gap["36"]) == ("4", number, str(int(number) + 1))
+
+
+def test_a_send_while_logged_off_is_refused_and_burns_no_number(venue: RawVenue, gateways: Gateways) -> None:
+    gateway = gateways(venue_config(venue.port)).start()
+    venue.accept()
+    logon = venue.read_until("A")
+    gateway.order("g1")
+    refused = gateway.wait_for(SendRefused)
+    assert (refused.venue_cl_ord_id, refused.text) == ("g1", "the FIX session is not logged on")
+
+    venue.send("35=A\x0198=0\x01108=30\x01")
+    gateway.wait_for(SessionUp)
+    gateway.order("g2")
+    order = venue.read_until("D")
+    assert (order["11"], int(order["34"])) == ("g2", int(logon["34"]) + 1)
+    # Nothing of the refused one is in the store.
+    venue.send("35=2\x017=1\x0116=0\x01")
+    assert venue.read_until("D")["11"] == "g2"
+    assert "g1" not in {m.get("11") for m in venue.got}
+
+
+def test_a_number_that_is_too_low_is_an_alert_and_no_reset(venue: RawVenue, gateways: Gateways) -> None:
+    gateway = gateways(venue_config(venue.port)).start(committed=50)
+    venue.logon(seq=3)
+    logout = venue.read_until("5")
+    assert "too low, expecting 51 but received 3" in logout["58"]
+    assert "too low" in gateway.wait_for(SessionDown).text
+    assert gateway.link.status().next_target_msg_seq_num == 51
+    assert not gateway.bodies(SessionUp)
+
+
+def test_the_venues_own_too_low_is_told_once(venue: RawVenue, gateways: Gateways) -> None:
+    gateway = gateways(venue_config(venue.port)).start()
+    text = "MsgSeqNum too low, expecting 100 but received 1"
+    for _ in range(2):
+        venue.accept()
+        venue.read_until("A")
+        venue.send(f"35=5\x0158={text}\x01")
+        venue.read_until("5")
+        venue.drop()
+    assert [down.text for down in gateway.bodies(SessionDown)] == [text]
+
+
+def test_a_reset_by_the_venue_is_reported_and_numbers_begin_at_one(venue: RawVenue, gateways: Gateways) -> None:
+    gateway = gateways(venue_config(venue.port)).start(committed=40)
+    venue.accept()
+    venue.read_until("A")
+    venue.send("35=A\x0198=0\x01108=30\x01141=Y\x01")
+    assert gateway.wait_for(SessionUp).reset is True
+    venue.send(new("e2"))
+    gateway.wait_for(ExecutionReport)
+
+    venue.drop()
+    venue.logon()
+    gateway.wait_for(SessionUp, 2)
+    assert gateway.link.status().next_target_msg_seq_num == 4
+    assert "2" not in {m["35"] for m in venue.got}
+
+
+def test_a_reset_that_the_journal_does_not_have_yet_outlives_the_process(venue: RawVenue, gateways: Gateways) -> None:
+    gateway = gateways(venue_config(venue.port)).start(committed=40)
+    gateway.committing = False
+    venue.accept()
+    venue.read_until("A")
+    venue.send("35=A\x0198=0\x01108=30\x01141=Y\x01")
+    gateway.wait_for(SessionUp)
+    gateway.link.stop()
+
+    again = gateways(venue_config(venue.port)).start(committed=40)
+    venue.logon()
+    assert again.wait_for(SessionUp).reset is True
+    assert venue.read_until("2")["7"] == "1"
+
+
+def test_a_lost_store_is_reported_as_a_reset(venue: RawVenue, gateways: Gateways) -> None:
+    gateway = gateways(venue_config(venue.port)).start(committed=7)
+    assert venue.logon(seq=8)["34"] == "1"
+    assert gateway.wait_for(SessionUp).reset is True
+
+
+@pytest.mark.parametrize("stamp", ["20200102-03:04:05", "20991231-23:59:59"])
+def test_the_store_outlives_the_day(stamp: str, venue: RawVenue, gateways: Gateways, tmp_path: Path) -> None:
+    gateway = gateways(venue_config(venue.port)).start()
+    venue.logon()
+    gateway.wait_for(SessionUp)
+    gateway.order("g1")
+    last = int(venue.read_until("D")["34"])
+    gateway.link.stop()
+    (session,) = (tmp_path / "gateway" / "XSIM").glob("*.session")
+    session.write_text(stamp)
+
+    gateways(venue_config(venue.port)).start(committed=1)
+    assert int(venue.logon()["34"]) > last
+
+
+def test_an_operator_sets_numbers_and_logs_out_and_on(venue: RawVenue, gateways: Gateways) -> None:
+    gateway = gateways(venue_config(venue.port)).start()
+    venue.logon()
+    gateway.wait_for(SessionUp)
+    gateway.act(SessionAdministered("olga", "XSIM", "logout", "lunch"))
+    venue.read_until("5")
+    venue.send("35=5\x01")
+    gateway.wait_for(SessionDown)
+    assert gateway.link.status().enabled is False
+
+    gateway.act(SessionAdministered("olga", "XSIM", "set_sequence", "agreed by telephone", 500, 700))
+    gateway.act(SessionAdministered("olga", "XSIM", "logon", "back"))
+    assert venue.logon(seq=700)["34"] == "500"
+    gateway.wait_for(SessionUp, 2)
+    assert gateway.link.status().next_target_msg_seq_num == 701
+
+
+def test_a_refused_logon_does_not_leak_the_password(gateways: Gateways, capsys: pytest.CaptureFixture[str]) -> None:
+    venue = RawVenue("FIX.4.2")
+    config = venue_config(venue.port, "FIX.4.2", username="gw-user", password="s3cret")
+    gateway = gateways(config).start()
+    venue.accept()
+    logon = venue.read_until("A")
+    assert (logon["553"], logon["554"]) == ("gw-user", "s3cret")
+    venue.send("35=5\x0158=not today\x01")
+    assert gateway.wait_for(SessionDown).text == "not today"
+    gateway.link.stop()
+    venue.close()
+    said = capsys.readouterr()
+    assert "s3cret" not in said.out + said.err

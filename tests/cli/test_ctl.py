@@ -1,0 +1,348 @@
+"""`gatewayctl` asks the right things in the right name, and shows people and programs what it is told."""
+
+import json
+import re
+import socket
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from gateway.cli import ctl
+from gateway.pb.v1 import gateway_pb2 as pb
+from tests.cli.conftest import Run
+from tests.cli.fake_gateway import FakeGateway, an_event, an_order
+
+
+def document(run: Run, *arguments: str) -> Any:
+    result = run(*arguments, "--json")
+    assert result.exit_code == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def words(run: Run, *arguments: str) -> list[list[str]]:
+    """The lines for people, as words."""
+    result = run(*arguments)
+    assert result.exit_code == 0, result.stderr
+    assert "\x1b" not in result.stdout  # No colours where there is no terminal.
+    return [line.split() for line in result.stdout.splitlines() if line.strip()]
+
+
+# --- Looking ---
+
+
+def test_sessions_show_state_sequence_numbers_and_age(run: Run, gateway: FakeGateway) -> None:
+    lines = words(run, "sessions")
+
+    assert lines[-3][:10] == ["XSIM", "logged", "on", "FIX.4.4", "GW", "->", "XSIM", "127.0.0.1:9001", "12", "0"]
+    assert lines[-3][-3:] == ["d", "never", "0"]
+    assert lines[-2][:2] == ["YSIM", "connecting"]
+    assert lines[-2][-5:] == ["0", "34", "never", "never", "3"]
+    assert lines[-1][:3] == ["ZSIM", "logged", "out"]
+
+
+def test_sessions_as_json_are_the_apis_own_message(run: Run) -> None:
+    sessions = document(run, "sessions")["sessions"]
+
+    assert [session["venue"] for session in sessions] == ["XSIM", "YSIM", "ZSIM"]
+    assert sessions[0]["next_sender_msg_seq_num"] == "12"
+    assert sessions[1]["logged_on"] is False
+    assert "last_received_ns" not in sessions[1]
+
+
+def test_calls_are_made_as_the_operator_or_as_who_is_named(run: Run, gateway: FakeGateway) -> None:
+    run("sessions")
+    run("positions", "--client-id", "demo")
+    CliRunner().invoke(
+        ctl.app, ["positions"], env={"GATEWAY_ADDRESS": gateway.address, "GATEWAY_CLIENT_ID": "from-environment"}
+    )
+
+    assert gateway.callers == {"ops", "demo", "from-environment"}
+
+
+def test_orders_pass_their_filters_on(run: Run, gateway: FakeGateway) -> None:
+    names = ("--account", "ACC1", "--strategy", "s", "--symbol", "ACME", "--venue", "XSIM", "--client", "demo")
+    run("orders", *names, "--working", "--status", "new", "--status", "partially-filled", "-n", "7")
+
+    (request,) = gateway.requests
+    assert isinstance(request, pb.ListOrdersRequest)
+    assert (request.account, request.strategy, request.symbol, request.venue) == ("ACC1", "s", "ACME", "XSIM")
+    assert (request.client_id, request.working, request.page_size) == ("demo", True, 7)
+    assert list(request.ord_status) == [pb.ORD_STATUS_NEW, pb.ORD_STATUS_PARTIALLY_FILLED]
+
+
+def test_orders_are_shown_with_exact_numbers_and_doubt(run: Run) -> None:
+    lines = words(run, "orders")
+
+    assert lines[-2] == [
+        *("O1", "demo", "c-O1", "ACME", "XSIM", "BUY", "LIMIT", "DAY"),
+        *("1,000", "99.95", "1,000", "0", "99.9500000001", "FILLED"),
+    ]
+    assert lines[-1] == [
+        *("O2", "demo", "c-O2", "GLOBEX", "XSIM", "SHORT", "LIMIT", "DAY"),
+        *("1,000", "99.95", "@98", "0", "1,000", "NEW", "IN", "DOUBT"),
+    ]
+
+
+def test_pages_are_put_together_up_to_the_limit(run: Run, gateway: FakeGateway) -> None:
+    gateway.all_orders = [an_order(f"O{n}") for n in range(9)]
+
+    whole = document(run, "orders")
+    part = document(run, "orders", "-n", "5")
+    rest = document(run, "orders", "--page-token", part["next_page_token"])
+
+    assert [order["order_id"] for order in whole["orders"]] == [f"O{n}" for n in range(9)]
+    assert not whole["next_page_token"]
+    assert [order["order_id"] for order in part["orders"]] == [f"O{n}" for n in range(5)]
+    assert [order["order_id"] for order in rest["orders"]] == [f"O{n}" for n in range(5, 9)]
+    assert f"--page-token {part['next_page_token']}" in run("orders", "-n", "5").stdout
+
+
+def test_an_unknown_status_is_answered_with_those_that_there_are(run: Run, gateway: FakeGateway) -> None:
+    result = run("orders", "--status", "filed")
+
+    assert result.exit_code == 2
+    assert "there is no OrdStatus FILED; there are: new, partially_filled, filled," in result.stderr
+    assert not gateway.requests
+
+
+def test_an_orders_life_is_told_from_its_terms_to_its_last_event(run: Run) -> None:
+    result = run("order", "O1")
+
+    assert [part in result.stdout for part in ("FILLED", "account: ACC1", "V1", "accepted", "fill")] == [True] * 5
+    events = result.stdout.split("Events")[1].split("\n")
+    assert [line.split()[0] for line in events if line.strip()] == ["2", "3"]
+    assert "ORDER_FILLED" in events[2]
+    assert "1,000 at 99.95 (E1)" in events[2]
+
+
+def test_an_order_is_found_by_its_owners_cl_ord_id(run: Run, gateway: FakeGateway) -> None:
+    found = document(run, "order", "c-O1", "--client", "demo")
+
+    assert found["order"]["order_id"] == "O1"
+    assert [event["type"] for event in found["events"]] == ["ORDER_SUBMITTED", "ORDER_FILLED"]
+    assert [execution["exec_id"] for execution in found["executions"]] == ["E1"]
+    assert [request["kind"] for request in found["requests"]] == ["new"]
+
+
+def test_an_order_that_does_not_exist_is_told_with_the_reason_code(run: Run) -> None:
+    result = run("order", "nope")
+
+    assert result.exit_code == 1
+    assert result.stderr == "error: ORDER_UNKNOWN: no order of yours is /nope\n"
+
+
+def test_executions_are_the_newest_ones(run: Run, gateway: FakeGateway) -> None:
+    filled = gateway.details["O1"].order
+    gateway.events = [
+        an_event(seq, pb.ORDER_FILLED, filled, exec_id=f"E{seq}", last_qty="1", last_px="2") for seq in range(1, 10_001)
+    ]
+
+    found = document(run, "executions", "-n", "3")["executions"]
+
+    assert [event["exec_id"] for event in found] == ["E9998", "E9999", "E10000"]
+    subscribed = [request for request in gateway.requests if isinstance(request, pb.SubscribeRequest)]
+    assert [request.from_seq for request in subscribed] == [8_001]  # Looks back no further than it has to.
+    assert list(subscribed[0].filter.types) == [pb.ORDER_FILLED, pb.EXECUTION_CORRECTED, pb.EXECUTION_BUSTED]
+
+
+def test_executions_look_back_to_the_beginning_when_there_are_few(run: Run, gateway: FakeGateway) -> None:
+    old = gateway.events[2]
+    quiet = [an_event(seq, pb.REPORT_IGNORED) for seq in range(1, 20_001)]
+    quiet[4] = an_event(5, pb.ORDER_FILLED, old.order, exec_id="E1", last_qty="1000", last_px="99.95")
+    gateway.events = quiet
+
+    lines = words(run, "executions")
+
+    assert lines[-1][-5:] == ["BUY", "1,000", "99.95", "1,000", "E1"]
+
+
+def test_positions_show_what_is_short_and_lost(run: Run) -> None:
+    assert words(run, "positions")[-1] == [
+        *("ACC1", "ACME", "-1,234,567.5", "99.95", "-10.25", "0", "1,234,567.5", "1", "USD"),
+    ]
+    assert document(run, "positions")["positions"][0]["net_qty"] == "-1234567.5"
+
+
+def test_events_are_one_line_each_the_newest_or_from_a_number_on(run: Run) -> None:
+    newest = run("events", "-n", "2").stdout.splitlines()
+    assert [line.split()[0] for line in newest] == ["5", "6"]
+    assert newest[0].endswith("COMMAND_REFUSED         c9  price  PRICE_OFF_TICK  [not] a tick")
+
+    lines = run("events", "--from", "4", "--json").stdout.splitlines()
+    assert [json.loads(line)["seq"] for line in lines] == ["4", "5", "6"]
+
+
+def test_events_of_one_type(run: Run) -> None:
+    lines = run("events", "--type", "order-filled", "--json").stdout.splitlines()
+
+    assert [json.loads(line)["type"] for line in lines] == ["ORDER_FILLED"]
+
+
+def test_an_unknown_event_type_is_answered_with_those_that_there_are(run: Run) -> None:
+    result = run("events", "--type", "order_fill")
+
+    assert result.exit_code == 2
+    assert "there is no event type ORDER_FILL; there are: order_submitted, order_routed," in result.stderr
+
+
+def test_an_empty_journal_has_no_events(run: Run, gateway: FakeGateway) -> None:
+    gateway.events = []
+
+    assert run("events").stdout == ""
+    assert document(run, "executions") == {"executions": []}
+
+
+def test_set_aside_reports_are_shown_whole(run: Run) -> None:
+    lines = words(run, "set-aside")
+
+    assert lines[0] == ["Set", "aside:", "5,", "the", "newest", "1"]
+    assert lines[-1][-5:] == ["12:00:00.000", "XSIM", "unknown", "order", '{"exec_id":"E9"}']
+
+
+def test_the_overview_names_what_a_person_has_to_look_at(run: Run) -> None:
+    text = run("overview").stdout
+
+    for part in ("working 1", "in doubt 1", "ack p50 190 us", "ack p99 1,234 us", "halted: GLOBEX"):
+        assert part in text
+    assert document(run, "overview")["order_to_ack_p99_us"] == "1234"
+
+
+def test_top_without_a_terminal_is_one_look(run: Run) -> None:
+    text = run("top").stdout
+
+    assert [text.count(title) for title in ("Sessions", "Working orders", "Newest executions", "Positions")] == [1] * 4
+    parts = document(run, "top")
+    assert list(parts) == ["overview", "sessions", "working_orders", "executions", "positions"]
+    assert [event["exec_id"] for event in parts["executions"]] == ["E1"]
+
+
+# --- Acting ---
+
+
+@pytest.mark.parametrize(
+    ("arguments", "request_sent"),
+    [
+        (("session", "logon", "XSIM"), pb.LogonRequest(venue="XSIM", reason="because")),
+        (("session", "logout", "XSIM"), pb.LogoutRequest(venue="XSIM", reason="because")),
+        (
+            ("session", "set-sequence", "XSIM", "--next-sender", "5", "--next-target", "7"),
+            pb.SetSequenceNumbersRequest(
+                venue="XSIM", reason="because", next_sender_msg_seq_num=5, next_target_msg_seq_num=7
+            ),
+        ),
+        (
+            ("session", "set-sequence", "XSIM", "--next-target", "7"),
+            pb.SetSequenceNumbersRequest(venue="XSIM", reason="because", next_target_msg_seq_num=7),
+        ),
+        (("halt", "ACME"), pb.HaltInstrumentRequest(symbol="ACME", reason="because")),
+        (("resume", "ACME"), pb.ResumeInstrumentRequest(symbol="ACME", reason="because")),
+    ],
+)
+def test_an_action_is_sent_with_its_reason(
+    run: Run, gateway: FakeGateway, arguments: tuple[str, ...], request_sent: object
+) -> None:
+    confirm = () if arguments[0] in {"halt", "resume"} else ("--yes",)
+
+    result = run(*arguments, "--reason", "because", *confirm)
+
+    assert result.exit_code == 0, result.stderr
+    assert gateway.requests == [request_sent]
+    assert "(event 77)" in result.stdout
+    assert document(run, *arguments, "--reason", "because", *confirm) == {"seq": "77"}
+
+
+def test_without_a_reason_nothing_is_done(run: Run, gateway: FakeGateway) -> None:
+    result = run("session", "logout", "XSIM", "--yes")
+
+    assert result.exit_code == 2
+    assert "--reason" in result.stderr
+    assert not gateway.requests
+
+
+def test_without_a_terminal_to_ask_on_an_action_needs_yes(run: Run, gateway: FakeGateway) -> None:
+    result = run("session", "logout", "XSIM", "--reason", "because")
+
+    assert result.exit_code == 2
+    assert result.stderr == "error: this asks before it acts, and there is no terminal to ask on: add --yes\n"
+    assert not gateway.requests
+
+
+def test_setting_no_sequence_number_is_refused(run: Run, gateway: FakeGateway) -> None:
+    result = run("session", "set-sequence", "XSIM", "--reason", "because", "--yes")
+
+    assert (result.exit_code, gateway.requests) == (2, [])
+    assert "give --next-sender, --next-target or both" in result.stderr
+
+
+# --- Failing ---
+
+
+def test_a_refusal_is_one_line_with_reason_and_field(run: Run, gateway: FakeGateway) -> None:
+    gateway.fail_next(grpc.StatusCode.INVALID_ARGUMENT, "no venue is called ZSIM", "VENUE_UNKNOWN", "venue")
+
+    result = run("session", "logon", "ZSIM", "--reason", "because", "--yes")
+
+    assert result.exit_code == 1
+    assert result.stderr == "error: VENUE_UNKNOWN (venue): no venue is called ZSIM\n"
+    assert not result.stdout
+
+
+@pytest.mark.parametrize("code", [grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED])
+def test_who_may_not_is_told_how_to_be_somebody_else(run: Run, gateway: FakeGateway, code: Any) -> None:
+    gateway.fail_next(code, "this is for operators", "ROLE_REQUIRED")
+
+    result = run("sessions", "--client-id", "demo")
+
+    assert result.exit_code == 1
+    told = "error: ROLE_REQUIRED: this is for operators; you are 'demo', name another with "
+    assert result.stderr == f"{told}--client-id or GATEWAY_CLIENT_ID\n"
+
+
+def test_a_gateway_that_does_not_run_is_told_with_what_to_do() -> None:
+    with socket.socket() as taken:  # Bound and not listening: nobody else can have the port, and nobody answers.
+        taken.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        result = CliRunner().invoke(ctl.app, ["sessions", "--address", address])
+
+    assert result.exit_code == 3
+    assert result.stderr.startswith(
+        f"error: cannot reach {address}: is the gateway running? Start it with: gateway serve"
+    )
+    assert "--address" in result.stderr
+
+
+def test_a_gateway_that_is_starting_says_so_itself(run: Run, gateway: FakeGateway) -> None:
+    gateway.fail_next(grpc.StatusCode.UNAVAILABLE, "the gateway is starting", "UNAVAILABLE")
+
+    result = run("sessions")
+
+    assert (result.exit_code, result.stderr) == (1, "error: UNAVAILABLE: the gateway is starting\n")
+
+
+def test_a_unix_socket_is_an_address_too(tmp_path: Path) -> None:
+    with FakeGateway(f"unix:{tmp_path}/g.sock") as fake:
+        result = CliRunner().invoke(ctl.app, ["overview", "--json", "--address", fake.address])
+
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["version"] == "0.1.0"
+
+
+# --- The documentation ---
+
+
+def commands_of(group: Any, prefix: str = "gatewayctl") -> set[str]:
+    found: set[str] = set()
+    for name, command in group.commands.items():
+        found |= commands_of(command, f"{prefix} {name}") if hasattr(command, "commands") else {f"{prefix} {name}"}
+    return found
+
+
+def test_the_operations_page_shows_every_command_and_no_other() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
+    documented = re.findall(r"^\| `(gatewayctl (?:session )?[a-z-]+)", page, re.MULTILINE)
+
+    assert sorted(documented) == sorted(commands_of(typer.main.get_command(ctl.app)))

@@ -1,0 +1,120 @@
+"""`gateway`: what it says about a configuration, and with which exit code it ends."""
+
+import os
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from gateway import __version__
+from gateway.cli import server
+from gateway.config import Config
+
+SAMPLE = Path(__file__).parents[2] / "config" / "gateway.toml"
+
+
+def test_check_config_shows_what_is_in_the_file() -> None:
+    result = CliRunner().invoke(server.app, ["check-config", str(SAMPLE)], env={"COLUMNS": "160"})
+
+    assert result.exit_code == 0
+    lines = [line.split() for line in result.stdout.splitlines()]
+    assert ["stack", "demo"] in lines
+    assert ["durability", "power", "(survives", "power", "loss)"] in lines
+    assert [
+        "YSIM",
+        "FIXT.1.1",
+        "127.0.0.1:9002",
+        "GATEWAY",
+        "->",
+        "YSIM",
+        "30",
+        "s",
+        "no",
+        "credentials",
+        "always",
+    ] in lines
+    assert ["GLOBEX", "0.05", "10", "1", "USD", "YSIM,", "XSIM", "any", "time"] in lines
+    assert ["demo", "trader", "ACC1,", "ACC2"] in lines
+    assert ["ops", "operator", "-"] in lines
+
+
+@pytest.mark.parametrize("command", [["check-config"], ["serve", "--config"]])
+def test_a_wrong_configuration_is_told_on_standard_error_with_exit_code_2(tmp_path: Path, command: list[str]) -> None:
+    text = (
+        SAMPLE.read_text(encoding="utf-8")
+        .replace("port = 9001", "port = 0")
+        .replace("tick_size = 0.05", "tick_size = 0")
+    )
+    path = tmp_path / "[wrong].toml"
+    path.write_text(text, encoding="utf-8")
+
+    result = CliRunner().invoke(server.app, [*command, str(path)])
+
+    assert result.exit_code == 2
+    assert not result.stdout
+    assert result.stderr.splitlines() == [
+        f"error: {path}: venues[0].port (XSIM): found 0, expected a whole number from 1 to 65535",
+        (
+            f"error: {path}: instruments[1].tick_size (GLOBEX): found 0, "
+            'expected a number above zero such as 0.01 or "0.01"'
+        ),
+    ]
+
+
+def test_check_config_shows_no_secret(tmp_path: Path) -> None:
+    credentials = 'username = "me"\npassword = "${XSIM_PASSWORD}"\n'
+    text = SAMPLE.read_text(encoding="utf-8").replace("port = 9001\n", f"port = 9001\n{credentials}")
+    path = tmp_path / "gateway.toml"
+    path.write_text(text, encoding="utf-8")
+
+    good = CliRunner().invoke(
+        server.app, ["check-config", str(path)], env={"XSIM_PASSWORD": "hunter2", "COLUMNS": "160"}
+    )
+    bad = CliRunner().invoke(server.app, ["check-config", str(path)], env={"XSIM_PASSWORD": None})
+
+    assert good.exit_code == 0
+    assert "me, password set" in good.stdout
+    assert "hunter2" not in good.output
+    assert bad.exit_code == 2
+    assert "venues[0].password (XSIM): the environment variable XSIM_PASSWORD is not set" in bad.stderr
+
+
+@pytest.mark.parametrize("code", [0, 1, 3])
+def test_serve_ends_with_the_exit_code_of_the_stack(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    served: list[Config] = []
+
+    def serve(config: Config) -> int:
+        served.append(config)
+        return code
+
+    monkeypatch.setitem(sys.modules, "gateway.app", types.SimpleNamespace(serve=serve))
+
+    result = CliRunner().invoke(server.app, ["serve", "--config", str(SAMPLE)])
+
+    assert result.exit_code == code
+    assert [config.stack for config in served] == ["demo"]
+
+
+def test_version() -> None:
+    assert CliRunner().invoke(server.app, ["version"]).stdout == f"{__version__}\n"
+
+
+def test_looking_at_a_configuration_does_not_load_the_fix_engine() -> None:
+    program = (
+        "import sys; from typer.testing import CliRunner; from gateway.cli import server\n"
+        f"assert CliRunner().invoke(server.app, ['check-config', {str(SAMPLE)!r}]).exit_code == 0\n"
+        "print(sorted({'quickfix', 'grpc', 'gateway.app'} & sys.modules.keys()))"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=os.environ)
+
+    assert ran.stdout == "[]\n"
+
+
+def test_the_journal_commands_are_there() -> None:
+    result = CliRunner().invoke(server.app, ["journal", "--help"])
+
+    assert result.exit_code == 0
+    assert "verify" in result.stdout

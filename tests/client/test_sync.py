@@ -1,0 +1,140 @@
+"""The blocking face: the same client, on a loop in a thread."""
+
+import asyncio
+import inspect
+import threading
+from collections.abc import Iterator
+from decimal import Decimal
+
+import pytest
+
+from gateway.client import (
+    GatewayClient,
+    NotFound,
+    OrderHandle,
+    OrdStatus,
+    OrdType,
+    Side,
+    SyncGatewayClient,
+    SyncOrderHandle,
+    Unavailable,
+)
+from tests.client.fake_gateway import CLIENT, Book, FakeGateway
+
+LIMIT = {"symbol": "ACME", "side": Side.BUY, "order_qty": "100", "ord_type": OrdType.LIMIT, "price": "10.50"}
+
+
+class Served:
+    """The fake gateway on a loop of its own, as another process would be."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self.book = Book()
+        self.server = FakeGateway(self.book)
+        self.run(self.server.start())
+
+    def run(self, work: object) -> object:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+
+    def fill(self, cl_ord_id: str, last_qty: str, last_px: str) -> None:
+        async def fill() -> None:
+            self.book.fill(cl_ord_id, last_qty, last_px)
+            await self.book.tell()
+
+        self.run(fill())
+
+    async def restart(self) -> None:
+        await self.server.stop()
+        await self.server.start(self.server.port)
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    served = Served(loop)
+    yield served
+    served.run(served.server.stop())
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
+@pytest.fixture
+def gw(served: Served) -> Iterator[SyncGatewayClient]:
+    with SyncGatewayClient(f"127.0.0.1:{served.server.port}", client_id=CLIENT) as gw:
+        yield gw
+
+
+def test_an_order_from_submission_to_its_end(gw: SyncGatewayClient, served: Served) -> None:
+    handle = gw.submit(**LIMIT, cl_ord_id="K1")
+    assert handle.wait_for(OrdStatus.NEW, timeout_s=5).order_qty == 100
+    handle.settled(handle.replace(price="10.75"), timeout_s=5)
+    served.fill("K1", "40", "10.75")
+    handle.wait_for(lambda order: order.cum_qty == 40, timeout_s=5)
+    handle.cancel()
+    assert handle.done(timeout_s=5).ord_status is OrdStatus.CANCELED
+    assert [e.last_px for e in handle.executions()] == [Decimal("10.75")]
+
+
+def test_events_resume_across_a_restart(gw: SyncGatewayClient, served: Served) -> None:
+    gw.submit(**LIMIT)
+    events = gw.events(1)
+    seen = [next(events).seq]
+    served.run(served.restart())
+    gw.submit(**LIMIT)
+    seen += [next(events).seq for _ in range(5)]
+    assert seen == [1, 2, 3, 4, 5, 6]
+    assert events.next(timeout_s=0.05) is None
+    assert events.next_seq == 7
+    events.close()
+
+
+def test_questions(gw: SyncGatewayClient) -> None:
+    for _ in range(3):
+        gw.submit(**LIMIT)
+    assert [order.order_id for order in gw.list_orders()] == ["O1", "O2", "O3"]
+    assert gw.get_order(order_id="O2").order.symbol == "ACME"
+    assert len(gw.positions()) == 2
+    assert gw.mass_cancel().requested == 3
+    with pytest.raises(NotFound):
+        gw.attach("K9")
+
+
+def test_several_threads_share_a_client(gw: SyncGatewayClient) -> None:
+    keys: list[str] = []
+    threads = [threading.Thread(target=lambda: keys.append(gw.submit(**LIMIT).cl_ord_id)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert len(set(keys)) == 8
+
+
+def test_a_gateway_that_is_not_there_leaves_no_thread() -> None:
+    before = threading.active_count()
+    with pytest.raises(Unavailable), SyncGatewayClient("127.0.0.1:1", client_id=CLIENT, timeout_s=0.2):
+        pass
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize(
+    ("face", "behind", "renamed"),
+    [
+        (SyncGatewayClient, GatewayClient, set()),
+        (
+            SyncOrderHandle,
+            OrderHandle,
+            {"learn", "end", "as_of_seq"},
+        ),  # What the client tells a handle is not its owner's.
+    ],
+)
+def test_the_blocking_face_has_every_method_with_the_same_arguments(
+    face: type, behind: type, renamed: set[str]
+) -> None:
+    public = {name for name in vars(behind) if not name.startswith("_")} - renamed
+    assert public == {name for name in vars(face) if not name.startswith("_")}
+    for name in public:
+        if callable(getattr(behind, name)):
+            assert inspect.signature(getattr(face, name)) == inspect.signature(getattr(behind, name)), name

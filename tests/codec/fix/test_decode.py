@@ -1,0 +1,233 @@
+"""Venues' messages to facts: the same fact from every version, and no input that could hurt."""
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.codec.fix import FIX42, FIX44, decode
+from gateway.core.reports import ExecutionReport, MessageRejected, OrderCancelReject, UnexpectedMessage
+from gateway.core.types import CxlRejResponseTo, ExecType, OrdStatus, Side
+from tests.codec.fix.reports import VERSIONS, dialect, encode_report, wire
+
+ids = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=20)
+maybe_ids = st.just("") | ids
+texts = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=60)
+quantities = st.decimals(0, 10**12, places=4).map(lambda value: value.normalize() + 0)
+prices = st.decimals(-(10**9), 10**9, places=8)
+executions = (ExecType.TRADE, ExecType.TRADE_CORRECT, ExecType.TRADE_CANCEL)
+
+
+@st.composite
+def reports(draw: st.DrawFn) -> ExecutionReport:
+    exec_type = draw(st.sampled_from(ExecType))
+    executes = exec_type in executions
+    maybe_qty, maybe_px = st.none() | quantities, st.none() | prices
+    at_ns = draw(st.none() | st.integers(0, 4_000_000_000_000_000).map(lambda us: us * 1_000))
+    return ExecutionReport(
+        venue="XSIM",
+        exec_type=exec_type,
+        ord_status=draw(st.sampled_from(OrdStatus)),
+        exec_id=draw(ids if executes else maybe_ids),
+        exec_ref_id=draw(ids if executes and exec_type is not ExecType.TRADE else maybe_ids),
+        cl_ord_id=draw(maybe_ids),
+        orig_cl_ord_id=draw(maybe_ids),
+        venue_order_id=draw(maybe_ids),
+        venue_symbol=draw(maybe_ids),
+        side=draw(st.none() | st.sampled_from(Side)),
+        account=draw(st.sampled_from(["", "house", "H-002"])),
+        order_qty=draw(maybe_qty),
+        cash_order_qty=draw(maybe_qty),
+        price=draw(maybe_px),
+        stop_px=draw(maybe_px),
+        last_qty=draw(quantities.filter(bool) if executes else maybe_qty),
+        last_px=draw(prices if executes else maybe_px),
+        cum_qty=draw(maybe_qty),
+        leaves_qty=draw(maybe_qty),
+        avg_px=draw(maybe_px),
+        ord_rej_reason=draw(st.sampled_from(["", "0", "99", "4711"])),
+        exec_restatement_reason=draw(st.sampled_from(["", "0", "8"])),
+        text=draw(texts),
+        trade_date=draw(st.dates().map(lambda day: f"{day:%Y%m%d}".zfill(8))),
+        transact_time_ns=at_ns,
+        poss_dup=draw(st.booleans()),
+        poss_resend=draw(st.booleans()),
+    )
+
+
+@pytest.mark.parametrize("begin_string", VERSIONS)
+@given(report=reports(), seq=st.integers(1, 10**12))
+def test_a_report_says_the_same_in_every_version(begin_string: str, report: ExecutionReport, seq: int) -> None:
+    decoded = decode(encode_report(report, begin_string, seq), dialect(begin_string))
+    assert decoded.fact == report
+    assert (decoded.msg_seq_num, decoded.poss_dup, decoded.reject_reason) == (seq, report.poss_dup, None)
+
+
+def report(**changes: str) -> str:
+    fields = {"35": "8", "34": "7", "37": "V1", "17": "e1", "11": "g1", "150": "0", "39": "0"}
+    fields |= {tag.removeprefix("t"): value for tag, value in changes.items()}
+    return wire([(tag, value) for tag, value in fields.items() if value != "-"])
+
+
+CORRECT_42 = {"t20": "2", "t150": "2", "t39": "2", "t19": "e0", "t32": "5", "t31": "9"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "exec_type", "ord_status"),
+    [
+        ({"t20": "0", "t150": "1", "t39": "1", "t32": "5", "t31": "9"}, ExecType.TRADE, OrdStatus.PARTIALLY_FILLED),
+        ({"t20": "0", "t150": "2", "t39": "2", "t32": "5", "t31": "9"}, ExecType.TRADE, OrdStatus.FILLED),
+        ({"t20": "1", "t150": "1", "t39": "0", "t19": "e0"}, ExecType.TRADE_CANCEL, OrdStatus.NEW),
+        (CORRECT_42, ExecType.TRADE_CORRECT, OrdStatus.FILLED),
+        ({"t20": "3", "t150": "1", "t39": "1"}, ExecType.ORDER_STATUS, OrdStatus.PARTIALLY_FILLED),
+        ({"t20": "0", "t150": "5", "t39": "5", "t14": "0", "t151": "9"}, ExecType.REPLACED, OrdStatus.NEW),
+        ({"t20": "0", "t150": "5", "t39": "5", "t14": "4", "t151": "5"}, ExecType.REPLACED, OrdStatus.PARTIALLY_FILLED),
+        ({"t20": "0", "t150": "5", "t39": "5", "t14": "9", "t151": "0"}, ExecType.REPLACED, OrdStatus.FILLED),
+        ({"t20": "0", "t150": "D", "t39": "1", "t378": "1"}, ExecType.RESTATED, OrdStatus.PARTIALLY_FILLED),
+        ({"t20": "0", "t150": "E", "t39": "E"}, ExecType.PENDING_REPLACE, OrdStatus.PENDING_REPLACE),
+    ],
+)  # fmt: skip
+def test_fix_42_in_fix_44_terms(changes: dict[str, str], exec_type: ExecType, ord_status: OrdStatus) -> None:
+    fact = decode(report(**changes), dialect(FIX42)).fact
+    assert isinstance(fact, ExecutionReport)
+    assert (fact.exec_type, fact.ord_status) == (exec_type, ord_status)
+
+
+def test_a_triggered_stop_order_says_how_the_order_stands() -> None:
+    fact = decode(report(t150="L", t39="0"), dialect()).fact
+    assert isinstance(fact, ExecutionReport)
+    assert fact.exec_type is ExecType.ORDER_STATUS
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason", "problem"),
+    [
+        ({"t150": "-"}, 5, "ExecType(150) is missing"),
+        ({"t150": ""}, 5, "ExecType(150) is missing"),
+        ({"t150": "Z"}, 0, "ExecType(150)=Z is not known"),
+        ({"t39": "-"}, 5, "OrdStatus(39) is missing"),
+        ({"t39": "?"}, 0, "OrdStatus(39)=? is not known"),
+        ({"t150": "F", "t31": "1"}, 5, "LastQty(32) is missing"),
+        ({"t150": "F", "t32": "1"}, 5, "LastPx(31) is missing"),
+        ({"t150": "F", "t32": "0", "t31": "1"}, 0, "LastQty(32) of an execution is zero"),
+        ({"t150": "F", "t32": "-1", "t31": "1"}, 0, "LastQty(32) is negative: -1"),
+        ({"t150": "F", "t32": "NaN", "t31": "1"}, 0, "LastQty(32): 'NaN' is not a plain decimal number"),
+        ({"t150": "F", "t32": "1e308", "t31": "1"}, 0, "LastQty(32): '1e308' is not a plain decimal number"),
+        ({"t150": "F", "t32": "1", "t31": "Infinity"}, 0, "LastPx(31): 'Infinity' is not a plain decimal number"),
+        ({"t150": "F", "t17": "-", "t32": "1", "t31": "1"}, 5, "ExecID(17) is missing"),
+        ({"t150": "G", "t32": "1", "t31": "1"}, 5, "ExecRefID(19) is missing"),
+        ({"t150": "H"}, 5, "ExecRefID(19) is missing"),
+        ({"t14": "-5"}, 0, "CumQty(14) is negative: -5"),
+        ({"t60": "yesterday"}, 0, "TransactTime(60) is not a UTCTimestamp"),
+        ({"t60": "20260231-10:00:00"}, 0, "TransactTime(60) is not a day of the calendar"),
+        ({"t75": "2026-01-02"}, 0, "TradeDate(75) is not a date"),
+        ({"t54": "Q"}, 0, "Side(54)=Q is not known"),
+        ({"t11": "g\x021"}, 0, "ClOrdID(11) has characters outside of ASCII: 'g\\x021'"),
+        ({"t35": "B"}, 3, "MsgType(35)=B is not supported"),
+        ({"t35": "-"}, 0, "MsgType(35) is missing"),
+    ],
+)
+def test_what_is_wrong_is_named_and_answered(changes: dict[str, str], reason: int, problem: str) -> None:
+    decoded = decode(report(**changes), dialect())
+    assert isinstance(decoded.fact, UnexpectedMessage)
+    assert decoded.fact.problem.startswith(problem)
+    assert decoded.reject_reason == reason
+    assert decoded.msg_seq_num == 7
+    assert "34=7|" in decoded.fact.raw
+
+
+def test_fix_42_without_exec_trans_type_is_not_guessed_about() -> None:
+    decoded = decode(report(t150="1", t39="1", t32="5", t31="9"), dialect(FIX42))
+    assert isinstance(decoded.fact, UnexpectedMessage)
+    assert decoded.fact.problem == "ExecTransType(20) is missing"
+
+
+@pytest.mark.parametrize("tag", ["11", "17", "37", "39", "150", "54", "38", "60"])
+def test_a_repeated_tag_that_counts_is_refused(tag: str) -> None:
+    message = report(t54="1", t38="5", t60="20260102-10:00:00") + f"{tag}=1\x01"
+    fact = decode(message, dialect()).fact
+    assert isinstance(fact, UnexpectedMessage)
+    assert f"({tag}) is there more than once" in fact.problem
+
+
+def test_repeating_groups_are_no_repeated_tags() -> None:
+    parties = "453=2\x01448=A\x01447=D\x01452=1\x01448=B\x01447=D\x01452=3\x01"
+    brokers = "382=2\x01375=X\x01437=1\x01375=Y\x01437=2\x01"
+    fact = decode(report() + parties + brokers + "14=0\x01", dialect()).fact
+    assert isinstance(fact, ExecutionReport)
+    assert fact.cum_qty == Decimal(0)
+
+
+@pytest.mark.parametrize(
+    ("message", "problem"),
+    [
+        ("35=8\x0134=7\x0111=g1", "the message does not end with a delimiter"),
+        ("35=8\x0134=7\x01nonsense\x01", "a field is not of the form tag=value"),
+        ("", "MsgType(35) is missing"),
+        ("35=8\x0134=7\x0158=" + "x" * 70_000 + "\x01", "the message has more than 65536 characters"),
+    ],
+)
+def test_a_broken_message_is_named(message: str, problem: str) -> None:
+    fact = decode(message, dialect()).fact
+    assert isinstance(fact, UnexpectedMessage)
+    assert fact.problem == problem
+    assert len(fact.raw) <= 4_096
+
+
+def test_free_text_is_made_fit_to_show() -> None:
+    latin = b"caf\xe9 \x07 \xe2\x82\xac".decode("utf-8", "surrogateescape")
+    fact = decode(report(t58=latin), dialect()).fact
+    assert isinstance(fact, ExecutionReport)
+    assert fact.text == "café ? €"
+
+
+def test_the_day_of_a_trade_is_that_of_its_time_when_there_is_no_trade_date() -> None:
+    fact = decode(report(t60="20260102-23:59:60.123456789"), dialect()).fact
+    assert isinstance(fact, ExecutionReport)
+    assert (fact.trade_date, fact.transact_time_ns) == ("20260102", 1_767_398_400_123_456_789)
+
+
+def test_a_cancel_reject() -> None:
+    message = "35=9\x0134=8\x0137=NONE\x0111=g2\x0141=g1\x0139=8\x01434=2\x01102=1\x0158=no\x01"
+    assert decode(message, dialect()).fact == OrderCancelReject(
+        "XSIM", "g2", "g1", OrdStatus.REJECTED, CxlRejResponseTo.REPLACE, "1", "NONE", "no"
+    )
+
+
+@pytest.mark.parametrize("msg_type", ["3", "j"])
+def test_rejects_are_understood_and_never_answered(msg_type: str) -> None:
+    reason = "373" if msg_type == "3" else "380"
+    good = wire([("35", msg_type), ("34", "8"), ("45", "3"), ("372", "D"), (reason, "5"), ("58", "no")])
+    assert decode(good, dialect()).fact == MessageRejected("XSIM", "D", "", 3, "5", "no")
+    bad = decode(good + "58=a\x0145=9\x01", dialect())
+    assert isinstance(bad.fact, UnexpectedMessage)
+    assert bad.reject_reason is None
+
+
+anything = st.text() | st.binary().map(lambda raw: raw.decode("utf-8", "surrogateescape"))
+tags = st.sampled_from(
+    ["35", "34", "43", "150", "39", "17", "11", "32", "31", "60", "75", "14", "54", "58", "453", "20"]
+)
+odd = st.sampled_from(["", "20260102-10:00:00", "\u0661", "\udce9", "\x00"])
+values = st.sampled_from(["8", "9", "3", "j", "F", "0", "1", "-1"]) | odd | anything
+fields = st.tuples(tags | anything, values).map(lambda pair: f"{pair[0]}={pair[1]}\x01")
+messages = st.lists(fields, max_size=12).map("".join)
+
+
+@pytest.mark.parametrize("begin_string", [FIX42, FIX44])
+@given(raw=anything | messages | messages.map(lambda rest: "35=8\x01" + rest))
+def test_no_input_raises_and_every_fact_can_be_kept(begin_string: str, raw: str) -> None:
+    decoded = decode(raw, dialect(begin_string))
+    kept = msgspec.msgpack.encode(decoded.fact)
+    assert msgspec.msgpack.decode(kept, type=type(decoded.fact)) == decoded.fact
+    for value in (getattr(decoded.fact, name) for name in decoded.fact.__struct_fields__):
+        assert not isinstance(value, str) or "\x00" not in value
+
+
+@given(report=reports(), data=st.data())
+def test_one_character_changed_is_never_an_error(report: ExecutionReport, data: st.DataObject) -> None:
+    raw = encode_report(report, FIX44)
+    at = data.draw(st.integers(0, len(raw) - 1))
+    decode(raw[:at] + data.draw(st.characters()) + raw[at + 1 :], dialect())

@@ -1,0 +1,165 @@
+"""Records to the API's events: every kind of event, and what each tells."""
+
+from decimal import Decimal
+from typing import Any, get_args
+
+import msgspec
+import pytest
+
+from gateway.codec.proto.events import event_to_pb, report_json
+from gateway.core import events as ev
+from gateway.core.commands import CancelOrder, HaltInstrument, MassCancel, ReplaceOrder, SubmitOrder
+from gateway.core.events import Cause, OrderView, Record, Terms
+from gateway.core.reports import ExecutionReport, MessageRejected
+from gateway.core.types import ExecType, OrdStatus, OrdType, Reason, Side, TimeInForce
+from gateway.pb.v1 import gateway_pb2 as pb
+
+TERMS = Terms(Decimal(100), TimeInForce.GTC, Decimal("0.0000001"), None, None, Decimal("1E+1"))
+ORDER = OrderView(
+    "O1", "alpha", "k-1", "ACME", "XSIM", Side.SELL_SHORT, OrdType.LIMIT, TERMS, OrdStatus.PARTIALLY_FILLED,
+    Decimal("40.0"), Decimal(60), Decimal("10.50"), "A1", "s", "G", "V1", ("c-1", "c-2"), True,
+)  # fmt: skip
+SUBMIT = SubmitOrder("alpha", "k-1", "ACME", Side.BUY, Decimal(1), OrdType.MARKET, venue="XSIM")
+CANCEL = CancelOrder("alpha", "c-1", "k-1")
+REPORTED: dict[str, Any] = {"exec_id": "E1", "trade_date": "20240102", "text": "words", "transact_time_ns": 77}
+REPORT = ExecutionReport("XSIM", ExecType.TRADE, OrdStatus.FILLED, exec_id="E9", last_px=Decimal("1.10"))
+
+# One of each kind, and what it has to tell beyond the order it belongs to.
+SAMPLES: dict[type, tuple[Any, dict[str, Any]]] = {
+    type(event): (event, told)
+    for event, told in [
+        (ev.OrderSubmitted("O1", SUBMIT, "XSIM", Decimal(1), "USD"), {"cl_ord_id": "k-1"}),
+        (ev.OrderRouted("O1", "XSIM", "R1"), {"cl_ord_id": "own-R1"}),
+        (ev.CancelRequested("O1", "XSIM", "c-1", "R2", "R1", CANCEL), {"cl_ord_id": "c-1"}),
+        (
+            ev.ReplaceRequested("O1", "XSIM", "r-1", "R2", "R1", TERMS, ReplaceOrder("alpha", "r-1", "k-1")),
+            {"cl_ord_id": "r-1"},
+        ),
+        (
+            ev.MassCancelDone(MassCancel("alpha", "m-1"), 2, ("O7",)),
+            {"cl_ord_id": "m-1", "text": "2 cancels requested; 1 orders skipped because their session is down: O7"},
+        ),
+        (
+            ev.CommandRefused(SUBMIT, Reason.PRICE_OFF_TICK, "price", "no"),
+            {
+                "cl_ord_id": "k-1",
+                "reason": "PRICE_OFF_TICK",
+                "field": "price",
+                "text": "no",
+                "symbol": "ACME",
+                "venue": "XSIM",
+            },
+        ),
+        (ev.StatusRequested("O1", "XSIM", "R1", "asked"), {"text": "asked", "cl_ord_id": "own-R1"}),
+        (
+            ev.SessionAdministered("op", "XSIM", "logout", "lunch"),
+            {"venue": "XSIM", "reason": "logout", "text": "lunch"},
+        ),
+        (ev.InstrumentHalted("ACME", "news"), {"symbol": "ACME", "text": "news"}),
+        (ev.InstrumentResumed("ACME", "over", "op"), {"symbol": "ACME", "text": "over"}),
+        (ev.OrderPendingNew("O1", **REPORTED), REPORTED),
+        (ev.OrderAcknowledged("O1", **REPORTED), REPORTED),
+        (ev.OrderRejected("O1", **REPORTED, ord_rej_reason="99"), {**REPORTED, "reason": "99"}),
+        (ev.OrderUnsent("O1", "R1", "not in the store"), {"text": "not in the store", "cl_ord_id": "own-R1"}),
+        (ev.RequestPending("O1", **REPORTED, venue_cl_ord_id="R2"), {**REPORTED, "cl_ord_id": "own-R2"}),
+        (
+            ev.RequestRejected("O1", **REPORTED, venue_cl_ord_id="R2", cxl_rej_reason="1"),
+            {**REPORTED, "cl_ord_id": "own-R2", "reason": "1"},
+        ),
+        (ev.OrderReplaced("O1", **REPORTED, venue_cl_ord_id="R2"), {**REPORTED, "cl_ord_id": "own-R2"}),
+        (ev.OrderCanceled("O1", **REPORTED, venue_cl_ord_id="R2"), {**REPORTED, "cl_ord_id": "own-R2"}),
+        (ev.OrderExpired("O1", **REPORTED), REPORTED),
+        (ev.OrderDoneForDay("O1", **REPORTED), REPORTED),
+        (ev.OrderStopped("O1", **REPORTED), REPORTED),
+        (ev.OrderSuspended("O1", **REPORTED), REPORTED),
+        (ev.OrderCalculated("O1", **REPORTED), REPORTED),
+        (ev.OrderRestated("O1", **REPORTED, exec_restatement_reason="1"), {**REPORTED, "reason": "1"}),
+        (
+            ev.OrderFilled("O1", **REPORTED, last_qty=Decimal("1E+2"), last_px=Decimal("10.50")),
+            {**REPORTED, "last_qty": "100", "last_px": "10.5", "cl_ord_id": "k-1"},
+        ),
+        (
+            ev.ExecutionCorrected("O1", **REPORTED, exec_ref_id="E0", last_qty=Decimal(5), last_px=Decimal(2)),
+            {**REPORTED, "exec_ref_id": "E0", "last_qty": "5", "last_px": "2"},
+        ),
+        (ev.ExecutionBusted("O1", **REPORTED, exec_ref_id="E0"), {**REPORTED, "exec_ref_id": "E0"}),
+        (ev.OrderStatusReported("O1", **REPORTED, venue_cl_ord_id="R1"), {**REPORTED, "cl_ord_id": "own-R1"}),
+        (
+            ev.QuantityDisputed("O1", Decimal(50), Decimal("40.0")),
+            {"text": "the venue's CumQty is 50, its executions add up to 40"},
+        ),
+        (ev.OrderOverfilled("O1", Decimal(5)), {"text": "5 more than ordered was executed"}),
+        (ev.OrderInDoubt("O1", "R1", "silence"), {"text": "silence", "cl_ord_id": "own-R1"}),
+        (ev.ReportIgnored("O1", "E1", "known"), {"exec_id": "E1", "text": "known"}),
+        (ev.ReportSetAside(REPORT, "no such order"), {"venue": "XSIM", "text": "no such order"}),
+        (
+            ev.MessageRefused(MessageRejected("XSIM", "D", reject_reason="5", text="bad tag")),
+            {"venue": "XSIM", "reason": "5", "text": "bad tag"},
+        ),
+        (ev.SessionLoggedOn("XSIM", reset=True), {"venue": "XSIM", "text": "sequence numbers started over"}),
+        (ev.SessionLoggedOut("XSIM", "bye"), {"venue": "XSIM", "text": "bye"}),
+        (ev.EpochBegan("1.0", 3, "AB"), {"text": "version 1.0, epoch 3"}),
+    ]
+}
+
+
+def own_name(order_id: str, venue_cl_ord_id: str) -> str:
+    assert order_id == "O1"
+    return f"own-{venue_cl_ord_id}"
+
+
+def record(event: Any, order: OrderView | None = None) -> Record:
+    return Record(7, 1_000, Cause("venue", "XSIM"), event, order)
+
+
+def test_there_is_a_sample_of_every_event() -> None:
+    assert SAMPLES.keys() == set(get_args(ev.Event))
+
+
+@pytest.mark.parametrize("kind", SAMPLES, ids=lambda kind: kind.__name__)
+def test_every_event_tells_what_it_knows(kind: type) -> None:
+    event, told = SAMPLES[kind]
+    belongs = hasattr(event, "order_id")
+    message = event_to_pb(record(event, ORDER if belongs else None), own_name)
+    assert (message.seq, message.time_ns) == (7, 1_000)
+    assert pb.EventType.Name(message.type).replace("_", "") == kind.__name__.upper()
+    assert {field: getattr(message, field) for field in told} == told
+    assert message.HasField("order") is belongs
+    if belongs:
+        assert (message.venue, message.symbol) == ("XSIM", "ACME")
+
+
+def test_every_type_of_event_in_the_api_is_one_of_the_core() -> None:
+    ours = {kind.__name__.upper() for kind in SAMPLES} | {"EVENTTYPEUNSPECIFIED"}
+    assert {name.replace("_", "") for name, _ in pb.EventType.items()} == ours
+
+
+def test_an_order_shows_every_field_and_no_number_has_an_exponent() -> None:
+    order = event_to_pb(record(ev.OrderRouted("O1", "XSIM", "R1"), ORDER), own_name).order
+    assert {field.name for field, _ in order.ListFields()} == set(pb.Order.DESCRIPTOR.fields_by_name)
+    assert (order.terms.price, order.terms.max_floor) == ("0.0000001", "10")
+    assert (order.cum_qty, order.leaves_qty, order.avg_px) == ("40", "60", "10.5")
+    assert not order.terms.HasField("stop_px")
+    assert (order.side, order.ord_status) == (pb.SIDE_SELL_SHORT, pb.ORD_STATUS_PARTIALLY_FILLED)
+    assert list(order.pending) == ["c-1", "c-2"]
+
+
+def test_a_request_that_is_not_known_falls_back_to_the_order() -> None:
+    message = event_to_pb(record(ev.OrderCanceled("O1"), ORDER), lambda _order, _request: "")
+    assert message.cl_ord_id == "k-1"
+
+
+def test_an_operators_refused_command_has_no_key() -> None:
+    refused = ev.CommandRefused(HaltInstrument("op", "NOPE", "r"), Reason.SYMBOL_UNKNOWN, "symbol", "no")
+    message = event_to_pb(record(refused), own_name)
+    assert (message.cl_ord_id, message.symbol, message.reason) == ("", "NOPE", "SYMBOL_UNKNOWN")
+
+
+def test_a_mass_cancel_that_skips_many_does_not_list_them_all() -> None:
+    done = ev.MassCancelDone(MassCancel("alpha", "m"), 0, tuple(f"O{n}" for n in range(1000)))
+    assert len(event_to_pb(record(done), own_name).text) < 300
+
+
+def test_a_set_aside_report_is_shown_whole() -> None:
+    shown = msgspec.json.decode(report_json(record(ev.ReportSetAside(REPORT, "why"))))
+    assert (shown["exec_id"], shown["last_px"], shown["venue"]) == ("E9", "1.10", "XSIM")

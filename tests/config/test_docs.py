@@ -1,0 +1,81 @@
+"""docs/configuration.md has every key of every section, with what it may be and its default, and nothing else."""
+
+import re
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec import inspect as mi
+
+from gateway.config import sections
+from gateway.config.shape import describe
+
+PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
+SECTIONS: dict[str, type] = {
+    "The file": sections.Config,
+    "`[journal]`": sections.JournalConfig,
+    "`[api]`": sections.ApiConfig,
+    "`[metrics]`": sections.MetricsConfig,
+    "`[log]`": sections.LogConfig,
+    "`[limits]`": sections.LimitsConfig,
+    "`[[clients]]`": sections.ClientConfig,
+    "`[[venues]]`": sections.VenueConfig,
+    "`[venues.schedule]`": sections.ScheduleConfig,
+    "`[venues.dialect]`": sections.DialectConfig,
+    "`[[instruments]]`": sections.InstrumentConfig,
+    "`[[trading_sessions]]`": sections.TradingSessionConfig,
+}
+
+
+def documented(title: str) -> list[tuple[str, ...]]:
+    """The rows of the section's table: key, what it may be, default, meaning."""
+    (text,) = re.findall(
+        rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE
+    )
+    rows = [line.strip("| \n").split(" | ") for line in text.splitlines() if line.startswith("| `")]
+    return [tuple(row) for row in rows]
+
+
+def toml(value: Any) -> str:
+    """A default as the file would spell it."""
+    match value:
+        case None:
+            return "none"
+        case msgspec.Struct():
+            return "as below"
+        case str():
+            return f'`"{value}"`'
+        case tuple():
+            return f"`[{', '.join(toml(each).strip('`') for each in value)}]`"
+        case dict() if not value:
+            return "`{}`"
+        case int() | Decimal():
+            return f"`{value}`"
+    raise TypeError(value)
+
+
+def default(field: mi.Field) -> str:
+    if field.required:
+        return "required"
+    return toml(field.default if field.default is not msgspec.NODEFAULT else field.default_factory())
+
+
+@pytest.mark.parametrize("title", SECTIONS)
+def test_the_page_tells_every_key_with_what_it_may_be_and_its_default(title: str) -> None:
+    kind = mi.type_info(SECTIONS[title])
+    assert isinstance(kind, mi.StructType)
+
+    rows = documented(title)
+
+    assert [row[:3] for row in rows] == [(f"`{f.encode_name}`", describe(f.type), default(f)) for f in kind.fields]
+    assert all(len(row) == 4 and row[3].endswith(".") for row in rows)
+
+
+def test_the_page_has_all_sections_and_no_others() -> None:
+    assert re.findall(r"^## (.*)$", PAGE.read_text("utf-8"), re.MULTILINE) == list(SECTIONS)
+    declared = {
+        each for each in vars(sections).values() if isinstance(each, type) and issubclass(each, sections._Section)
+    }
+    assert declared - {sections._Section} == set(SECTIONS.values())

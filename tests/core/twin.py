@@ -1,0 +1,276 @@
+"""A slow, obvious twin of the order book.
+
+It keeps, for each order, the plain list of everything that was accepted about it, and works out what the order looks
+like by telling the whole story again from the beginning, each time somebody asks. It shares no code with the gateway
+but the vocabulary. Its rules are those of the written design: the precedence of Appendix D, rules 3, 4 and 5, and that
+a request is pending from the moment it is sent.
+"""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
+
+from gateway.core.reports import ExecutionReport, OrderCancelReject
+from gateway.core.types import ExecType, OrdStatus, Side
+
+FINAL = {ExecType.CANCELED: OrdStatus.CANCELED, ExecType.EXPIRED: OrdStatus.EXPIRED}
+PLACES = {
+    OrdStatus.PENDING_CANCEL: 12,
+    OrdStatus.PENDING_REPLACE: 11,
+    OrdStatus.DONE_FOR_DAY: 10,
+    OrdStatus.CALCULATED: 9,
+    OrdStatus.FILLED: 8,
+    OrdStatus.STOPPED: 7,
+    OrdStatus.SUSPENDED: 6,
+    OrdStatus.CANCELED: 5.5,  # Of two endings the one that somebody caused.
+    OrdStatus.EXPIRED: 5,
+    OrdStatus.PARTIALLY_FILLED: 4,
+    OrdStatus.REJECTED: 2.2,
+    OrdStatus.NEW: 2.1,
+    OrdStatus.PENDING_NEW: 2,
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The client's request, as sent: "new", "cancel" or "replace", and the terms that it asks for."""
+
+    kind: str
+    cl_ord_id: str
+    venue_cl_ord_id: str
+    order_qty: Decimal = Decimal(0)
+    price: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True)
+class Lost:
+    """The session went down, the process ended or the venue kept silent: what nobody spoke of is in doubt."""
+
+
+@dataclass(frozen=True)
+class Unsent:
+    """It is proven that this request never arrived."""
+
+    venue_cl_ord_id: str
+
+
+Said = Asked | Lost | Unsent | ExecutionReport | OrderCancelReject
+
+
+@dataclass
+class Picture:
+    """What an order looks like at the end of its story."""
+
+    order_qty: Decimal
+    price: Decimal
+    cl_ord_id: str
+    venue_cl_ord_id: str
+    open_requests: dict[str, Asked]
+    doubtful: set[str]
+    holds: set[OrdStatus]
+    ended: bool
+    fills: dict[str, tuple[Decimal, Decimal]]
+    unspoken: set[str]
+    guaranteed: Decimal = Decimal(0)
+
+    @property
+    def cum_qty(self) -> Decimal:
+        return sum((qty for qty, _ in self.fills.values()), Decimal(0))
+
+    @property
+    def cum_value(self) -> Fraction:
+        return sum((Fraction(qty) * Fraction(px) for qty, px in self.fills.values()), Fraction(0))
+
+    @property
+    def leaves_qty(self) -> Decimal:
+        if self.ended or OrdStatus.DONE_FOR_DAY in self.holds:
+            return Decimal(0)
+        return max(self.order_qty - self.cum_qty, Decimal(0))
+
+    @property
+    def avg_px(self) -> Fraction:
+        return self.cum_value / Fraction(self.cum_qty) if self.cum_qty else Fraction(0)
+
+    @property
+    def ord_status(self) -> OrdStatus:
+        holds = {OrdStatus.PENDING_NEW, *self.holds}
+        if self.cum_qty:
+            holds.add(OrdStatus.FILLED if self.cum_qty >= self.order_qty else OrdStatus.PARTIALLY_FILLED)
+        if self.cum_qty >= self.guaranteed:
+            holds.discard(OrdStatus.STOPPED)
+        for request in self.open_requests.values():
+            holds.add(OrdStatus.PENDING_CANCEL if request.kind == "cancel" else OrdStatus.PENDING_REPLACE)
+        return max(holds, key=PLACES.__getitem__)
+
+
+@dataclass
+class TwinOrder:
+    """One order: who it is, and everything that was accepted about it, in order of arrival."""
+
+    order_id: str
+    side: Side
+    account: str
+    said: list[Said] = field(default_factory=list)
+
+    def hear(self, said: Said) -> None:
+        """Accept one more thing; what has an ExecID that this order has seen says nothing new."""
+        if isinstance(said, ExecutionReport) and said.exec_id in self.exec_ids():
+            return
+        self.said.append(said)
+
+    def exec_ids(self) -> set[str]:
+        return {said.exec_id for said in self.said if isinstance(said, ExecutionReport) and said.exec_id}
+
+    def picture(self) -> Picture:
+        """Tell the story again."""
+        first = self.said[0]
+        assert isinstance(first, Asked)
+        now = Picture(
+            first.order_qty,
+            first.price,
+            first.cl_ord_id,
+            first.venue_cl_ord_id,
+            {},
+            set(),
+            set(),
+            False,
+            {},
+            {first.venue_cl_ord_id},
+        )
+        now.fills = self.fills()  # What counts does not depend on when it was said.
+        asked = {said.venue_cl_ord_id: said for said in self.said if isinstance(said, Asked)}
+        for said in self.said[1:]:
+            match said:
+                case Asked():
+                    now.open_requests[said.venue_cl_ord_id] = said
+                    now.unspoken.add(said.venue_cl_ord_id)
+                case Lost():
+                    now.doubtful |= now.unspoken
+                case Unsent():
+                    if said.venue_cl_ord_id == first.venue_cl_ord_id:
+                        _end(now, OrdStatus.REJECTED)
+                    _decided(now, said.venue_cl_ord_id)
+                case OrderCancelReject():
+                    _decided(now, said.cl_ord_id)
+                case ExecutionReport():
+                    _report(now, said, asked, first.venue_cl_ord_id)
+            if now.ended:
+                for key in list(now.open_requests):
+                    _decided(now, key)
+        return now
+
+    def fills(self) -> dict[str, tuple[Decimal, Decimal]]:
+        """The executions that count, by the ExecID of the first report of each."""
+        reports = [said for said in self.said if isinstance(said, ExecutionReport)]
+        told = {r.exec_id: r for r in reports if r.exec_type in (ExecType.TRADE, ExecType.TRADE_CORRECT)}
+        busted = {r.exec_ref_id for r in reports if r.exec_type is ExecType.TRADE_CANCEL}
+        corrected = {r.exec_ref_id for r in told.values() if r.exec_type is ExecType.TRADE_CORRECT}
+        found = {}
+        for exec_id, report in told.items():
+            if exec_id in corrected:
+                continue
+            names = [exec_id]
+            while (last := told.get(names[-1])) is not None and last.exec_ref_id:
+                names.append(last.exec_ref_id)
+            if not busted.intersection(names):
+                assert report.last_qty is not None
+                assert report.last_px is not None
+                found[names[-1]] = (report.last_qty, report.last_px)
+        return found
+
+
+def _report(now: Picture, said: ExecutionReport, asked: dict[str, Asked], first: str) -> None:
+    request = asked.get(said.cl_ord_id)
+    match said.exec_type:
+        case ExecType.PENDING_NEW:
+            _spoken(now, first)
+        case ExecType.NEW | ExecType.RESTATED:
+            _decided(now, first)
+            now.holds -= {OrdStatus.SUSPENDED, OrdStatus.DONE_FOR_DAY}
+            now.holds.add(OrdStatus.NEW)
+        case ExecType.CANCELED | ExecType.EXPIRED:
+            _decided(now, first)
+            _end(now, FINAL[said.exec_type])
+        case ExecType.REJECTED if request is None or request.kind == "new":
+            _decided(now, first)
+            _end(now, OrdStatus.REJECTED)
+        case ExecType.REJECTED:
+            _decided(now, said.cl_ord_id)
+        case ExecType.DONE_FOR_DAY | ExecType.STOPPED | ExecType.SUSPENDED | ExecType.CALCULATED:
+            _decided(now, first)
+            now.holds.add(OrdStatus(said.exec_type.value))
+            if said.exec_type is ExecType.STOPPED:
+                now.guaranteed = now.order_qty
+        case ExecType.TRADE:
+            _decided(now, first)
+            now.holds.add(OrdStatus.NEW)
+        case ExecType.PENDING_CANCEL | ExecType.PENDING_REPLACE:
+            kind = "cancel" if said.exec_type is ExecType.PENDING_CANCEL else "replace"
+            if request is not None and request.kind == kind:
+                _spoken(now, said.cl_ord_id)
+            else:
+                for key in [key for key, other in now.open_requests.items() if other.kind == kind][:1]:
+                    _spoken(now, key)
+        case ExecType.REPLACED:
+            _decided(now, first)
+            now.holds.add(OrdStatus.NEW)
+            if request is not None and request.kind == "replace":
+                _replaced(now, request)
+        case ExecType.ORDER_STATUS:
+            _status_reply(now, said, first)
+    if said.order_qty is not None and said.exec_type in (ExecType.REPLACED, ExecType.RESTATED):
+        now.order_qty = said.order_qty
+
+
+def _replaced(now: Picture, request: Asked) -> None:
+    now.order_qty, now.price = request.order_qty, request.price
+    now.cl_ord_id, now.venue_cl_ord_id = request.cl_ord_id, request.venue_cl_ord_id
+    _decided(now, request.venue_cl_ord_id)
+
+
+def _status_reply(now: Picture, said: ExecutionReport, first: str) -> None:
+    """Evidence about what is in doubt: whether requests arrived and whether the order ended; never a quantity."""
+    status = said.ord_status
+    pending = status in (OrdStatus.PENDING_CANCEL, OrdStatus.PENDING_REPLACE)
+    if said.ord_rej_reason:
+        if first in now.unspoken:
+            _decided(now, first)
+            _end(now, OrdStatus.REJECTED)
+        return
+    request = now.open_requests.get(said.cl_ord_id)
+    if request is not None and request.kind == "replace" and not pending and status is not OrdStatus.PENDING_NEW:
+        _replaced(now, request)
+    if status is OrdStatus.PENDING_NEW:
+        _spoken(now, first)
+    else:
+        _decided(now, first)
+        now.holds.add(OrdStatus.NEW)
+    if pending:
+        _spoken(now, said.cl_ord_id)
+    if status is OrdStatus.FILLED:
+        for key in now.doubtful & set(now.open_requests):
+            _decided(now, key)
+    if status in (OrdStatus.CANCELED, OrdStatus.EXPIRED) and not now.ended:
+        _end(now, status)
+
+
+def _end(now: Picture, status: OrdStatus) -> None:
+    now.holds.add(status)
+    now.ended = True
+
+
+def _spoken(now: Picture, venue_cl_ord_id: str) -> None:
+    now.doubtful.discard(venue_cl_ord_id)
+    now.unspoken.discard(venue_cl_ord_id)
+
+
+def _decided(now: Picture, venue_cl_ord_id: str) -> None:
+    _spoken(now, venue_cl_ord_id)
+    now.open_requests.pop(venue_cl_ord_id, None)
+
+
+def position(orders: list[TwinOrder], account: str) -> tuple[Decimal, Fraction]:
+    """(net quantity, sum of signed values) of everything that counts."""
+    mine = [(1 if order.side is Side.BUY else -1, order.picture()) for order in orders if order.account == account]
+    net_qty = sum((sign * picture.cum_qty for sign, picture in mine), Decimal(0))
+    return net_qty, sum((sign * picture.cum_value for sign, picture in mine), Fraction(0))

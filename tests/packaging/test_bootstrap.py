@@ -1,0 +1,100 @@
+"""What the set-up promises: an interrupt leaves nothing running, a kept wheel is found, a failure explains itself."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import _quickfix
+import pytest
+
+from ops import build_quickfix
+from ops.processes import Failed, run
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# A step that starts a shell, which starts a process of its own; the pipe they all hold closes when the last one ends.
+INTERRUPTED_STEP = """
+import sys
+from ops.processes import main_of, started
+def step():
+    with started(["sh", "-c", "sleep 600 & echo ready; wait"], log=sys.stderr, stdout=sys.stdout):
+        pass
+main_of(step)
+"""
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    folder = build_quickfix.cache_dir()
+    folder.mkdir(parents=True)
+    assert folder.is_relative_to(tmp_path)
+    return folder
+
+
+def _keep_wheel(cache: Path, *, tls: bool) -> Path:
+    wheel = cache / build_quickfix.wheel_key(tls=tls) / "quickfix-1-cp311-cp311-linux_x86_64.whl"
+    wheel.parent.mkdir()
+    wheel.write_bytes(b"")
+    return wheel
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_every_process_that_was_started(number: signal.Signals) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED_STEP], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    # End of file comes when the last process that holds the pipe is gone, the shell's own child among them.
+    _rest, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Nothing is left running" in errors
+
+
+def test_a_failed_step_shows_the_end_of_what_it_printed(tmp_path: Path) -> None:
+    with pytest.raises(Failed, match=r"(?s)line 99\n.*exit code 3"):
+        run(["sh", "-c", "seq -f 'line %g' 99; exit 3"], log=tmp_path / "log")
+
+
+@pytest.mark.parametrize("headers", [True, False])
+def test_a_kept_wheel_with_tls_is_used_with_or_without_headers(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, headers: bool
+) -> None:
+    wheel = _keep_wheel(cache, tls=True)
+    _keep_wheel(cache, tls=False)
+    monkeypatch.setattr(build_quickfix, "_tls_headers_present", lambda: headers)
+    assert build_quickfix.ensure_wheel() == wheel
+
+
+def test_a_wheel_without_tls_does_not_serve_once_the_headers_are_there(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _keep_wheel(cache, tls=False)
+    monkeypatch.setattr(build_quickfix, "_tls_headers_present", lambda: True)
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(Failed, match="no-such-compiler"):
+        build_quickfix.ensure_wheel()
+
+
+def test_without_a_compiler_the_line_to_run_is_shown(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(Failed, match=r"apt-get install -y g\+\+ python3-dev python3-venv libssl-dev"):
+        build_quickfix.ensure_wheel()
+
+
+def test_what_a_killed_build_left_is_cleared(cache: Path) -> None:
+    wheel = _keep_wheel(cache, tls=True)
+    leftover = cache / "build-killed"
+    leftover.mkdir()
+    (leftover / "half.o").write_bytes(b"\x7fELF")
+    assert build_quickfix.ensure_wheel() == wheel
+    assert not leftover.exists()
+
+
+def test_quickfix_is_linked_with_tls_where_the_headers_are() -> None:
+    linked = b"libssl.so" in Path(_quickfix.__file__).read_bytes()
+    assert linked or not build_quickfix._tls_headers_present()

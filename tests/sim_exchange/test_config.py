@@ -1,0 +1,67 @@
+"""Configuration errors name the file, the key and what is expected; and the package stands alone."""
+
+import ast
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import sim_exchange
+from sim_exchange.config import ConfigError, load
+
+PACKAGE = Path(sim_exchange.__file__).parent
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ('name = "XSIM"', "name = 5", "`$.venue.name`"),
+        ('name = "XSIM"', 'nome = "XSIM"', "unknown field `nome`"),
+        ('begin_string = "FIX.4.4"', 'begin_string = "FIX.4.3"', "`$.session[0].begin_string`"),
+        ('tick = "0.01"', 'tick = "0"', "instrument[0].tick: expected a positive decimal"),
+        ('tick = "0.01"', 'tick = "0.03"', "instrument[0].reference: expected a multiple of the tick 0.03"),
+        ('symbol = "GLOBEX"', 'symbol = "ACME"', "symbol ACME is given twice"),
+        ('mode = "manual"', 'mode = "auto pilot"', "`$.instrument[2].mode`"),
+        ("seed = 7", 'control = "0.0.0.0:1"', "venue.control: expected a loopback address"),
+        ("seed = 7", 'fix = "nowhere"', "venue.fix: expected IP:PORT"),
+        ("seed = 7", "seed = ", "not TOML"),
+        ("seed = 7", "seed = 7\n[[fault]]\nkind='gap'\nprobability=2.0", "fault[0].probability: expected 0 to 1"),
+        ("seed = 7", "seed = 7\n[[fault]]\nkind='gap'\nnth=0", "fault[0].nth: expected 1 or more"),
+    ],
+)
+def test_error_says_where_and_what(
+    tmp_path: Path, write_config: Callable[..., Path], old: str, new: str, expected: str
+) -> None:
+    path = write_config(tmp_path, "FIX.4.4")
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    assert str(path) in str(caught.value)
+    assert expected in str(caught.value)
+
+
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.toml: No such file"):
+        load(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize("name", ["sim-xsim.toml", "sim-ysim.toml"])
+def test_shipped_configurations_are_valid(name: str) -> None:
+    config = load(PACKAGE.parent / "config" / name)
+    assert {i.symbol for i in config.instrument} == {"ACME", "GLOBEX", "INITECH", "DESK"}
+
+
+def test_the_venue_shares_no_code_with_the_gateway_and_no_fix_engine() -> None:
+    """One misreading of FIX must not sit on both sides of a test."""
+    imported: set[str] = set()
+    for path in PACKAGE.glob("**/*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{path}: relative import"
+                imported.add((node.module or "").partition(".")[0])
+    assert "sim_exchange" in imported, "nothing was scanned"
+    assert not imported & {"gateway", "quickfix"}
