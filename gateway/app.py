@@ -68,7 +68,8 @@ def serve(config: Config) -> int:
 
 @contextlib.contextmanager
 def _data_directory(path: Path) -> Iterator[None]:
-    """The data directory, ours alone while we run."""
+    """The data directory, ours alone while we run. What is written there is nobody else's to read."""
+    os.umask(0o077)
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (path / "gateway.lock").open("w") as lock:
         try:
@@ -137,9 +138,13 @@ class _Stack:
             asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
         api = self._config.api
         await self._api.start(api.host, api.port, Path(api.unix_socket) if api.unix_socket else None)
-        metrics_port = self._metrics.serve(self._config.metrics.host, self._config.metrics.port)
+        try:
+            metrics_port = self._metrics.serve(self._config.metrics.host, self._config.metrics.port)
+        except OSError:
+            await self._api.stop(0)
+            raise
         sequencing = asyncio.create_task(self._sequencer.run())
-        self._tell(ProcessStarted(__version__))
+        self._tell(ProcessStarted(__version__, self._epoch))
         await self._sequencer.committed(self._state.seq + 1)
         for venue, link in self._links.items():
             self._sequencer.add_source(link)

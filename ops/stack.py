@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from random import Random
 from typing import IO, Any, Self
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -227,12 +228,19 @@ def put(text: str, key: str, value: str, old: str = ".*?") -> str:
 
 
 def free_port(preferred: int = 0) -> int:
-    """A TCP port of the loopback that nobody listens on now: the preferred one, if it is free."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", preferred))
-        except OSError:
-            return free_port()
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port of the loopback that nobody listens on now: the preferred one, if it is free.
+
+    Never one from the range that the system gives to outgoing connections: one of those could take it before its
+    program does. Processes look in orders of their own, so that two stacks that start at once do not meet.
+    """
+    for port in [preferred] * bool(preferred) + _PORTS.sample(_NEVER_OUTGOING, len(_NEVER_OUTGOING)):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return port
+    raise NotReady("no port of the loopback is free")
+
+
+_NEVER_OUTGOING = range(20_000, 32_000)
+_PORTS = Random(os.getpid())  # noqa: S311  # It spreads ports; nothing here is secret.

@@ -139,14 +139,15 @@ def _messages(file: Path) -> list[dict[str, Any]]:
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:
-    console = Console()
+    # Wide enough for every column where nobody looks on a terminal; there, long values are cut.
+    console = Console(width=None if sys.stdout.isatty() else 400)
     if not rows:
         console.print("nothing")
         return
     table = Table()
     columns = [key for key in rows[0] if key != "kind"]
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="ellipsis", no_wrap=True)
     for row in rows:
         table.add_row(*("" if row.get(c) is None else str(row[c]) for c in columns))
     console.print(table)

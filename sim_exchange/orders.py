@@ -91,6 +91,12 @@ class Order(msgspec.Struct, kw_only=True, tag_field="kind", tag="order"):
         """OrdStatus(39): of all that holds, what stands first in the FIX precedence."""
         return next(status for status, holds in self._precedence() if holds)
 
+    def _guaranteed(self) -> bool:
+        """Stopped until more is executed than was guaranteed (Appendix D, L.1.a), or until the order ends with that."""
+        if self.stopped_qty == self.cum_qty:
+            return self.stopped_qty > ZERO and self.ended is None
+        return self.stopped_qty > self.cum_qty
+
     def _precedence(self) -> tuple[tuple[OrdStatus, bool], ...]:
         shown = [p for p in self.pending if p.shown]
         return (
@@ -99,7 +105,7 @@ class Order(msgspec.Struct, kw_only=True, tag_field="kind", tag="order"):
             (OrdStatus.DONE_FOR_DAY, self.done_for_day),
             (OrdStatus.CALCULATED, self.calculated),
             (OrdStatus.FILLED, self.filled),
-            (OrdStatus.STOPPED, self.stopped_qty > self.cum_qty),
+            (OrdStatus.STOPPED, self._guaranteed()),
             (OrdStatus.SUSPENDED, self.suspended),
             (OrdStatus.CANCELED, self.ended is OrdStatus.CANCELED),
             (OrdStatus.EXPIRED, self.ended is OrdStatus.EXPIRED),

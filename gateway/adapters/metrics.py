@@ -12,7 +12,14 @@ from typing import get_args
 from wsgiref.simple_server import WSGIServer
 
 import msgspec
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, start_http_server
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    start_http_server,
+)
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
@@ -57,6 +64,8 @@ class Metrics:
     """The gateway's metrics and the HTTP server that shows them."""
 
     def __init__(self, state: State, venues: Iterable[str], queues: Queues) -> None:
+        # A second series for each counter, which says only when the process began; process_start_time_seconds does.
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # Has no annotation of its own.
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self.registry.register(_Present(state, tuple(venues), queues))
@@ -90,9 +99,12 @@ class Metrics:
         """Let Prometheus scrape http://host:port/metrics; returns the port, which the system chooses for 0.
 
         Raises:
-            OSError: the address is taken or not ours.
+            OSError: the address is taken or not ours; the message names it.
         """
-        server, thread = start_http_server(port, host, self.registry)
+        try:
+            server, thread = start_http_server(port, host, self.registry)
+        except OSError as error:
+            raise OSError(f"cannot listen on {host}:{port} for metrics: {error}") from error
         self._server = server, thread
         return server.server_port
 

@@ -6,12 +6,13 @@ Exit codes: 0 done, 1 the gateway said no, 2 the command line is wrong, 3 the ga
 import contextlib
 import os
 import sys
+from itertools import islice
 from typing import Annotated, Any
 
 import typer
 
 from gateway.cli import ctl_top, tables
-from gateway.cli.ctl_api import EXECUTIONS, event_types
+from gateway.cli.ctl_api import EXECUTIONS, REFUSED, event_types
 from gateway.cli.ctl_command import USAGE, Ctl, command, fail
 from gateway.pb.v1 import gateway_pb2 as pb
 
@@ -94,6 +95,10 @@ def order(
 ) -> None:
     """One order's life: terms, requests, executions and every event."""
     found = ctl.api.order(key, client)
+    if found is None:
+        whose = f"{client}'s" if client else "yours"
+        hint = "" if client else "; with --client CLIENT it is looked for among that client's"
+        fail(f"ORDER_UNKNOWN: no order has the order_id {key!r}, and none of {whose} that ClOrdID{hint}", REFUSED)
     wanted = pb.EventFilter(symbol=found.order.symbol, venue=found.order.venue)
     history = ctl.api.history(1, found.as_of_seq, wanted)
     events = [event for event in history if event.order.order_id == found.order.order_id]
@@ -135,16 +140,21 @@ def events(
     symbol: Symbol = "",
     venue: Venue = "",
     kind: Annotated[list[str] | None, typer.Option("--type", help="Only of this type; may be given again.")] = None,
-    limit: Limit = 50,
+    limit: Annotated[
+        int | None, typer.Option("--limit", "-n", min=1, max=100_000, help="At most so many; 50 without --from.")
+    ] = None,
 ) -> None:
     """Events: the newest, or with --from all from there on."""
     wanted = pb.EventFilter(account=account, strategy=strategy, symbol=symbol, venue=venue, types=_types(kind or ()))
     if from_seq is None:
-        past, last_seq = ctl.api.newest(limit, wanted)
+        past, last_seq = ctl.api.newest(limit or 50, wanted)
         ctl.show_events(past, tables.event_line)
         from_seq = last_seq + 1
     elif not follow:
-        ctl.show_events(ctl.api.history(from_seq, ctl.api.last_seq(), wanted), tables.event_line)
+        last_seq = ctl.api.last_seq()
+        if from_seq > last_seq:
+            fail(f"the journal ends at seq {last_seq}", REFUSED)
+        ctl.show_events(islice(ctl.api.history(from_seq, last_seq, wanted), limit), tables.event_line)
     if follow:
         with contextlib.suppress(KeyboardInterrupt):
             ctl.show_events(ctl.api.follow(from_seq, wanted), tables.event_line)

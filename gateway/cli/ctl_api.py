@@ -79,15 +79,21 @@ class Api:
                 break
         return found
 
-    def order(self, key: str, owner: str) -> pb.GetOrderResponse:
-        """One order by its order_id or, failing that, by any ClOrdID(11) of its chain; `owner` says whose ClOrdID."""
-        try:
-            reply: pb.GetOrderResponse = self._call(self._orders.GetOrder, pb.GetOrderRequest(order_id=key))
-        except grpc.RpcError as error:
-            if error.code() not in {grpc.StatusCode.NOT_FOUND, grpc.StatusCode.INVALID_ARGUMENT}:
-                raise
-            reply = self._call(self._orders.GetOrder, pb.GetOrderRequest(cl_ord_id=key, client_id=owner))
-        return reply
+    def order(self, key: str, owner: str) -> pb.GetOrderResponse | None:
+        """One order by its order_id or, failing that, by any ClOrdID(11) of its chain; `owner` says whose ClOrdID.
+        None when there is none.
+        """
+        for request in (pb.GetOrderRequest(order_id=key), pb.GetOrderRequest(cl_ord_id=key, client_id=owner)):
+            try:
+                reply: pb.GetOrderResponse = self._call(self._orders.GetOrder, request)
+            except grpc.RpcError as error:
+                if error.code() is grpc.StatusCode.NOT_FOUND:
+                    continue
+                if error.code() is not grpc.StatusCode.INVALID_ARGUMENT or request.cl_ord_id:
+                    raise
+            else:
+                return reply
+        return None
 
     def last_seq(self) -> int:
         """The journal's last sequence number. Any client may ask."""

@@ -25,8 +25,9 @@ from gateway.pb.v1 import gateway_pb2 as pb
 ORDERS_SHOWN = 15
 EXECUTIONS_SHOWN = 10
 
-# Titles, headings and spaces of the live view.
-_OTHER_LINES = 21
+# Of the live view: the line above it, the overview with a space, and around the rows of each of four tables its title,
+# its headings, the rule below them and a space.
+_OTHER_LINES = 1 + 4 + 4 * 4
 _FEWEST_ROWS = 2
 
 Wait = Callable[[float], bool]
@@ -42,22 +43,26 @@ class Screen(msgspec.Struct, frozen=True):
     executions: list[pb.Event]
     positions: pb.ListPositionsResponse
 
-    def table(self, now_ns: int, rows: int = ORDERS_SHOWN) -> RenderableType:
-        """For people, with at most `rows` orders and as many executions."""
-        orders, working = self.working.orders[:rows], self.overview.working_orders
-        title = "Working orders" + (f", the first {len(orders):,} of {working:,}" if len(orders) < working else "")
+    def table(self, now_ns: int, height: int | None = None) -> RenderableType:
+        """For people: what fits on a screen of so many lines, everything when not given."""
+        rows, others = self._rows_within(height) if height else (ORDERS_SHOWN, len(self.positions.positions))
+        orders, positions = self.working.orders[:rows], self.positions.positions[:others]
         return apart(
             tables.overview(self.overview, now_ns),
             tables.sessions(self.sessions.sessions, now_ns),
-            tables.orders(orders, title),
+            tables.orders(orders, _title("Working orders", len(orders), self.overview.working_orders)),
             tables.executions(self.executions[: -rows - 1 : -1], now_ns, "Newest executions"),
-            tables.positions(self.positions.positions),
+            tables.positions(positions, _title("Positions", len(positions), len(self.positions.positions)))
+            if positions or not self.positions.positions
+            else Text(f"{len(self.positions.positions):,} positions do not fit", "dim"),
         )
 
-    def rows_within(self, height: int) -> int:
-        """How many orders and executions fit on a screen of so many lines, when no line is folded."""
-        others = _OTHER_LINES + len(self.sessions.sessions) + len(self.positions.positions)
-        return max(_FEWEST_ROWS, (height - others) // 2)
+    def _rows_within(self, height: int) -> tuple[int, int]:
+        """How many orders (and as many executions) and how many positions fit; positions get what is left."""
+        free = height - _OTHER_LINES - len(self.sessions.sessions)
+        rows = max(_FEWEST_ROWS, min(ORDERS_SHOWN, (free - len(self.positions.positions)) // 2, free // 3))
+        rows = min(rows, max(_FEWEST_ROWS, len(self.working.orders), len(self.executions)))
+        return rows, max(0, free - 2 * rows)
 
     def document(self) -> dict[str, Any]:
         """For programs."""
@@ -100,6 +105,10 @@ class Watcher:
         self._seen_seq = last_seq
 
 
+def _title(of: str, shown: int, total: int) -> str:
+    return f"{of}, the first {shown:,} of {total:,}" if shown < total else of
+
+
 def run(ctl: Ctl, interval_s: float) -> None:
     """The live view; without a terminal, or for programs, one look."""
     watcher = Watcher(ctl.api)
@@ -120,7 +129,7 @@ def _refresh(ctl: Ctl, watcher: Watcher, screen: Screen, live: Live, ended: Call
     while True:
         # First of all, because what does not fit is cut off at the bottom.
         head = Text(trouble, "bold red") if trouble else Text("q to leave", "dim")
-        table = screen.table(time.time_ns(), screen.rows_within(ctl.console.height))
+        table = screen.table(time.time_ns(), ctl.console.height)
         live.update(Group(head, table), refresh=True)
         if ended():
             return

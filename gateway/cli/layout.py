@@ -41,30 +41,28 @@ class Columns:
         self._rows.append(tuple(Text(cell) if isinstance(cell, str) else cell for cell in cells))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """The title on one line, then the table."""
+        """The title on one line, then the table, or that there is nothing."""
+        if not self._rows:
+            yield Text.assemble((f"{self._title}: ", "bold"), "none")
+            return
         shown = self._fitting(options.max_width) if options.is_terminal else set(self._names)
         missing = [name for name in self._names if name not in shown and any(self._values(name))]
-        yield self._heading(missing, options.max_width)
+        yield self._heading(missing)
         made = Table(box=box.SIMPLE_HEAD, padding=(0, _GAP - 1, 0, 0), pad_edge=False, show_edge=False)
         for name in self._names:
             if name in shown:
-                justify = "right" if name in self._right else "left"
-                made.add_column(Text(name, "dim"), justify=justify, overflow="fold")
+                made.add_column(Text(name, "dim"), justify="right" if name in self._right else "left", overflow="fold")
         for cells in self._rows:
             made.add_row(*(cell for name, cell in zip(self._names, cells, strict=True) if name in shown))
         yield made
 
-    def _heading(self, missing: list[str], width: int) -> Text:
-        heading = Text(self._title, "bold")
-        if missing:
-            named = f"   without {', '.join(missing)}"
-            fits = cell_len(self._title + named) <= width
-            heading.append(named if fits else f"   without {len(missing)} columns", "not bold dim")
-        return heading
+    def _heading(self, missing: list[str]) -> Text:
+        without = f"   without {', '.join(missing)}" if missing else ""
+        return Text.assemble((self._title, "bold"), (without, "dim"), no_wrap=True, overflow="ellipsis")
 
     def _fitting(self, width: int) -> set[str]:
         widths = {name: self._width(name) for name in self._names}
-        empty = [name for name in self._names if self._rows and not any(self._values(name))]
+        empty = [name for name in self._names if not any(self._values(name))]
         order = [*empty, *(name for name in self._spare if name not in empty)]
         left_out: list[str] = []
         while order and self._total(widths, left_out) > width:

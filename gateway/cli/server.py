@@ -4,6 +4,7 @@ Exit codes: 0 a clean stop, 1 a fatal error at run time, 2 the configuration (or
 journal was refused.
 """
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -58,6 +59,8 @@ def version() -> None:
 
 def main() -> None:
     """The console script `gateway`."""
+    # The log says what goes wrong, a JSON object a line; the notes that gRPC's core writes beside it are none.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     app()
 
 

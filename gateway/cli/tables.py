@@ -156,11 +156,11 @@ def executions(events: Iterable[pb.Event], now_ns: int, title: str = "Executions
     return made
 
 
-def positions(messages: Iterable[pb.Position]) -> Columns:
+def positions(messages: Iterable[pb.Position], title: str = "Positions") -> Columns:
     """Positions; a short one is red, and so is a loss."""
     right = ("net", "average entry", "realised P&L", "bought", "sold", "multiplier")
     left, spare = ("account", "strategy", "symbol"), ("multiplier", "sold", "bought", "currency")
-    made = table("Positions", *left, *right, "currency", right=right, spare=spare)
+    made = table(title, *left, *right, "currency", right=right, spare=spare)
     for position in messages:
         row(
             made,
@@ -193,17 +193,17 @@ def order_life(response: pb.GetOrderResponse, events: Sequence[pb.Event], now_ns
     """One order from beginning to end: as it stands, what was asked, what was executed, and every event."""
     order = Group(orders([response.order], "Order"), _details(response.order))
     executed = [_order_executions(response, now_ns)] if response.executions else []
-    told = Group(Text("Events", "bold"), *(event_line(event, now_ns) for event in events))
+    told = Group(Text("Events", "bold"), *(event_line(event, now_ns, response.order) for event in events))
     return apart(order, _requests(response), *executed, told)
 
 
-def event_line(event: pb.Event, now_ns: int) -> Text:
-    """One event on one line."""
-    line = Text.assemble((f"{event.seq:>8} ", "dim"), clock(event.time_ns, now_ns), "  ", _event_name(event, width=22))
+def event_line(event: pb.Event, now_ns: int, within: pb.Order | None = None) -> Text:
+    """One event on one line; in the life of an order, `within`, without what every line of it would say."""
+    known = {"", within.venue, within.symbol, within.cl_ord_id} if within else {""}
+    name = _event_name(event, width=19 if within else 22)
+    line = Text.assemble((f"{event.seq:>8} ", "dim"), clock(event.time_ns, now_ns), "  ", name)
     for text in (
-        event.venue,
-        event.symbol,
-        event.cl_ord_id,
+        *(text for text in (event.venue, event.symbol, event.cl_ord_id) if text not in known),
         _event_figures(event),
         event.field,
         event.reason,
@@ -271,6 +271,7 @@ def _prices(terms: pb.Terms) -> str:
 
 def _details(order: pb.Order) -> RenderableType:
     facts = {
+        "client": order.client_id,
         "account": order.account,
         "strategy": order.strategy,
         "venue's OrderID": order.venue_order_id,
@@ -300,7 +301,8 @@ def _order_executions(response: pb.GetOrderResponse, now_ns: int) -> Columns:
     shown, total = len(response.executions), response.executions_total
     title = "Executions" + (f", the newest {shown:,} of {total:,}" if shown < total else "")
     right = ("quantity", "price")
-    made = table(title, "time", "ExecID", "kind", *right, "refers to", "trade date", "counts", right=right, spare=("trade date", "kind"))
+    columns = ("time", "ExecID", "kind", *right, "refers to", "trade date", "counts")
+    made = table(title, *columns, right=right, spare=("trade date", "kind"))
     for line in response.executions:
         row(
             made,

@@ -116,7 +116,8 @@ def _question(order: Order, why: str) -> Event:
 
 def _session_down(state: State, fact: SessionDown) -> list[Event]:
     if not state.session(fact.venue).up:
-        return []
+        # It did not come up. The link says why once, not at each attempt, and that is worth keeping.
+        return [ev.SessionLoggedOut(fact.venue, fact.text)] if fact.text else []
     return [
         ev.SessionLoggedOut(fact.venue, fact.text),
         *_doubt(state, fact.venue, "the session went down before the venue answered"),
@@ -156,7 +157,7 @@ def _process_started(state: State, fact: ProcessStarted, at_ns: int) -> list[Eve
     prefix = state.id_prefix or _base36(at_ns // 1_000_000_000)
     down = [ev.SessionLoggedOut(venue, "the process ended") for venue, session in state.sessions.items() if session.up]
     return [
-        ev.EpochBegan(fact.version, state.epoch + 1, prefix),
+        ev.EpochBegan(fact.version, fact.epoch or state.epoch + 1, prefix),
         *down,
         *_doubt(state, "", "the process ended before the venue answered"),
     ]
@@ -229,6 +230,7 @@ def _submitted(state: State, event: ev.OrderSubmitted, at_ns: int) -> Order:
         event.currency,
         command.cl_ord_id,
         at_ns,
+        venue_symbol=event.venue_symbol,
     )
     state.last_order_no += 1
     state.orders[event.order_id] = order
@@ -251,6 +253,7 @@ def _routed(state: State, event: ev.OrderRouted, at_ns: int) -> Order:
 
 def _on_its_way(state: State, order: Order, venue_cl_ord_id: str) -> None:
     state.last_request_no += 1
+    order.requests[venue_cl_ord_id].logon = state.session(order.venue).logons
     state.by_venue_cl_ord_id[venue_cl_ord_id] = order.order_id
     state.waiting[venue_cl_ord_id] = order.order_id
 
@@ -320,6 +323,7 @@ def _in_doubt(state: State, event: ev.OrderInDoubt, _: int) -> Order:
 def _logged_on(state: State, event: ev.SessionLoggedOn, _: int) -> None:
     session = _session(state, event.venue)
     session.up = True
+    session.logons += 1
     if event.reset:
         session.inbound_seq = 0
 

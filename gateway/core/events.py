@@ -76,6 +76,7 @@ class OrderView(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     venue_order_id: str = ""
     pending: tuple[str, ...] = ()
     in_doubt: bool = False
+    venue_symbol: str = ""
 
 
 # --- From commands ---
@@ -89,6 +90,7 @@ class OrderSubmitted(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, 
     venue: str
     multiplier: Decimal
     currency: str
+    venue_symbol: str = ""
 
 
 class OrderRouted(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="OrderRouted"):

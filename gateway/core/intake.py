@@ -105,7 +105,9 @@ def _submit(state: State, settings: Settings, command: SubmitOrder, at_ns: int) 
     _check_session(state, venue)
     order_id = f"{state.id_prefix}O{state.last_order_no + 1}"
     return [
-        ev.OrderSubmitted(order_id, command, venue, instrument.multiplier, instrument.currency),
+        ev.OrderSubmitted(
+            order_id, command, venue, instrument.multiplier, instrument.currency, instrument.venue_symbols[venue]
+        ),
         ev.OrderRouted(order_id, venue, request_id(state, 1)),
     ]
 

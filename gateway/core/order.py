@@ -86,7 +86,7 @@ class Request(msgspec.Struct):
 
     `state` is "sent" until the venue speaks of it, then "pending", "accepted" or "rejected"; "unsent" when it is
     proven that it never arrived, "void" when the order ended first. `in_doubt` says that it may or may not have
-    arrived (rule 2).
+    arrived (rule 2). `logon` counts the logons of the session before it was sent: which connection it went out on.
     """
 
     kind: str
@@ -95,6 +95,7 @@ class Request(msgspec.Struct):
     orig_venue_cl_ord_id: str = ""
     state: str = SENT
     sent_ns: int = 0
+    logon: int = 0
     in_doubt: bool = False
     terms: Terms | None = None
     text: str = ""
@@ -119,6 +120,7 @@ class Order(msgspec.Struct):
     submitted_ns: int
     venue_cl_ord_id: str = ""
     venue_order_id: str = ""
+    venue_symbol: str = ""
     requests: dict[str, Request] = {}
     unanswered: dict[str, None] = {}
     executions: list[Execution] = []
@@ -185,9 +187,12 @@ class Order(msgspec.Struct):
         return self.terms
 
     def last_venue_cl_ord_id(self) -> str:
-        """What OrigClOrdID(41) of the next request names: the newest replace that was not refused, else the order."""
+        """What OrigClOrdID(41) of the next request names: the newest replace that was not refused, else the order.
+
+        Never one in doubt: a venue that did not get it would refuse every later cancel, for an order it does not know.
+        """
         for key in reversed(self.unanswered):
-            if self.requests[key].kind == "replace":
+            if self.requests[key].kind == "replace" and not self.requests[key].in_doubt:
                 return key
         return self.venue_cl_ord_id
 
@@ -199,8 +204,8 @@ def ord_status(order: Order, pending_states: tuple[str, ...] = UNANSWERED) -> Or
     it.
     """
     holds = set(order.marks)
-    if order.cum_qty >= order.guaranteed_to:
-        holds.discard(OrdStatus.STOPPED)
+    if order.cum_qty > order.guaranteed_to or (order.cum_qty == order.guaranteed_to and order.closed):
+        holds.discard(OrdStatus.STOPPED)  # The guarantee is behind us.
     if order.cum_qty:
         whole = order.cum_qty >= order.terms.order_qty and order.quantity_known
         holds.add(OrdStatus.FILLED if whole else OrdStatus.PARTIALLY_FILLED)
@@ -235,6 +240,7 @@ def view(order: Order) -> OrderView:
         strategy=command.strategy,
         exec_inst=command.exec_inst,
         venue_order_id=order.venue_order_id,
+        venue_symbol=order.venue_symbol,
         pending=tuple([order.requests[key].cl_ord_id for key in order.unanswered]),
         in_doubt=order.in_doubt,
     )
@@ -269,6 +275,7 @@ def change(order: Order, event: ev.VenueEvent, at_ns: int) -> None:
     if lifted:
         order.marks = tuple(held for held in order.marks if held not in lifted)
     if isinstance(event, ev.Reported):
+        _arrived_after_all(order, event)
         _note(order, event)
     if isinstance(event, (ev.OrderFilled, ev.ExecutionCorrected, ev.ExecutionBusted)):
         _book(order, event, at_ns)
@@ -291,6 +298,15 @@ def _note(order: Order, event: ev.Reported) -> None:
         order.terms = msgspec.structs.replace(order.terms, order_qty=event.order_qty)
     if event.venue_cum_qty is not None and isinstance(event, ev.OrderStatusReported):
         order.disputed = event.venue_cum_qty != order.cum_qty
+
+
+def _arrived_after_all(order: Order, event: ev.Reported) -> None:
+    """The venue speaks of an order that it had said it does not know: the later word is the truth, the order lives."""
+    first = order.requests.get(order.first_venue_cl_ord_id)
+    if first is None or first.state != UNSENT or isinstance(event, ev.RequestRejected):
+        return
+    first.state = PENDING
+    order.marks = tuple(held for held in order.marks if held is not OrdStatus.REJECTED)
 
 
 def report_key(trade_date: str, exec_id: str) -> str:
@@ -344,6 +360,8 @@ def _amend(order: Order, event: ev.OrderReplaced | ev.OrderRestated) -> None:
     if request is not None:
         order.cl_ord_id = request.cl_ord_id
         order.venue_cl_ord_id = request.venue_cl_ord_id
+        request.state = ACCEPTED  # Whatever was thought of it before: the venue's word is a fact.
+        order.unanswered.pop(event.venue_cl_ord_id, None)
 
 
 def _answer(order: Order, event: ev.VenueEvent) -> None:
@@ -377,7 +395,9 @@ def _settle_by_status(order: Order, event: ev.OrderStatusReported) -> None:
     if event.ord_status is not OrdStatus.PENDING_NEW and OrdStatus.NEW not in order.marks:
         order.marks = (*order.marks, OrdStatus.NEW)
     if event.ord_status in _PENDING_STATUS.values():
-        _settle(order, event.venue_cl_ord_id, PENDING, "")
+        # Many venues name the order there, not the request: that is clear enough when only one can be meant.
+        meant = [key for key in order.unanswered if _PENDING_STATUS[order.requests[key].kind] is event.ord_status]
+        _settle(order, meant[0] if len(meant) == 1 else event.venue_cl_ord_id, PENDING, "")
     if event.ord_status is OrdStatus.FILLED:
         _void(order, [key for key in order.unanswered if order.requests[key].in_doubt])
 

@@ -114,9 +114,10 @@ class TimerFired(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag=
 
 
 class ProcessStarted(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="ProcessStarted"):
-    """A process of this `version` took over the journal."""
+    """A process of this `version` took over the journal, under this epoch of it (0: the next one)."""
 
     version: str
+    epoch: int = 0
 
 
 ReportFact = ExecutionReport | OrderCancelReject | MessageRejected | UnexpectedMessage

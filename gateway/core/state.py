@@ -32,12 +32,13 @@ class Settings(msgspec.Struct, frozen=True):
 
 
 class Session(msgspec.Struct):
-    """A venue's FIX session: whether it is up, and the last committed MsgSeqNum(34) that came in on it (the journal
-    owns the inbound sequence).
+    """A venue's FIX session: whether it is up, how often it was logged on, and the last committed MsgSeqNum(34) that
+    came in on it (the journal owns the inbound sequence).
     """
 
     up: bool = False
     inbound_seq: int = 0
+    logons: int = 0
 
 
 class Key(msgspec.Struct, frozen=True, gc=False):

@@ -13,11 +13,12 @@ from gateway.core import events as ev
 from gateway.core.events import Event, Terms
 from gateway.core.executions import net, totals
 from gateway.core.money import EXACT, ZERO, add
-from gateway.core.order import SENT, UNANSWERED, Order, Request, execution, report_key
+from gateway.core.order import ACCEPTED, SENT, UNANSWERED, UNSENT, Order, Request, execution, report_key
 from gateway.core.reports import ExecutionReport, MessageRejected, OrderCancelReject, ReportFact, UnexpectedMessage
 from gateway.core.state import State
 from gateway.core.types import ExecType, OrdStatus
 
+_MSG_TYPE = {"new": "D", "cancel": "F", "replace": "G"}
 UNKNOWN_ORDER = "5"
 """OrdRejReason(103): unknown order."""
 DUPLICATE_ORDER = "6"
@@ -54,7 +55,9 @@ def _execution_report(state: State, report: ExecutionReport) -> list[Event]:
     known = report.exec_id and report_key(report.trade_date, report.exec_id) in order.seen
     if known and report.exec_type is not ExecType.ORDER_STATUS:
         return [_ignored(order, report, "this ExecID of this order was applied before")]
-    return [*_meaning(order, report)]
+    if report.exec_type is ExecType.ORDER_STATUS:
+        return _status_reply(state, order, report)
+    return _meaning(order, report)
 
 
 def _find(state: State, report: ExecutionReport) -> Order | None:
@@ -92,13 +95,11 @@ def _meaning(order: Order, report: ExecutionReport) -> list[Event]:
                 ev.OrderCanceled(*_evidence(order, report), venue_cl_ord_id=_request_named(order, report, "cancel"))
             ]
         case ExecType.REPLACED:
-            return [_replacement(order, report)]
+            return [_replaced(order, report)]
         case ExecType.RESTATED:
             return _restatement(order, report)
         case ExecType.STOPPED:
             return [_guarantee(order, report)]
-        case ExecType.ORDER_STATUS:
-            return _status_reply(order, report)
         case _:
             return [_PLAIN[report.exec_type](*_evidence(order, report))]
 
@@ -222,6 +223,13 @@ def _pending(order: Order, report: ExecutionReport) -> Event:
     return ev.RequestPending(*_evidence(order, report), venue_cl_ord_id=named)
 
 
+def _replaced(order: Order, report: ExecutionReport) -> Event:
+    named = _request_named(order, report, "replace")
+    if named and order.requests[named].state == ACCEPTED and named != order.venue_cl_ord_id:
+        return _ignored(order, report, "this replace was accepted before, and a later one since")
+    return _replacement(order, report)
+
+
 def _replacement(order: Order, report: ExecutionReport) -> Event:
     named = _request_named(order, report, "replace")
     asked = order.requests[named].terms if named else None
@@ -246,7 +254,10 @@ def _restatement(order: Order, report: ExecutionReport) -> list[Event]:
         exec_restatement_reason=report.exec_restatement_reason,
         factor=_split_factor(order, report),
     )
-    return [restated]
+    cum_qty = EXACT.multiply(order.cum_qty, restated.factor)
+    if report.cum_qty is None or report.cum_qty == cum_qty or order.disputed:
+        return [restated]
+    return [restated, ev.QuantityDisputed(order.order_id, report.cum_qty, cum_qty)]
 
 
 def _split_factor(order: Order, report: ExecutionReport) -> Decimal:
@@ -292,6 +303,9 @@ def _message_rejected(state: State, report: MessageRejected) -> list[Event]:
     if order is None or order.venue != report.venue:
         return [ev.MessageRefused(report)]
     request = order.requests[report.ref_cl_ord_id]
+    if report.ref_msg_type not in ("", _MSG_TYPE[request.kind]) or request.state not in UNANSWERED:
+        # A status request carries the order's own ClOrdID: its reject says nothing about the order.
+        return [ev.MessageRefused(report)]
     if request.kind == "new":
         return [ev.OrderRejected(order.order_id, text=report.text, ord_rej_reason=report.reject_reason)]
     return [_request_rejected(order, request, report.text, report.reject_reason)]
@@ -300,7 +314,7 @@ def _message_rejected(state: State, report: MessageRejected) -> list[Event]:
 # --- Evidence about what is in doubt ---
 
 
-def _status_reply(order: Order, report: ExecutionReport) -> list[Event]:
+def _status_reply(state: State, order: Order, report: ExecutionReport) -> list[Event]:
     """The venue's answer to a status request: adopt what it says of requests in doubt; never take quantities from it
     (rule 4).
     """
@@ -314,11 +328,46 @@ def _status_reply(order: Order, report: ExecutionReport) -> list[Event]:
             *_evidence(order, report), venue_cl_ord_id=report.cl_ord_id, ord_status=report.ord_status
         )
     )
-    if not order.closed and report.ord_status in _ENDINGS:
+    taken_for_unsent = order.requests[order.first_venue_cl_ord_id].state == UNSENT
+    if (taken_for_unsent or not order.closed) and report.ord_status in _ENDINGS:
         events.append(_ENDINGS[report.ord_status](*_evidence(order, report)))
+    events.extend(_proven_unsent(state, order, report))
     if report.cum_qty is not None and report.cum_qty != order.cum_qty and not order.disputed:
         events.append(ev.QuantityDisputed(order.order_id, report.cum_qty, order.cum_qty))
     return events
+
+
+def _proven_unsent(state: State, order: Order, report: ExecutionReport) -> list[Event]:
+    """Cancels and replaces in doubt that went out on an earlier connection. The venue was asked on this one, after it
+    had received everything sent before or let it be gap-filled: a request that it had, it would have answered before
+    this reply, or shown as pending in it.
+
+    A reply that comes again (PossDupFlag(43)=Y) answers a question of an earlier connection, and proves nothing.
+    """
+    if report.poss_dup:
+        return []
+    silent_about = _NOT_PENDING.get(report.ord_status, ())
+    evidence = f"{order.venue} was asked on a later connection: the order is {report.ord_status.name}"
+    return [
+        ev.OrderUnsent(order.order_id, key, f"{evidence}, and no {asked.kind} is pending")
+        for key in order.unanswered
+        if (asked := order.requests[key]).in_doubt
+        and asked.kind in silent_about
+        and key != report.cl_ord_id
+        and asked.logon < state.session(order.venue).logons
+    ]
+
+
+_NOT_PENDING: dict[OrdStatus, tuple[str, ...]] = {
+    # OrdStatus(39) of a reply    the kinds of request that no one can be waiting for then
+    OrdStatus.NEW: ("cancel", "replace"),
+    OrdStatus.PARTIALLY_FILLED: ("cancel", "replace"),
+    OrdStatus.STOPPED: ("cancel", "replace"),
+    OrdStatus.SUSPENDED: ("cancel", "replace"),
+    OrdStatus.CALCULATED: ("cancel", "replace"),
+    OrdStatus.DONE_FOR_DAY: ("cancel", "replace"),
+    OrdStatus.PENDING_REPLACE: ("cancel",),  # Pending Cancel would come first, and hide a replace.
+}
 
 
 def _tells_of_a_replacement(order: Order, report: ExecutionReport) -> bool:

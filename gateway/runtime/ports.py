@@ -8,7 +8,7 @@ from typing import Protocol
 
 import msgspec
 
-from gateway.core.events import Record
+from gateway.core.events import Input, Record
 
 
 class JournalError(Exception):
@@ -63,17 +63,28 @@ class Journal(Protocol):
         """
 
     def read(self, from_seq: int = 1) -> Iterator[Record]:
-        """Every committed record with seq >= `from_seq`, in order."""
+        """Every committed record with seq >= `from_seq`, in order.
+
+        Raises:
+            JournalDamaged: here the chain breaks; every record given before is good.
+        """
 
     def close(self) -> None:
         """Give back files and connections. Safe to call twice."""
 
 
-class VenueLink(Protocol):
-    """One FIX session to one venue.
+class Source(Protocol):
+    """Where facts come from.
 
-    Inbound facts go to the inbox the link was made with; outbound it acts on committed records only.
+    Bounded on its own side: what is not drained yet holds its producer back, nothing is dropped.
     """
+
+    def drain(self, limit: int) -> Sequence[Input]:
+        """At most `limit` facts, oldest first. Called on the event loop; never blocks."""
+
+
+class VenueLink(Source, Protocol):
+    """One FIX session to one venue. Inbound it is a source of facts; outbound it acts on committed records only."""
 
     venue: str
 

@@ -11,29 +11,19 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, TypeVar
 
 from gateway.core.commands import Command
 from gateway.core.engine import Answer, answer, execute
 from gateway.core.events import Cause, Input, Record
 from gateway.core.state import Settings, State
-from gateway.runtime.ports import Journal
+from gateway.runtime.ports import Journal, Source
 
 T = TypeVar("T")
 
 
 class Overloaded(Exception):
     """The command queue is full. Nothing was done and no key is spent: the same command may be sent again later."""
-
-
-class Source(Protocol):
-    """Where facts come from.
-
-    Bounded on its own side: what is not drained yet holds its producer back, nothing is dropped.
-    """
-
-    def drain(self, limit: int) -> Sequence[Input]:
-        """At most `limit` facts, oldest first. Called on the event loop; never blocks."""
 
 
 class _Waiting(NamedTuple):

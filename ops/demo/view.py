@@ -14,7 +14,6 @@ from ops.stack import Stack
 
 OPERATOR_ID = "ops"
 LINE_S = 2.0
-HEAD_LINES = 1
 
 
 class View:
@@ -54,15 +53,15 @@ class View:
         except grpc.RpcError:
             return
         if self._live is not None:
-            rows = screen.rows_within(self._console.height - HEAD_LINES)
-            self._live.update(Group(self._head(), screen.table(time.time_ns(), rows)), refresh=True)
+            table = screen.table(time.time_ns(), self._console.height)
+            self._live.update(Group(self._head(), table), refresh=True)
         elif time.monotonic() >= self._next_line:
             self._next_line = time.monotonic() + LINE_S
             self._console.print(_line(screen), highlight=False, soft_wrap=True)
 
     def _head(self) -> Text:
-        about = f"API at {self._stack.api_address}   gateway pid {self._stack.gateway.pid}: kill -9 it if you like   "
-        return Text.assemble(about, self._note)
+        about = f"API {self._stack.api_address}   gateway pid {self._stack.gateway.pid}, kill -9 it   "
+        return Text.assemble(about, self._note, no_wrap=True, overflow="ellipsis")
 
 
 def _line(screen: Screen) -> str:

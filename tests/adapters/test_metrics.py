@@ -165,7 +165,7 @@ def test_a_port_that_is_taken_is_an_error_and_stopping_twice_is_none(metrics: Me
     port = metrics.serve("127.0.0.1", 0)
     other = Metrics(State(), [], Queues(lambda: 0, lambda: 0, lambda: 0, dict))
 
-    with pytest.raises(OSError, match="in use"):
+    with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{port} for metrics: .*in use"):
         other.serve("127.0.0.1", port)
     metrics.stop()
     metrics.stop()

@@ -132,7 +132,8 @@ def test_an_order_that_does_not_exist_is_told_with_the_reason_code(run: Run) -> 
     result = run("order", "nope")
 
     assert result.exit_code == 1
-    assert result.stderr == "error: ORDER_UNKNOWN: no order of yours is /nope\n"
+    assert result.stderr.startswith("error: ORDER_UNKNOWN: no order has the order_id 'nope'")
+    assert "--client CLIENT" in result.stderr
 
 
 def test_executions_are_the_newest_ones(run: Run, gateway: FakeGateway) -> None:

@@ -10,7 +10,10 @@ from tests.conformance.expectations import Key, Shown, expectations, same, shown
 from tests.conformance.scenario import MessageKind, Path, Row, Scenario
 
 NOT_OUR_STATUS: Mapping[Key, str] = MappingProxyType(
-    {("B.1.f", "main", 2): "the venue calls an order Rejected that it does not know; the gateway waits for proof"}
+    {
+        ("B.1.d", "main", 4): "the matrix says New while the cancel is pending",
+        ("B.1.f", "main", 2): "the venue calls an order Rejected that it does not know; the gateway waits for proof",
+    }
 )
 """Where the venue's OrdStatus(39) does not follow from what the gateway knows to have reached it, with the reason."""
 
@@ -69,7 +72,7 @@ def recovery_gives_the_same_state(scenario: Scenario, path: Path) -> None:
 def request_is_sent_once_and_only_where_the_table_has_one(scenario: Scenario, path: Path) -> None:
     """Rules 2 and 3: no report makes the gateway send an order, and a ClOrdID(11) is used for one message."""
     run = CoreRun(scenario)
-    names = {"X"} if scenario.given else set()
+    names = {scenario.lost}
     for key, row, records, *_ in walk(scenario, path, run):
         sent = [type(record.event) for record in records if isinstance(record.event, SENDS)]
         if row.received is None:

@@ -55,8 +55,8 @@ class CoreRun:
     def __post_init__(self) -> None:
         self._give(ProcessStarted("conformance"), Cause("process"))
         self._give(SessionUp(VENUE), Cause("venue", VENUE))
-        if self.scenario.given:
-            self.submit("X", GIVEN_ORDER_QTY)
+        if self.scenario.lost:
+            self.submit(self.scenario.lost, GIVEN_ORDER_QTY)
 
     # What a row does -----------------------------------------------------------------------------------------------
 
@@ -162,7 +162,8 @@ class CoreRun:
         order = self.state.find_order(CLIENT, letter)
         if order is None:
             return "PHONE"
-        return "NONE" if self.scenario.given else f"V-{order.order_id}"
+        lost = self.order(self.scenario.lost)
+        return "NONE" if order is lost else f"V-{order.order_id}"
 
     def _cancel_reject(self, row: Row) -> OrderCancelReject:
         message = row.sent

@@ -47,7 +47,7 @@ RANKS: Mapping[OrdStatus, int] = MappingProxyType(
 
 NOT_OUR_ORDER_QTY: Mapping[Key, str] = MappingProxyType(
     {
-        ("G.1.a", "main", 2): "the venue does not have the order and says 0; its owner is shown what was asked for",
+        ("G.1.a", "main", 5): "the venue does not have the order and says 0; its owner is shown what was asked for",
     }
 )
 """Where OrderQty(38) of a report is not what the client is shown, with the reason."""
@@ -98,8 +98,8 @@ class _Teller:
         self._shown: dict[str, Shown | None] = {}
         self._open: dict[str, MessageKind] = {}
         self._last = ""
-        if scenario.given:
-            self._begin("X", GIVEN_ORDER_QTY)
+        if scenario.lost:
+            self._begin(scenario.lost, GIVEN_ORDER_QTY)
 
     def after(self, key: Key, row: Row) -> tuple[str, Shown | None]:
         message = row.received or row.sent

@@ -43,7 +43,7 @@ ACTIONS: Mapping[VenueAction, str] = MappingProxyType(
 BY_ITSELF: Mapping[Key, str] = MappingProxyType(
     {
         ("B.1.f", "main", 2): "the exchange refuses by itself to cancel an order that it does not know",
-        ("G.1.a", "main", 2): "the exchange tells by itself that it does not know the order",
+        ("G.1.a", "main", 5): "the exchange tells by itself that it does not know the order",
     }
 )
 """Rows that nobody at the desk has to do anything for."""
@@ -58,11 +58,13 @@ class ByHand(NamedTuple):
     why: str
 
 
+_NO_ORIG = "the exchange leaves OrigClOrdID out of status replies"
 _BUSTED = "the exchange repeats the busted quantity in LastQty, the matrices say 0"
 _NEVER_CAME = "the message that is refused never came, so the desk has to say that it is refused"
 _NAMED_X = "the exchange calls a canceled order by the name of the cancel, as the second path has it"
 BY_HAND: Mapping[Key, ByHand] = MappingProxyType(
     {
+        ("B.1.d", "main", 4): ByHand({"39": "0"}, "the exchange says Pending Cancel, which outranks New"),
         ("D.2.b", "main", 7): ByHand(
             {"38": "8000", "151": "7000"},
             "the exchange counts with the quantity last accepted, this matrix with one that is only pending",
@@ -70,7 +72,9 @@ BY_HAND: Mapping[Key, ByHand] = MappingProxyType(
         ("E.1.a", "main", 2): ByHand({"151": "0"}, "this matrix confirms an order by telephone with LeavesQty 0"),
         ("F.1.a", "main", 5): ByHand({"103": "6"}, _NEVER_CAME),
         ("F.1.b", "main", 6): ByHand({"103": "6"}, _NEVER_CAME),
-        ("G.1.c", "main", 16): ByHand({"41": "=X"}, "the exchange leaves OrigClOrdID out of status replies"),
+        ("G.1.b", "main", 4): ByHand({"32": "0"}, "the exchange leaves LastQty out of status replies"),
+        ("G.1.c", "main", 17): ByHand({"41": "=X"}, _NO_ORIG),
+        ("G.1.c", "pending", 6): ByHand({"41": "=X"}, _NO_ORIG),
         ("J.1.a", "main", 5): ByHand({"32": "0"}, _BUSTED),
         ("J.1.b", "main", 7): ByHand({"32": "0", "11": "=X"}, f"{_BUSTED}; {_NAMED_X}"),
         ("J.1.b", "main", 8): ByHand({"11": "=X"}, _NAMED_X),
@@ -84,7 +88,7 @@ BY_HAND: Mapping[Key, ByHand] = MappingProxyType(
 )
 
 NOT_SAID: Mapping[Key, str] = MappingProxyType(
-    {("G.1.a", "main", 2): "the exchange leaves OrderQty out of its answer about an order that it does not know"}
+    {("G.1.a", "main", 5): "the exchange leaves OrderQty out of its answer about an order that it does not know"}
 )
 """Rows whose OrderQty(38) is not on the wire, with the reason."""
 
@@ -163,12 +167,13 @@ class FixRun:
 
     def _before_the_first_row(self) -> None:
         """What is `given`: an order that the venue never sees, although it comes to the exchange's socket."""
-        if not self._scenario.given:
+        lost = self._scenario.lost
+        if not lost:
             return
         self._desk.do("fault", kind="silence", msg_type="D")
-        self._submit("X", GIVEN_ORDER_QTY)
+        self._submit(lost, GIVEN_ORDER_QTY)
         self._expect([record for record in self._core.records if record.order is not None])
-        self._learn_name("X", "D")
+        self._learn_name(lost, "D")
         self._desk.forget()
 
     def _after_the_last_row(self) -> None:
@@ -336,6 +341,7 @@ class FixRun:
         words = {
             "39": row.ord_status,
             "150": row.exec_type,
+            "58": row.fields.get("text"),
             "19": self._exec_ids.get(row.exec_ref_id),
             "102": row.fields.get("cxl_rej_reason"),
             "103": row.fields.get("ord_rej_reason"),

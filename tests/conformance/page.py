@@ -49,9 +49,8 @@ first row to its last:
   sent, and the venue has not taken it up yet. `client_order_qty` and `client_leaves_qty` likewise. Blank: the same.
 - `event` is what happens outside FIX, `fields` are further fields of the message.
 - Where a matrix has two rows for one moment ("if rejected ..."), each is a path of its own.
-- The source names the edition whose figures these are. `reconstructed` means that the matrix was not at hand, and from
-  what its rows follow. Quantities are the matrix's; prices are ours where it has none, and chosen so that AvgPx is a
-  real check.
+- The source names the matrix, and which paths are ours, because the matrix does not have them. Quantities and statuses
+  of the venue are the matrix's; prices are ours where it has none, and chosen so that AvgPx is a real check.
 """
 
 PRECEDENCE_TEXT = """\
@@ -82,7 +81,7 @@ def page(outcomes: Outcomes) -> str:
         "\n".join(_table([["number", "OrdStatus(39)", "value"], *_precedence()])) + "\n",
         "## What passed\n",
         _totals(outcomes),
-        "\n".join(_table([["", "scenario", "rows", *WAYS, "source"], *_overview(outcomes)])) + "\n",
+        "\n".join(_table([["", "scenario", "rows", *WAYS], *_overview(outcomes)])) + "\n",
         EXCEPTIONS,
         "\n".join(_exceptions()) + "\n",
         *(_scenario(scenario, outcomes) for scenario in SCENARIOS),
@@ -117,8 +116,7 @@ def _overview(outcomes: Outcomes) -> Iterator[list[str]]:
         rows = sum(len(path.rows) for path in scenario.paths)
         link = f"[{scenario.id}](#{_anchor(scenario)})"
         found = [_verdict([outcomes[way, scenario.id, path.name] for path in scenario.paths]) for way in WAYS]
-        source = "reconstructed" if scenario.reconstructed else scenario.source.split(", Appendix")[0]
-        yield [link, scenario.title, str(rows), *found, source]
+        yield [link, scenario.title, str(rows), *found]
 
 
 def _verdict(outcomes: Sequence[Outcome]) -> str:

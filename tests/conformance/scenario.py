@@ -5,6 +5,7 @@ Words are FIX's own, quantities and prices are Decimals.
 """
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal, InvalidOperation
@@ -176,7 +177,7 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One matrix of Appendix D. `given` tells what happened before the first row, if anything did."""
+    """One matrix of Appendix D. `given` tells of an order lost before the first row, if any, its letter first."""
 
     id: str
     title: str
@@ -186,9 +187,9 @@ class Scenario:
     paths: tuple[Path, ...]
 
     @property
-    def reconstructed(self) -> bool:
-        """The figures are ours, from the rules of the specification; `source` says why and from what."""
-        return self.source.startswith("reconstructed: ")
+    def lost(self) -> str:
+        """The letter of the order that never reached the venue; empty without one."""
+        return self.given[:1]
 
 
 COLUMNS = frozenset(column.name for column in fields(Row)) - {"line", "venue_does"}
@@ -223,6 +224,8 @@ def parse_scenario(text: str, name: str = "scenario") -> Scenario:
     source = reader.heading("source")
     order = _order_terms(reader, reader.heading("order"))
     given = reader.heading("given") if reader.peek().startswith("given: ") else ""
+    if given and not re.match("[A-Z] ", given):
+        raise reader.error("what is given begins with the letter of the lost order")
     paths = tuple(_paths(reader))
     if not paths:
         raise reader.error("no path")
@@ -276,14 +279,20 @@ class _Reader:
         return number
 
     def pairs(self, text: str, known: frozenset[str]) -> dict[str, str]:
-        """The name=value terms of a cell or heading."""
+        """The name=value terms of a cell or heading; a value of several words stands in double quotes."""
         found: dict[str, str] = {}
-        for term in text.split():
+        for term in self._terms(text):
             key, separator, value = term.partition("=")
             if key not in known or key in found or not separator or not value:
                 raise self.error(f"'{term}' is not understood here")
             found[key] = value
         return found
+
+    def _terms(self, text: str) -> list[str]:
+        try:
+            return shlex.split(text)
+        except ValueError:
+            raise self.error(f"'{text}' has a quote that does not end") from None
 
 
 def _order_terms(reader: _Reader, text: str) -> OrderTerms:

@@ -76,7 +76,7 @@ def test_an_order_that_the_venue_does_not_know_stays_in_doubt_until_it_is_proven
 
 
 def test_a_fill_busted_again_brings_the_guarantee_back() -> None:
-    """L.1.a: Stopped outranks what is executed for as long as the guarantee is not fulfilled."""
+    """L.1.a: Stopped outranks what is executed until that is more than what was guaranteed."""
     run = played("L.1.a")
     fill = run.events(ev.OrderFilled)[-1]
     run.bust("X", fill.exec_id)
@@ -111,7 +111,7 @@ def test_an_order_by_amount_of_money_can_be_canceled_before_it_has_a_quantity() 
 
 def test_a_status_reply_tells_that_a_replace_arrived_but_not_that_it_was_accepted() -> None:
     """G.1.c, where the reply comes before the report that the replace is pending."""
-    scenario, path = next((s, p) for s, p in PATHS if s.id == "G.1.c")
+    scenario, path = next((s, p) for s, p in PATHS if (s.id, p.name) == ("G.1.c", "pending"))
     run = CoreRun(scenario)
     for row in path.rows:
         if row.exec_type is not ExecType.PENDING_REPLACE:

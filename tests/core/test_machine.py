@@ -41,7 +41,7 @@ from gateway.core.reports import (
     TimerFired,
 )
 from gateway.core.types import ExecType, OrdStatus, Reason, Side
-from tests.core.twin import Asked, Lost, Picture, TwinOrder, Unsent, position
+from tests.core.twin import Asked, Back, Lost, Picture, TwinOrder, Unsent, position
 from tests.core.world import CLIENT, SECOND_NS, SETTINGS, SYMBOL, VENUE, World, order, restarted
 
 INDEX = st.integers(0, 50)
@@ -123,7 +123,8 @@ class Machine(RuleBasedStateMachine):
             (replaces[-1].order_qty, replaces[-1].price) if replaces else (picture.order_qty, picture.price)
         )
         want_qty, want_px = qty or base_qty, px or base_px
-        orig = replaces[-1].venue_cl_ord_id if replaces else picture.venue_cl_ord_id
+        arrived = [named for request in replaces if (named := request.venue_cl_ord_id) not in picture.doubtful]
+        orig = arrived[-1] if arrived else picture.venue_cl_ord_id
         halted = SYMBOL in self.world.state.halted
         answer, records = self.ask(ReplaceOrder(CLIENT, self.key(), self.any_name(twin, name), qty, px))
         refused = (
@@ -289,6 +290,8 @@ class Machine(RuleBasedStateMachine):
             doubtful = {twin.order_id for twin in self.orders if twin.picture().doubtful}
             asked = [event.order_id for event in self.world.tell(SessionUp(VENUE))[1:]]
             assert sorted(asked) == sorted(doubtful)
+            for twin in self.orders:
+                twin.hear(Back())
         self.up = not self.up
 
     @rule()

@@ -332,6 +332,18 @@ def test_a_venue_that_does_not_know_an_order_it_never_spoke_of_proves_it_unsent(
     assert life.world.events(ev.OrderUnsent)
 
 
+@pytest.mark.parametrize("exec_type", [ExecType.NEW, ExecType.TRADE, ExecType.TRADE_CORRECT, ExecType.TRADE_CANCEL])
+def test_an_order_said_to_be_unknown_lives_when_the_venue_speaks_of_it_after_all(exec_type: ExecType) -> None:
+    """Whatever the venue says of it, the order has arrived: it is not on its way any more and never in doubt again."""
+    life = Life()
+    status_reply(life, OrdStatus.REJECTED, ord_rej_reason="5")
+    life.world.report(life.order, exec_type, exec_ref_id="A", last_qty=Decimal(10), last_px=Decimal(10))
+    assert life.order.leaves_qty == 100 - life.order.cum_qty
+    life.world.tell(SessionDown(VENUE))
+    assert not in_doubt(life)
+    assert life.world.recovered() == life.world.state
+
+
 def test_an_order_that_the_venue_once_confirmed_cannot_vanish() -> None:
     life = Life().live("NEW")
     status_reply(life, OrdStatus.REJECTED, ord_rej_reason="5")

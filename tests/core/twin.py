@@ -48,13 +48,20 @@ class Lost:
 
 
 @dataclass(frozen=True)
+class Back:
+    """The session is up again, on a new connection: what the venue says of an order now, it says knowing all that was
+    sent before.
+    """
+
+
+@dataclass(frozen=True)
 class Unsent:
     """It is proven that this request never arrived."""
 
     venue_cl_ord_id: str
 
 
-Said = Asked | Lost | Unsent | ExecutionReport | OrderCancelReject
+Said = Asked | Lost | Back | Unsent | ExecutionReport | OrderCancelReject
 
 
 @dataclass
@@ -71,7 +78,10 @@ class Picture:
     ended: bool
     fills: dict[str, tuple[Decimal, Decimal]]
     unspoken: set[str]
+    older: set[str] = field(default_factory=set)
     guaranteed: Decimal = Decimal(0)
+    never_arrived: bool = False
+    replaced_by: list[str] = field(default_factory=list)
 
     @property
     def cum_qty(self) -> Decimal:
@@ -96,7 +106,7 @@ class Picture:
         holds = {OrdStatus.PENDING_NEW, *self.holds}
         if self.cum_qty:
             holds.add(OrdStatus.FILLED if self.cum_qty >= self.order_qty else OrdStatus.PARTIALLY_FILLED)
-        if self.cum_qty >= self.guaranteed:
+        if self.cum_qty > self.guaranteed or (self.cum_qty == self.guaranteed and self.ended):
             holds.discard(OrdStatus.STOPPED)
         for request in self.open_requests.values():
             holds.add(OrdStatus.PENDING_CANCEL if request.kind == "cancel" else OrdStatus.PENDING_REPLACE)
@@ -146,9 +156,11 @@ class TwinOrder:
                     now.unspoken.add(said.venue_cl_ord_id)
                 case Lost():
                     now.doubtful |= now.unspoken
+                case Back():
+                    now.older = set(now.open_requests)
                 case Unsent():
                     if said.venue_cl_ord_id == first.venue_cl_ord_id:
-                        _end(now, OrdStatus.REJECTED)
+                        _never_arrived(now)
                     _decided(now, said.venue_cl_ord_id)
                 case OrderCancelReject():
                     _decided(now, said.cl_ord_id)
@@ -181,6 +193,11 @@ class TwinOrder:
 
 def _report(now: Picture, said: ExecutionReport, asked: dict[str, Asked], first: str) -> None:
     request = asked.get(said.cl_ord_id)
+    if said.exec_type is ExecType.REPLACED and said.cl_ord_id in now.replaced_by[:-1]:
+        return  # An old story: a later replace was accepted since.
+    if now.never_arrived and _speaks_of_the_order(said, request):
+        now.never_arrived = now.ended = False
+        now.holds.remove(OrdStatus.REJECTED)
     match said.exec_type:
         case ExecType.PENDING_NEW:
             _spoken(now, first)
@@ -222,10 +239,43 @@ def _report(now: Picture, said: ExecutionReport, asked: dict[str, Asked], first:
         now.order_qty = said.order_qty
 
 
+def _never_arrived(now: Picture) -> None:
+    """There is proof that the order did not reach the venue: it ends, unless the venue speaks of it after all."""
+    now.never_arrived = True
+    _end(now, OrdStatus.REJECTED)
+
+
+def _speaks_of_the_order(said: ExecutionReport, request: Asked | None) -> bool:
+    kind = request.kind if request is not None else ""
+    match said.exec_type:
+        case ExecType.REJECTED:
+            return kind in ("", "new")
+        case ExecType.PENDING_CANCEL:
+            return kind == "cancel"
+        case ExecType.PENDING_REPLACE:
+            return kind == "replace"
+        case ExecType.ORDER_STATUS:
+            return not said.ord_rej_reason
+    return True
+
+
 def _replaced(now: Picture, request: Asked) -> None:
     now.order_qty, now.price = request.order_qty, request.price
     now.cl_ord_id, now.venue_cl_ord_id = request.cl_ord_id, request.venue_cl_ord_id
+    if request.venue_cl_ord_id not in now.replaced_by:
+        now.replaced_by.append(request.venue_cl_ord_id)
     _decided(now, request.venue_cl_ord_id)
+
+
+_SHOWS_NOTHING = (
+    OrdStatus.NEW,
+    OrdStatus.PARTIALLY_FILLED,
+    OrdStatus.STOPPED,
+    OrdStatus.SUSPENDED,
+    OrdStatus.CALCULATED,
+    OrdStatus.DONE_FOR_DAY,
+)
+"""Statuses that say that no request is pending at the venue."""
 
 
 def _status_reply(now: Picture, said: ExecutionReport, first: str) -> None:
@@ -235,7 +285,7 @@ def _status_reply(now: Picture, said: ExecutionReport, first: str) -> None:
     if said.ord_rej_reason:
         if first in now.unspoken:
             _decided(now, first)
-            _end(now, OrdStatus.REJECTED)
+            _never_arrived(now)
         return
     request = now.open_requests.get(said.cl_ord_id)
     if request is not None and request.kind == "replace" and not pending and status is not OrdStatus.PENDING_NEW:
@@ -246,7 +296,13 @@ def _status_reply(now: Picture, said: ExecutionReport, first: str) -> None:
         _decided(now, first)
         now.holds.add(OrdStatus.NEW)
     if pending:
-        _spoken(now, said.cl_ord_id)
+        kind = "cancel" if status is OrdStatus.PENDING_CANCEL else "replace"
+        meant = [key for key, request in now.open_requests.items() if request.kind == kind]
+        _spoken(now, meant[0] if len(meant) == 1 else said.cl_ord_id)
+    for key, request in list(now.open_requests.items()):
+        unknown_there = status in _SHOWS_NOTHING or (status is OrdStatus.PENDING_REPLACE and request.kind == "cancel")
+        if unknown_there and key in now.doubtful & now.older and key != said.cl_ord_id:
+            _decided(now, key)
     if status is OrdStatus.FILLED:
         for key in now.doubtful & set(now.open_requests):
             _decided(now, key)

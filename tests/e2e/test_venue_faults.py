@@ -226,3 +226,34 @@ async def until_accepted(desk: Desk) -> None:
                 raise
         else:
             return
+
+
+async def test_a_venue_whose_sequence_numbers_are_too_low_is_held_down_and_hides_no_fill(own_stack: Stack) -> None:
+    """faults.md: "sequence too low (alert, no silent reset)".
+
+    Logging on again and again would use up the venue's numbers until they fit, and cover up the fill in between.
+    """
+    async with GatewayClient(own_stack.api_address, client_id=CLIENT_ID) as gateway:
+        with ControlClient(f"127.0.0.1:{own_stack.control_ports['XSIM']}") as control:
+            desk = Desk(own_stack, gateway, control)
+            orders = [await desk.working() for _ in range(5)]
+            right = desk.venue("sessions")["sessions"][0]["next_out"]
+            desk.venue("set_seq", next_out=2)
+            desk.venue("drop")
+            async for event in operator_events(desk):
+                if event.type is EventType.SESSION_LOGGED_OUT and "too low" in event.text:
+                    break
+            desk.venue("fill", cl_ord_id=orders[0][1], qty="30", px="90")
+            with Api(own_stack.api_address, OPERATOR_ID) as ops:
+                (held,) = [each for each in ops.sessions().sessions if each.venue == "XSIM"]
+                assert (held.enabled, held.logged_on) == (False, False)
+                with pytest.raises(Refused) as refused:
+                    await desk.send()
+                assert refused.value.reason == Reason.SESSION_DOWN
+                desk.venue("set_seq", next_out=right + 1)
+                ops.administer(pb.LogonRequest(venue="XSIM", reason="the venue found its numbers again"))
+            await until_accepted(desk)
+            handle, _ = orders[0]
+            await gateway.request_order_status(handle.cl_ord_id)
+            events = await desk.told(handle, EventType.QUANTITY_DISPUTED, EventType.ORDER_FILLED)
+            assert events[-1].type is EventType.QUANTITY_DISPUTED, "what nobody can send again is not made up either"

@@ -145,10 +145,11 @@ SCENARIOS: dict[str, list[Step]] = {
         (("suspend",), ("X", None, "SUSPENDED", "SUSPENDED", "10000/6000/4000")),
         (("reinstate",), ("X", None, "NEW", "PARTIALLY_FILLED", "10000/6000/4000")),
     ],
-    "L.1.a stopped until what was guaranteed is executed": [
+    "L.1.a stopped until more than what was guaranteed is executed": [
         (("stop", "5000", "10"), ("X", None, "STOPPED", "STOPPED", "10000/0/10000")),
         (("fill", "1000"), ("X", None, "TRADE", "STOPPED", "10000/1000/9000")),
-        (("fill", "4000"), ("X", None, "TRADE", "PARTIALLY_FILLED", "10000/5000/5000")),
+        (("fill", "4000"), ("X", None, "TRADE", "STOPPED", "10000/5000/5000")),
+        (("fill", "1000"), ("X", None, "TRADE", "PARTIALLY_FILLED", "10000/6000/4000")),
     ],
 }
 

@@ -88,8 +88,8 @@ class ApiServer:
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
             self.port = self._server.add_insecure_port(address)
-        except RuntimeError as error:
-            raise AddressInUse(f"cannot listen on {address}: {error}") from None
+        except RuntimeError:
+            raise AddressInUse(f"cannot listen on {address}: another program does, or it is not ours") from None
         if unix_socket is not None:
             self._listen_on_socket(unix_socket)
         await self._server.start()
@@ -99,8 +99,8 @@ class ApiServer:
         before = os.umask(0o177)
         try:
             self._server.add_insecure_port(f"unix:{path}")
-        except RuntimeError as error:
-            raise AddressInUse(f"cannot listen on {path}: {error}") from None
+        except RuntimeError:
+            raise AddressInUse(f"cannot listen on {path}: another program does, or we may not") from None
         finally:
             os.umask(before)
         self._socket = path

@@ -15,6 +15,7 @@ class Kind(IntEnum):
     UP = 2
     DOWN = 3
     NOTICE = 4
+    TOO_LOW = 5
 
 
 _NUMBERED = (Kind.MESSAGE, Kind.ENGINE_REJECT)

@@ -7,6 +7,7 @@ session is down, a send is refused before QuickFIX can keep it for later.
 """
 
 import asyncio
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -41,6 +42,7 @@ from gateway.runtime.ports import SessionStatus
 _REFS_KEPT = 65_536
 _LOGOUT_S = 3.0
 _TICK_S = 1.0
+_DIGITS = re.compile(r"\d+")
 
 Sent = OrderRouted | CancelRequested | ReplaceRequested | StatusRequested
 
@@ -109,6 +111,7 @@ class QuickFixLink:
         self._up = False
         self._reset_seen = False
         self._logout_text = ""
+        self._too_low = False
         self._told = ""
         self._sent = self._confirmed = self._probed = 0
         self._last_received_ns: int | None = None
@@ -219,7 +222,9 @@ class QuickFixLink:
 
     def _send_record(self, record: Record, event: Sent) -> None:
         try:
-            problem = self._try_to_send(record, event.venue_cl_ord_id)
+            # A reject of a status request must not be taken for one of the order that it asks about.
+            named = "" if isinstance(event, StatusRequested) else event.venue_cl_ord_id
+            problem = self._try_to_send(record, named)
         except BaseException as error:  # noqa: BLE001 - whether it was sent is not known, and nothing may be guessed.
             self._application.end(error)
             return
@@ -362,9 +367,25 @@ class QuickFixLink:
                 log = self._log.error if "too low" in entry.text else self._log.warning
                 log("session is down", why=entry.text)
                 return self._input(entry.at_ns, SessionDown(self.venue, entry.text))
+            case Kind.TOO_LOW:
+                return self._hold(entry)
             case Kind.NOTICE:
                 self._log.warning(entry.text)
         return None
+
+    def _hold(self, entry: Entry) -> Input | None:
+        """The venue's numbers are too low: it forgot messages that it sent, and may number new ones as it did those.
+
+        Each attempt to log on uses up one of its numbers, until they fit again and what was numbered in between is
+        never asked for. So no further attempt is made until an operator has looked and logs the session on.
+        """
+        if self._off:
+            return None
+        self._off = True
+        self._engine.logout()
+        text = f"{entry.text}; the session stays down until an operator sets its numbers and logs it on"
+        self._log.error("session is held down", why=text)
+        return self._input(entry.at_ns, SessionDown(self.venue, text))
 
     def _understand(self, entry: Entry) -> Input:
         decoded = decode(entry.text, self._dialect)
@@ -401,10 +422,12 @@ class QuickFixLink:
     def logged_out(self) -> None:
         """The session is down, or did not come up: said once, not at each attempt to connect."""
         text, self._logout_text = self._logout_text, ""
-        if self._up or (text and text != self._told):
-            self._inbox.put_now(Entry(self._now_ns(), Kind.DOWN, text or "disconnected"))
-        self._up = False
-        self._told = text or self._told
+        said = _DIGITS.sub("", text)  # A number that grows with each attempt does not make it another reason.
+        if self._up or self._too_low or (said and said != self._told):
+            kind = Kind.TOO_LOW if self._too_low else Kind.DOWN
+            self._inbox.put_now(Entry(self._now_ns(), kind, text or "disconnected"))
+        self._up = self._too_low = False
+        self._told = said or self._told
 
     def sends_admin(self, msg_type: str, message: fix.Message) -> None:
         """Complete our Logon, and note what says something about the session."""
@@ -412,6 +435,7 @@ class QuickFixLink:
             self._logon(message)
         elif msg_type == "5" and message.isSetField(58):
             self._logout_text = message.getField(58)
+            self._too_low = "too low" in self._logout_text
         elif msg_type == "3":
             self._inbox.put_now(Entry(self._now_ns(), Kind.ENGINE_REJECT, message.toString()))
         elif msg_type == "2":

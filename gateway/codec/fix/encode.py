@@ -120,7 +120,8 @@ class Encoder:
         return [f"1={self._dialect.accounts.get(view.account, view.account)}"] if view.account else []
 
     def _instrument(self, view: OrderView) -> list[str]:
-        symbol = self._dialect.symbols.get(view.symbol)
+        # What the venue called it when the order was sent counts, also after the instrument left the configuration.
+        symbol = view.venue_symbol or self._dialect.symbols.get(view.symbol)
         if not symbol:
             raise EncodeError(f"Symbol(55): {view.symbol} is not traded at {self._dialect.venue}")
         return [f"55={symbol}", f"54={view.side.value}"]

@@ -87,11 +87,18 @@ def _why(event: ev.StatusRequested | ev.OrderInDoubt) -> Extras:
 
 
 def _administered(event: ev.SessionAdministered) -> Extras:
-    return {"venue": event.venue, "reason": event.action, "text": event.reason}
+    numbers = {"out": event.next_sender_msg_seq_num, "in": event.next_target_msg_seq_num}
+    given = "".join(f", next {way} {number}" for way, number in numbers.items() if number is not None)
+    return {
+        "venue": event.venue,
+        "reason": event.action,
+        "text": f"{event.reason}{given}",
+        "operator": event.operator,
+    }
 
 
 def _instrument(event: ev.InstrumentHalted | ev.InstrumentResumed) -> Extras:
-    return {"symbol": event.symbol, "text": event.reason}
+    return {"symbol": event.symbol, "text": event.reason, "operator": event.operator}
 
 
 def _reported(event: ev.Reported, reason: str = "") -> Extras:

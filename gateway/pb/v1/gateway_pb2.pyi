@@ -414,7 +414,7 @@ class ListOrdersResponse(_message.Message):
     def __init__(self, orders: _Optional[_Iterable[_Union[Order, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., as_of_seq: _Optional[int] = ...) -> None: ...
 
 class Event(_message.Message):
-    __slots__ = ("seq", "time_ns", "type", "order", "cl_ord_id", "exec_id", "exec_ref_id", "last_qty", "last_px", "trade_date", "transact_time_ns", "reason", "text", "venue", "symbol", "field")
+    __slots__ = ("seq", "time_ns", "type", "order", "cl_ord_id", "exec_id", "exec_ref_id", "last_qty", "last_px", "trade_date", "transact_time_ns", "reason", "text", "venue", "symbol", "field", "operator")
     SEQ_FIELD_NUMBER: _ClassVar[int]
     TIME_NS_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
@@ -431,6 +431,7 @@ class Event(_message.Message):
     VENUE_FIELD_NUMBER: _ClassVar[int]
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
     FIELD_FIELD_NUMBER: _ClassVar[int]
+    OPERATOR_FIELD_NUMBER: _ClassVar[int]
     seq: int
     time_ns: int
     type: EventType
@@ -447,7 +448,8 @@ class Event(_message.Message):
     venue: str
     symbol: str
     field: str
-    def __init__(self, seq: _Optional[int] = ..., time_ns: _Optional[int] = ..., type: _Optional[_Union[EventType, str]] = ..., order: _Optional[_Union[Order, _Mapping]] = ..., cl_ord_id: _Optional[str] = ..., exec_id: _Optional[str] = ..., exec_ref_id: _Optional[str] = ..., last_qty: _Optional[str] = ..., last_px: _Optional[str] = ..., trade_date: _Optional[str] = ..., transact_time_ns: _Optional[int] = ..., reason: _Optional[str] = ..., text: _Optional[str] = ..., venue: _Optional[str] = ..., symbol: _Optional[str] = ..., field: _Optional[str] = ...) -> None: ...
+    operator: str
+    def __init__(self, seq: _Optional[int] = ..., time_ns: _Optional[int] = ..., type: _Optional[_Union[EventType, str]] = ..., order: _Optional[_Union[Order, _Mapping]] = ..., cl_ord_id: _Optional[str] = ..., exec_id: _Optional[str] = ..., exec_ref_id: _Optional[str] = ..., last_qty: _Optional[str] = ..., last_px: _Optional[str] = ..., trade_date: _Optional[str] = ..., transact_time_ns: _Optional[int] = ..., reason: _Optional[str] = ..., text: _Optional[str] = ..., venue: _Optional[str] = ..., symbol: _Optional[str] = ..., field: _Optional[str] = ..., operator: _Optional[str] = ...) -> None: ...
 
 class EventFilter(_message.Message):
     __slots__ = ("account", "strategy", "symbol", "venue", "types")

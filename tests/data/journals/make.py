@@ -52,6 +52,7 @@ VIEW = ev.OrderView(
     venue_order_id="V77",
     pending=("a-2", "a-3"),
     in_doubt=True,
+    venue_symbol="ACME.X",
 )
 SUBMIT = cmd.SubmitOrder(
     client_id="alpha",
@@ -145,7 +146,9 @@ EVIDENCE = ("O1", "E1", "20260101", "V77", "said the venue", NOON_NS, D(40), D(1
 EVENTS: tuple[ev.Event, ...] = (
     ev.EpochBegan(version="0.1.0", epoch=1, id_prefix="T1ABCD"),
     ev.SessionLoggedOn(venue="XSIM", reset=True),
-    ev.OrderSubmitted(order_id="O1", command=SUBMIT, venue="XSIM", multiplier=D("0.5"), currency="EUR"),
+    ev.OrderSubmitted(
+        order_id="O1", command=SUBMIT, venue="XSIM", multiplier=D("0.5"), currency="EUR", venue_symbol="ACME.X"
+    ),
     ev.OrderRouted(order_id="O1", venue="XSIM", venue_cl_ord_id="T1ABCD-1"),
     ev.OrderPendingNew(*EVIDENCE),
     ev.OrderAcknowledged(*EVIDENCE),
@@ -173,7 +176,7 @@ EVENTS: tuple[ev.Event, ...] = (
     ev.StatusRequested(order_id="O1", venue="XSIM", venue_cl_ord_id="T1ABCD-3", why="no answer for 10 s"),
     ev.QuantityDisputed(order_id="O1", venue_cum_qty=D(41), cum_qty=D(40)),
     ev.OrderOverfilled(order_id="O1", excess=D("0.0000000001")),
-    ev.ReportIgnored(order_id="O1", exec_id="E1", why="a duplicate"),
+    ev.ReportIgnored(order_id="O1", exec_id="E1", why="a duplicate", trade_date="20260105"),
     *(ev.ReportSetAside(report=report, why="no order of ours") for report in (EXECUTION_REPORT, CANCEL_REJECT)),
     *(ev.ReportSetAside(report=report, why="not understood") for report in (MESSAGE_REJECTED, UNEXPECTED)),
     ev.MessageRefused(report=MESSAGE_REJECTED),

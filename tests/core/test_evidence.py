@@ -1,0 +1,95 @@
+"""Rule 2: what counts as evidence about a request, and what does not."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from gateway.core import events as ev
+from gateway.core.commands import CancelOrder, ReplaceOrder, RequestOrderStatus
+from gateway.core.reports import MessageRejected
+from gateway.core.types import ExecType, OrdStatus
+from tests.core.world import CLIENT, VENUE, World
+
+
+@pytest.mark.parametrize(
+    ("exec_type", "said", "status"),
+    [
+        (ExecType.PENDING_NEW, {"ord_status": OrdStatus.PENDING_NEW}, OrdStatus.PENDING_NEW),
+        (ExecType.NEW, {}, OrdStatus.NEW),
+        (ExecType.TRADE, {"last_qty": Decimal(30), "last_px": Decimal(10)}, OrdStatus.PARTIALLY_FILLED),
+    ],
+)
+def test_an_order_that_the_venue_first_does_not_know_and_then_speaks_of_lives(
+    exec_type: ExecType, said: dict[str, Any], status: OrdStatus
+) -> None:
+    """A venue may answer a status request before it has looked at the order: its later word is the truth."""
+    world = World.started()
+    order = world.submit()
+    world.report(order, ExecType.ORDER_STATUS, ord_status=OrdStatus.REJECTED, ord_rej_reason="5")
+    assert order.closed
+    world.report(order, exec_type, **said)
+    assert (world.records[-1].order.ord_status, order.closed) == (status, False)
+    assert order.leaves_qty == 100 - order.cum_qty
+    assert order.order_id in world.state.working[CLIENT]
+    assert world.recovered() == world.state
+
+
+@pytest.mark.parametrize("ref_msg_type", ["D", ""])
+def test_a_reject_of_the_order_message_rejects_the_order(ref_msg_type: str) -> None:
+    world = World.started()
+    order = world.submit()
+    world.hear(MessageRejected(VENUE, ref_msg_type, order.venue_cl_ord_id, text="no"))
+    assert world.records[-1].order.ord_status is OrdStatus.REJECTED
+
+
+def test_a_reject_of_a_status_request_says_nothing_about_the_order_it_asked_for() -> None:
+    world = World.started()
+    order = world.submit()
+    world.ask(RequestOrderStatus(CLIENT, "1"))
+    (event,) = world.hear(MessageRejected(VENUE, "H", order.venue_cl_ord_id, text="unsupported message type"))
+    assert isinstance(event, ev.MessageRefused)
+    assert not order.closed
+
+
+def test_a_reject_that_names_an_order_the_venue_has_accepted_does_not_end_it() -> None:
+    world = World.started()
+    order = world.submit()
+    world.acknowledge(order)
+    (event,) = world.hear(MessageRejected(VENUE, "D", order.venue_cl_ord_id, text="late"))
+    assert isinstance(event, ev.MessageRefused)
+    assert not order.closed
+
+
+def test_a_reject_of_a_cancel_message_ends_the_cancel_only() -> None:
+    world = World.started()
+    order = world.submit()
+    world.ask(CancelOrder(CLIENT, "2", "1"))
+    (cancel,) = order.unanswered
+    world.hear(MessageRejected(VENUE, "F", cancel, text="no"))
+    assert (order.closed, dict(order.unanswered)) == (False, {})
+
+
+def test_a_replace_that_is_told_again_after_a_later_one_changes_nothing() -> None:
+    world = World.started()
+    order = world.submit()
+    world.acknowledge(order)
+    names = []
+    for cl_ord_id, order_qty in (("2", 80), ("3", 60)):
+        world.ask(ReplaceOrder(CLIENT, cl_ord_id, "1", order_qty=Decimal(order_qty)))
+        names.append(next(iter(order.unanswered)))
+        world.report(order, ExecType.REPLACED, cl_ord_id=names[-1])
+    world.report(order, ExecType.REPLACED, cl_ord_id=names[0])
+    assert isinstance(world.records[-1].event, ev.ReportIgnored)
+    assert (order.terms.order_qty, order.venue_cl_ord_id) == (60, names[1])
+
+
+def test_a_restatement_whose_cum_qty_is_not_ours_is_disputed() -> None:
+    """Rule 4: a venue's CumQty is a check, never a source."""
+    world = World.started()
+    order = world.submit()
+    world.fill(order, 30)
+    world.report(order, ExecType.RESTATED, cum_qty=Decimal(20), exec_restatement_reason="1")
+    assert (order.cum_qty, order.disputed) == (30, True)
+    (disputed,) = world.events(ev.QuantityDisputed)
+    assert (disputed.venue_cum_qty, disputed.cum_qty) == (20, 30)

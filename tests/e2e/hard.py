@@ -1,0 +1,120 @@
+"""What the tests of hard times ask of a stack: its clients, its journal and its venues' own ledgers."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from gateway.adapters.journal_sql import SqlJournal
+from gateway.client import EventType, GatewayClient, Order, OrderHandle, OrdStatus, OrdType, Reason, Refused, Side
+from gateway.core.state import State
+from gateway.runtime.recovery import recover
+from ops.stack import Process, Stack
+from sim_exchange import ledger
+from sim_exchange.control import ControlClient
+from tests.e2e.stack import OPERATOR_ID
+
+WAIT_S = 30
+
+
+async def accepted(gateway: GatewayClient, price: str = "90.00", **order: Any) -> OrderHandle:
+    """An order to buy that was taken, however often the session was still down."""
+    usual: dict[str, Any] = {
+        "symbol": "ACME",
+        "side": Side.BUY,
+        "order_qty": 10,
+        "ord_type": OrdType.LIMIT,
+        "price": price,
+    }
+    async with asyncio.timeout(WAIT_S):
+        while True:
+            try:
+                return await gateway.submit(**usual | order)
+            except Refused as refused:
+                if refused.reason != Reason.SESSION_DOWN:
+                    raise
+
+
+async def working(gateway: GatewayClient, price: str = "90.00", **order: Any) -> OrderHandle:
+    """The same, acknowledged by the venue."""
+    handle = await accepted(gateway, price, **order)
+    await handle.wait_for(OrdStatus.NEW, timeout_s=WAIT_S)
+    return handle
+
+
+async def canceled(gateway: GatewayClient, handle: OrderHandle) -> Order:
+    """Cancel an order, however often the session was still down."""
+    async with asyncio.timeout(WAIT_S):
+        while True:
+            try:
+                await handle.cancel()
+            except Refused as refused:
+                if refused.reason != Reason.SESSION_DOWN:
+                    raise
+            else:
+                return await handle.done(timeout_s=WAIT_S)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait for something of this process."""
+    async with asyncio.timeout(WAIT_S):
+        while True:
+            if holds():
+                return
+            await asyncio.sleep(0.005)
+
+
+async def without_doubt(gateway: GatewayClient) -> None:
+    """Wait until none of the client's orders is in doubt."""
+    async with asyncio.timeout(WAIT_S):
+        while True:
+            if not [order async for order in gateway.list_orders() if order.in_doubt]:
+                return
+            await asyncio.sleep(0.05)
+
+
+async def told(stack: Stack, *types: EventType, from_seq: int = 1, venue: str = "") -> int:
+    """Wait, as an operator, for an event of one of these types; the sequence number after it."""
+    async with GatewayClient(stack.api_address, client_id=OPERATOR_ID, timeout_s=WAIT_S) as operator:
+        async with asyncio.timeout(WAIT_S):
+            async for event in operator.events(from_seq=from_seq):
+                if event.type in types and venue in ("", event.venue):
+                    return event.seq + 1
+    raise AssertionError
+
+
+def control(stack: Stack, venue: str = "XSIM") -> ControlClient:
+    """A hand on a venue."""
+    return ControlClient(f"127.0.0.1:{stack.control_ports[venue]}")
+
+
+def state_of(stack: Stack) -> State:
+    """What the journal comes to."""
+    return recover(SqlJournal(stack.journal_url))
+
+
+def events_of(stack: Stack, *kinds: type) -> list[Any]:
+    """The journal's events of these kinds."""
+    return [record.event for record in SqlJournal(stack.journal_url).read() if isinstance(record.event, kinds)]
+
+
+def received(stack: Stack, msg_type: str) -> Counter[str]:
+    """How often each ClOrdID(11) came to the venues in messages of this MsgType(35), repeats included."""
+    names: Counter[str] = Counter()
+    for venue in stack.venues:
+        for line in ledger.read_lines(stack.ledger(venue)):
+            if isinstance(line, ledger.Received) and line.msg_type == msg_type:
+                names[next(field[3:] for field in line.raw.split("\x01") if field.startswith("11="))] += 1
+    return names
+
+
+def sent_twice(stack: Stack) -> list[str]:
+    """Orders, cancels and replaces that a venue got more than once; there must be none (rule 2)."""
+    return [name for kind in "DFG" for name, times in received(stack, kind).items() if times > 1]
+
+
+def ended(process: Process) -> int:
+    """Wait until a process has ended by itself; its exit code."""
+    running = process._process
+    assert running is not None
+    return running.wait(WAIT_S)
