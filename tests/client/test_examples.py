@@ -42,11 +42,12 @@ class Program:
     """An example that runs. Leaving the context ends it."""
 
     def __init__(self, name: str, *arguments: str) -> None:
+        # Its errors go where pytest's own do. A second pipe would not: `communicate` on two of them passes over what
+        # `readline` has taken in ahead.
         self._process = subprocess.Popen(
             [sys.executable, str(EXAMPLES / name), *arguments],
             env={"PYTHONPATH": str(ROOT)},
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
             text=True,
         )
 
@@ -64,8 +65,9 @@ class Program:
 
     def lines(self) -> list[str]:
         """What it prints until it ends well."""
-        out, errors = self._process.communicate(timeout=END_S)
-        assert self._process.returncode == 0, errors
+        assert self._process.stdout is not None
+        out = self._process.stdout.read()
+        assert self._process.wait(END_S) == 0
         return out.splitlines()
 
     def interrupt(self) -> list[str]:
@@ -75,8 +77,9 @@ class Program:
 
     def kill(self) -> list[str]:
         """SIGKILL; what it had printed."""
+        assert self._process.stdout is not None
         self._process.kill()
-        return self._process.communicate()[0].splitlines()
+        return self._process.stdout.read().splitlines()
 
 
 def run(name: str, *arguments: str) -> list[str]:
