@@ -407,7 +407,7 @@ def _settle(order: Order, key: str, state: str, text: str) -> None:
     if request is None:
         return
     request.in_doubt = False
-    if request.state not in UNANSWERED or (request.state == PENDING and state == SENT):
+    if request.state not in UNANSWERED:
         return
     request.state = state
     request.text = text

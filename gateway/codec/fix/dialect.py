@@ -14,9 +14,9 @@ class Dialect(msgspec.Struct, frozen=True):
     """One venue's FIX.
 
     `begin_string` is BeginString(8). `symbols` maps our symbols to the venue's Symbol(55), `accounts` ours to its
-    Account(1); an account that is not in it goes out under its own name. `add` has constant tags by MsgType(35),
-    `required` the tags that the venue asks for, by MsgType. `handl_inst` is HandlInst(21), `ex_destination`
-    ExDestination(100); empty means that it is not sent.
+    Account(1): empty, accounts go out under their own names; else the core refuses the others. `add` has constant
+    tags by MsgType(35), `required` the tags that the venue asks for, by MsgType. `handl_inst` is HandlInst(21),
+    `ex_destination` ExDestination(100); empty means that it is not sent.
     """
 
     venue: str
