@@ -9,10 +9,10 @@ ARGS   ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env install demo test lint typecheck format proto conformance lock node system clean
+.PHONY: help env install demo test lint typecheck format proto conformance session-cases faults sim bench-recovery lock node system clean
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  \033[36m%-12s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[36m%-13s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 env: ## Create or repair .venv from the lock files (the first time compiles QuickFIX, about two minutes)
 	@$(PYTHON) -m ops.bootstrap
@@ -41,6 +41,23 @@ proto: env ## Generate gateway/pb from proto/
 
 conformance: env ## Run the 47 order-state scenarios through core and FIX, and write docs/order-states.md
 	@$(VENV)/python -m tests.conformance.page
+
+session-cases: env ## Run the session cases that FIX has for both ends, and write docs/session-cases.md
+	@$(VENV)/python -m tests.conformance.session.page
+
+faults: env ## Run the catalogue of faults, and write docs/faults.md
+	@$(VENV)/python -m tests.faults.page
+
+sim: env ## Simulate SEEDS worlds of trouble on all cores, from seed FROM on (make sim SEEDS=200 FROM=0)
+	@$(VENV)/python -m tests.simulation --seeds $(or $(SEEDS),200) --from $(or $(FROM),0)
+
+# SEED=s repeats a campaign, JOURNAL=postgres puts the journal into PostgreSQL, REPORT=FILE adds the result to a file.
+crash: env ## Kill gateway and venues at random moments under load, and compare three ledgers: make crash CYCLES=50
+	@$(VENV)/python -m ops.foreground $(VENV)/python -m ops.crash.campaign --cycles $(or $(CYCLES),50) \
+		$(if $(SEED),--seed $(SEED)) $(if $(JOURNAL),--journal $(JOURNAL)) $(if $(REPORT),--report $(REPORT))
+
+bench-recovery: env ## Measure how long a restart takes and what memory holds, with 10,000 to 1,000,000 events
+	@$(VENV)/python -m ops.foreground $(VENV)/python -m tests.bench.recovery
 
 # uv lives in an environment of its own for as long as this takes; the project does not depend on it.
 # Releases that are locked stay as they are; to move one: make lock ARGS="--upgrade-package NAME", to move all: ARGS=--upgrade.

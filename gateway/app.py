@@ -16,27 +16,32 @@ import structlog
 import uvloop
 
 from gateway import __version__
-from gateway.adapters import logs
+from gateway.adapters import alerts, logs
 from gateway.adapters.grpc.server import AddressInUse, ApiServer
 from gateway.adapters.grpc.services import Overview, Services
-from gateway.adapters.journal_sql import SqlJournal
+from gateway.adapters.journal import SqlJournal
 from gateway.adapters.metrics import Metrics, Queues
-from gateway.adapters.quickfix import QuickFixLink
-from gateway.config import Config
+from gateway.adapters.quickfix import QuickFixLink, links_of
+from gateway.cli.follow import attend
+from gateway.cli.keep import RESTORED, kept_journal
+from gateway.config import Config, VenueConfig
+from gateway.core import retention
 from gateway.core.engine import Diverged
 from gateway.core.events import Cause, Input, Record
 from gateway.core.invariants import InvariantBroken
 from gateway.core.reports import ProcessStarted, TimerFired
-from gateway.core.state import Settings, State, inbound
-from gateway.resources import fix_spec_path
+from gateway.core.sessions import takes_orders
+from gateway.core.state import Reconcile, Settings, State, inbound
+from gateway.core.types import Severity
 from gateway.runtime.feed import Feed
 from gateway.runtime.latency import Latency
-from gateway.runtime.ports import JournalError, JournalHead
+from gateway.runtime.ports import JournalError, JournalHead, Known
 from gateway.runtime.recovery import recover
 from gateway.runtime.sequencer import Sequencer
+from gateway.runtime.snapshots import Snapshots
 
 CLEAN, FATAL, JOURNAL_REFUSED = 0, 1, 3
-TIMER_S = 1.0
+TIMER_S, CROWDED_TIMER_S = 1.0, 0.05
 API_GRACE_S = 2.0
 SWITCH_INTERVAL_S = 0.0001
 """How long Python lets one thread run while another waits.
@@ -51,13 +56,13 @@ class DataDirectoryTaken(Exception):
     """Another gateway runs on the same data directory."""
 
 
-def serve(config: Config) -> int:
-    """Run the stack until SIGINT or SIGTERM; the exit code of the process."""
+def serve(config: Config, path: Path) -> int:
+    """Run the stack until SIGINT or SIGTERM; the exit code of the process. `path` is where the configuration is."""
     logs.configure(config.log)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:
         with _data_directory(Path(config.data_dir)):
-            return uvloop.run(_run(config))
+            return uvloop.run(_run(config, path))
     except (JournalError, Diverged, InvariantBroken, DataDirectoryTaken) as error:
         _log.critical("not started", reason=str(error))
         return JOURNAL_REFUSED
@@ -90,26 +95,54 @@ def core_settings(config: Config) -> Settings:
         ack_timeout_ns={venue.name: venue.ack_timeout_s * 1_000_000_000 for venue in config.venues},
         max_working_orders_per_client=config.limits.orders_per_client,
         max_unanswered_per_order=config.limits.requests_per_order,
+        reconcile={venue.name: _reconcile(venue) for venue in config.venues if venue.reconcile.mode != "off"},
+        drop_copies={venue.drop_copy_session: venue.name for venue in config.venues if venue.drop_copy is not None},
+        retire_after_ns=config.retention.retire_after_s * 1_000_000_000,
+        max_ended_orders=config.retention.ended_orders,
     )
 
 
-async def _run(config: Config) -> int:
-    journal = SqlJournal(config.journal.url, config.journal.durability)
+def _reconcile(venue: VenueConfig) -> Reconcile:
+    said = venue.reconcile
+    return Reconcile(
+        mass=said.mode == "mass" or (said.mode == "auto" and venue.begin_string != "FIX.4.2"),
+        every_ns=said.every_s * 1_000_000_000,
+        timeout_ns=said.timeout_s * 1_000_000_000,
+        window=said.window,
+        grace_ns=said.grace_s * 1_000_000_000,
+    )
+
+
+async def _run(config: Config, path: Path) -> int:
+    journal = kept_journal(config)
     head = await asyncio.to_thread(journal.open)
     try:
-        state = await asyncio.to_thread(recover, journal)
-        _log.info("recovered", seq=state.seq, epoch=head.epoch, orders=len(state.orders), executions=state.executions)
-        return await _Stack(config, journal, head, state).run()
+        began = time.monotonic()
+        state = await asyncio.to_thread(recover, journal, _snapshots(config), _note_snapshot)
+        took_s = round(time.monotonic() - began, 3)
+        in_memory, executions = len(state.orders), state.executions
+        _log.info("recovered", seq=state.seq, epoch=head.epoch, orders=in_memory, executions=executions, seconds=took_s)
+        return await _Stack(config, path, journal, head, state).run()
     finally:
         journal.close()
+
+
+def _snapshots(config: Config) -> Snapshots:
+    return Snapshots(Path(config.data_dir) / "snapshots", config.retention.snapshots, _note_snapshot)
+
+
+def _note_snapshot(reason: str) -> None:
+    _log.warning("snapshot not used", reason=reason)
 
 
 class _Stack:
     """The parts of one running stack."""
 
-    def __init__(self, config: Config, journal: SqlJournal, head: JournalHead, state: State) -> None:
+    def __init__(self, config: Config, path: Path, journal: SqlJournal, head: JournalHead, state: State) -> None:
         limits = config.limits
         self._config = config
+        self._path = path
+        self._snapshots = _snapshots(config)
         self._started_ns = time.time_ns()
         self._epoch = head.epoch
         self._state = state
@@ -126,9 +159,11 @@ class _Stack:
             max_commands=limits.command_queue,
             on_commit=self._on_commit,
         )
-        self._links = self._make_links()
+        self._links: Mapping[str, QuickFixLink] = links_of(
+            config, wake=self._sequencer.wake, now_ns=time.time_ns, fatal=fatal
+        )
         self._metrics = Metrics(state, self._links, self._queues())
-        services = Services(config, self._sequencer, self._feed, self._links, self._overview)
+        services = Services(config, self._sequencer, self._feed, self._links, self._overview, journal)
         self._api = ApiServer(services)
         self._stop = asyncio.Event()
 
@@ -144,16 +179,16 @@ class _Stack:
             await self._api.stop(0)
             raise
         sequencing = asyncio.create_task(self._sequencer.run())
-        self._tell(ProcessStarted(__version__, self._epoch))
-        await self._sequencer.committed(self._state.seq + 1)
-        for venue, link in self._links.items():
+        await self._take_over()
+        for name, link in self._links.items():
             self._sequencer.add_source(link)
-            link.start(self._state.session(venue).inbound_seq + 1)
+            link.start(self._known(name))
         timer = asyncio.create_task(self._tick())
         gc.collect()
         gc.freeze()
         await self._api.open()
         self._say_ready(self._api.port, metrics_port)
+        following = asyncio.create_task(attend(self._path))
         await self._stop.wait()
         _log.info("stopping")
         timer.cancel()
@@ -161,6 +196,8 @@ class _Stack:
         await asyncio.gather(*(asyncio.to_thread(link.stop) for link in self._links.values()))
         self._sequencer.stop()
         await sequencing
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
         self._metrics.stop()
         _log.info("stopped", seq=self._sequencer.committed_seq)
         return CLEAN
@@ -178,46 +215,49 @@ class _Stack:
         print(json.dumps(ready), flush=True)  # noqa: T201  # The one thing that goes to standard output.
         _log.info("ready", **ready)
 
-    def _make_links(self) -> Mapping[str, QuickFixLink]:
-        instruments = self._sequencer.settings.instruments
-        store = Path(self._config.data_dir) / "fix"
-        return {
-            venue.name: QuickFixLink(
-                venue,
-                instruments,
-                store,
-                wake=self._sequencer.wake,
-                now_ns=time.time_ns,
-                fatal=fatal,
-                overlay=fix_spec_path(venue.dialect.dictionary) if venue.dialect.dictionary else None,
-                inbox_limit=self._config.limits.report_queue,
-            )
-            for venue in self._config.venues
-        }
+    async def _take_over(self) -> None:
+        """The journal says that this process owns it now, and after a restore gives IDs of another kind."""
+        restored = Path(self._config.data_dir) / RESTORED
+        self._tell(ProcessStarted(__version__, self._epoch, restored.exists()))
+        await self._sequencer.committed(self._state.seq + 1)
+        restored.unlink(missing_ok=True)
+
+    def _known(self, name: str) -> Known:
+        session, orders = self._state.session(name), self._state.orders
+        unanswered = [key for key, order_id in self._state.waiting.items() if orders[order_id].venue == name]
+        return Known(session.inbound_seq, session.sender_floor, session.logon_seq_num, unanswered)
 
     def _release(self, records: Sequence[Record]) -> None:
         """Effects are events seen from outside: venues first, then the streams."""
         for record in records:
             came = inbound(record.cause)
-            venue = came[0] if came is not None else getattr(record.event, "venue", "")
-            link = self._links.get(venue)
-            if link is not None:
-                link.act(record)
+            venue = getattr(record.event, "venue", "")
+            name = came[0] if came is not None else venue
+            self._act(name, record)
+            if venue not in ("", name):  # What came on one session may make the gateway ask on another.
+                self._act(venue, record)
         self._feed.publish(records)
+
+    def _act(self, name: str, record: Record) -> None:
+        link = self._links.get(name)
+        if link is not None:
+            link.act(record)
 
     def _on_commit(self, records: Sequence[Record], seconds: float) -> None:
         self._latency.note(records)
         self._metrics.on_commit(records, seconds)
+        alerts.tell(records)
 
     def _tell(self, fact: ProcessStarted | TimerFired) -> None:
         kind = "process" if isinstance(fact, ProcessStarted) else "timer"
         self._sequencer.tell(Input(time.time_ns(), Cause(kind), fact))
 
     async def _tick(self) -> None:
+        """The clock's turn; sooner while more orders have ended than leave memory at one turn."""
         while True:
-            await asyncio.sleep(TIMER_S)
-            if self._state.waiting:
-                self._tell(TimerFired())
+            crowded = retention.due(self._state, self._sequencer.settings, time.time_ns())
+            await asyncio.sleep(CROWDED_TIMER_S if crowded else TIMER_S)
+            self._tell(TimerFired())
 
     def _queues(self) -> Queues:
         return Queues(
@@ -225,6 +265,7 @@ class _Stack:
             reports=lambda: sum(link.queued for link in self._links.values()),
             subscribers=lambda: self._feed.readers,
             send_refusals=lambda: {venue: link.status().send_refusals for venue, link in self._links.items()},
+            takes_orders=lambda venue: takes_orders(self._state, self._sequencer.settings, venue),
         )
 
     def _overview(self) -> Overview:
@@ -245,6 +286,10 @@ class _Stack:
             order_to_ack_p99_us=self._latency.percentile_us(99),
             command_queue=self._sequencer.queued_commands,
             subscribers=self._feed.readers,
+            open_items=len(state.items),
+            critical_items=sum(item.raised.severity is Severity.CRITICAL for item in state.items.values()),
+            retired_orders=state.retired_orders,
+            snapshot_seq=self._snapshots.newest_seq() or 0,
         )
 
 

@@ -130,13 +130,20 @@ class Stack:
         folder: where configurations, journals, ledgers and logs go; made when it is not there.
         edit: changes the text of a configuration before it is written, by its name ("gateway", "XSIM", "YSIM").
         usual_ports: let the API and the metrics have the sample configuration's ports where those are free.
+        journal_url: where the gateway keeps its journal; a file in the folder when empty.
     """
 
     def __init__(
-        self, folder: Path, edit: Mapping[str, Callable[[str], str]] | None = None, *, usual_ports: bool = False
+        self,
+        folder: Path,
+        edit: Mapping[str, Callable[[str], str]] | None = None,
+        *,
+        usual_ports: bool = False,
+        journal_url: str = "",
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder.resolve()
+        self.journal_url = journal_url or f"sqlite:///{self.folder}/gateway/journal.sqlite3"
         self._edit = dict(edit or {})
         self.api_port = free_port(API_PORT if usual_ports else 0)
         self.metrics_port = free_port(METRICS_PORT if usual_ports else 0)
@@ -144,7 +151,7 @@ class Stack:
         self.control_ports = {venue: free_port() for venue in VENUES}
         self.venues = {venue: self._venue(venue) for venue in VENUES}
         self.gateway_config = self._write("gateway", self._gateway_text())
-        self.gateway = self._process("gateway", "gateway.cli.server", "serve", "--config", str(self.gateway_config))
+        self.gateway = self.gateway_by("gateway.cli.server")
 
     @property
     def api_address(self) -> str:
@@ -155,11 +162,6 @@ class Stack:
     def unix_address(self) -> str:
         """Where the gateway's API is, over a Unix socket."""
         return f"unix:{self.folder}/gateway/gateway.sock"
-
-    @property
-    def journal_url(self) -> str:
-        """The gateway's journal."""
-        return f"sqlite:///{self.folder}/gateway/journal.sqlite3"
 
     def ledger(self, venue: str) -> Path:
         """A venue's own ledger of everything it received and sent."""
@@ -187,10 +189,22 @@ class Stack:
         codes = {"gateway": self.gateway.stop()}
         return codes | {name: venue.stop() for name, venue in self.venues.items()}
 
-    def _process(self, name: str, module: str, *arguments: str) -> Process:
+    def gateway_by(
+        self, module: str, environment: Mapping[str, str] | None = None, words: tuple[str, ...] = ("serve",)
+    ) -> Process:
+        """The gateway on this stack's files, run by the `main` of a module: its own, or one that a test wraps round it.
+
+        Only one of them can serve at a time: the gateway locks its data directory.
+        """
+        return self._process("gateway", module, *words, "--config", str(self.gateway_config), environment=environment)
+
+    def _process(
+        self, name: str, module: str, *arguments: str, environment: Mapping[str, str] | None = None
+    ) -> Process:
         code = f"import sys; sys.argv[0] = {name!r}; from {module} import main; main()"
         path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
-        command = ["/usr/bin/env", f"PYTHONPATH={path}", sys.executable, "-c", code, *arguments]
+        settings = [f"{key}={value}" for key, value in {"PYTHONPATH": path, **(environment or {})}.items()]
+        command = ["/usr/bin/env", *settings, sys.executable, "-c", code, *arguments]
         return Process(name, command, self.folder / f"{name}.log")
 
     def _venue(self, venue: str) -> Process:
@@ -203,6 +217,7 @@ class Stack:
     def _gateway_text(self) -> str:
         text = (ROOT / "config" / "gateway.toml").read_text()
         text = put(text, "data_dir", f'"{self.folder}/gateway"')
+        text = put(text, "url", f'"{self.journal_url}"')
         for old, new in {API_PORT: self.api_port, METRICS_PORT: self.metrics_port}.items():
             text = put(text, "port", str(new), str(old))
         for fix_port, venue in {"9001": "XSIM", "9002": "YSIM"}.items():

@@ -37,7 +37,7 @@ _Kind = TypeVar("_Kind", bound=StrEnum)
 class SessionReject(Exception):
     """Answer with Reject(3): SessionRejectReason(373) `reason` about field `tag`."""
 
-    def __init__(self, tag: int, reason: int, text: str) -> None:
+    def __init__(self, tag: int | None, reason: int, text: str) -> None:
         super().__init__(text)
         self.tag, self.reason, self.text = tag, reason, text
 
@@ -62,9 +62,6 @@ def decode(begin_string: str, message: Message, required: Mapping[int, frozenset
     too_new = begin_string == FIX42 and message.msg_type in ("AF", "q")
     if reader is None or too_new:
         raise BusinessReject(3, f"MsgType(35) {message.msg_type} is not supported")
-    for tag, value in message.fields:
-        if not value:
-            raise SessionReject(tag, 4, f"tag {tag} has no value")
     request = reader(message)
     for tag, msg_types in required.items():
         if message.msg_type in msg_types and message.get(tag) is None:
@@ -302,8 +299,9 @@ def _report(begin_string: str, r: Report, wall_ns: int) -> Fields:
             (151, _num(r.leaves_qty)),
             (14, _num(r.cum_qty)),
             (6, _num(r.avg_px)),
-            (60, utc_timestamp(wall_ns)),
+            (60, utc_timestamp(r.transact_ns or wall_ns)),
             (58, r.text),
+            (797, "Y" if r.copied and not old else None),
         ]
     )
 

@@ -18,7 +18,11 @@ class ConfigError(Exception):
 
 
 class VenueConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[venue]: who the venue is and where it listens. `fix` is host:port; `control` is host:port or unix:PATH."""
+    """[venue]: who the venue is and where it listens. `fix` is host:port; `control` is host:port or unix:PATH.
+
+    `mass_status` answers OrderMassStatusRequest(AF), `mass_status_ended` also with orders that have ended;
+    `max_skew_s` is how far SendingTime(52) may be from the venue's clock, 0 for no limit.
+    """
 
     name: str
     fix: str = "127.0.0.1:0"
@@ -26,6 +30,9 @@ class VenueConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     data_dir: str
     seed: int = 1
     max_records: int = 2_000_000
+    mass_status: bool = True
+    mass_status_ended: bool = False
+    max_skew_s: int = 120
 
 
 class RequiredTag(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,6 +50,20 @@ class SessionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     username: str | None = None
     password: str | None = None
     required: list[RequiredTag] = []
+
+
+class DropCopyConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[[drop_copy]]: a session that gets copies of other sessions' reports. `client` is its SenderCompID(49).
+
+    `of` names the clients that are copied, none for all; `reports` "all" copies every report and not only executions.
+    """
+
+    client: str
+    begin_string: Literal["FIX.4.2", "FIX.4.4", "FIXT.1.1"]
+    username: str | None = None
+    password: str | None = None
+    of: list[str] = []
+    reports: Literal["executions", "all"] = "executions"
 
 
 class CrowdConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -80,8 +101,14 @@ FaultKind = Literal[
     "poss_resend",
     "drop",
     "gap",
+    "lose",
+    "torn",
     "reject",
     "silence",
+    "session_reject",
+    "business_reject",
+    "refuse_logon",
+    "lose_numbers",
     "bust",
     "correct",
     "unsolicited_cancel",
@@ -119,19 +146,22 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     session: list[SessionConfig]
     instrument: list[InstrumentConfig]
     fault: list[FaultConfig] = []
+    drop_copy: list[DropCopyConfig] = []
 
-    def identities(self) -> list[Identity]:
-        """The FIX sessions this venue accepts."""
-        return [
-            Identity(
-                begin_string=s.begin_string,
-                sender=self.venue.name,
-                target=s.client,
-                username=s.username,
-                password=s.password,
-            )
-            for s in self.session
-        ]
+    def sessions(self) -> list[SessionConfig | DropCopyConfig]:
+        """All FIX sessions that this venue accepts."""
+        return [*self.session, *self.drop_copy]
+
+    def identity(self, session: SessionConfig | DropCopyConfig) -> Identity:
+        """The FIX session with one client."""
+        return Identity(
+            begin_string=session.begin_string,
+            sender=self.venue.name,
+            target=session.client,
+            username=session.username,
+            password=session.password,
+            max_skew_s=self.venue.max_skew_s,
+        )
 
 
 def load(path: Path) -> Config:
@@ -167,6 +197,8 @@ def parse_fault(data: dict[str, Any]) -> FaultConfig:
 
 def _problems(config: Config) -> list[str]:
     problems = _address_problems(config.venue)
+    if not 0 <= config.venue.max_skew_s <= 86_400:
+        problems.append("venue.max_skew_s: expected 0 to 86400")
     if not config.session:
         problems.append("session: expected at least one [[session]]")
     if not config.instrument:
@@ -175,8 +207,11 @@ def _problems(config: Config) -> list[str]:
         problems += _instrument_problems(f"instrument[{n}]", instrument)
     names = [i.symbol for i in config.instrument]
     problems += [f"instrument: symbol {s} is given twice" for s in sorted({s for s in names if names.count(s) > 1})]
-    keys = [(s.client, s.begin_string) for s in config.session]
+    keys = [(s.client, s.begin_string) for s in config.sessions()]
     problems += [f"session: {c} with {b} is given twice" for c, b in sorted({k for k in keys if keys.count(k) > 1})]
+    clients = {s.client for s in config.session}
+    for n, copy in enumerate(config.drop_copy):
+        problems += [f"drop_copy[{n}].of: no [[session]] has client {c}" for c in copy.of if c not in clients]
     for n, fault in enumerate(config.fault):
         problems += _fault_problems(f"fault[{n}]", fault)
     return problems

@@ -14,13 +14,14 @@ import msgspec
 from sim_exchange import desk
 from sim_exchange.config import ConfigError, parse_fault
 from sim_exchange.enums import Phase
-from sim_exchange.exchange import Exchange, Lane
+from sim_exchange.exchange import Exchange, Lane, Link
 from sim_exchange.orders import Order, RuleBroken
 from sim_exchange.session import Now
 
 MAX_LINE = 1 << 20
 MAX_ROWS = 10_000
 MAX_SEQ = 10_000_000
+MAX_BYTES = 64 << 20
 _ENCODER = msgspec.json.Encoder()
 
 Request = dict[str, Any]
@@ -62,6 +63,9 @@ class Control:
             "set_seq": self._set_seq,
             "send": self._send,
             "bytes": self._bytes,
+            "freeze": self._freeze,
+            "stop_reading": self._stop_reading,
+            "read_again": self._read_again,
             "shutdown": self._stop,
         }
 
@@ -93,8 +97,8 @@ class Control:
     def _perform(self, request: Request) -> Answer:
         if request["do"] in desk.NAMES:
             action = _convert(request, desk.Action)
-            if action.session is not None:
-                self._lane(request)
+            if action.session is not None and self._lane(request).session.name in self._exchange.copies.names:
+                raise BadRequest("session: expected a session that takes orders")
             reply = self._exchange.do(lambda: desk.perform(self._exchange.venue, action), self._now())
             return {"report": msgspec.to_builtins(reply)}
         work = self._actions.get(request["do"])
@@ -189,7 +193,10 @@ class Control:
         if what in ("logon", "logoff"):
             lane = self._lane(request)
             return lambda: lane.session.logged_on == (what == "logon")
-        raise BadRequest("for: expected received, sent, logon or logoff")
+        if what == "disconnected":
+            lane = self._lane(request)
+            return lambda: lane.link is None
+        raise BadRequest("for: expected received, sent, logon, logoff or disconnected")
 
     # Doing ----------------------------------------------------------------------------------------
 
@@ -234,12 +241,31 @@ class Control:
 
     def _drop(self, request: Request) -> Answer:
         """Cut the connection without a word."""
-        _only(request, "session")
-        lane = self._lane(request)
-        if lane.link is None:
-            raise RuleBroken("the session is not connected")
-        lane.link.abort()
+        self._link(request).abort()
         return {}
+
+    def _freeze(self, request: Request) -> Answer:
+        """Forget the connection, but do not close it: a half-open TCP connection as the client sees it."""
+        self._link(request)
+        self._exchange.freeze(self._lane(request))
+        return {}
+
+    def _stop_reading(self, request: Request) -> Answer:
+        """Read nothing more from the connection; what the venue has to say still goes out."""
+        self._link(request).pause()
+        return {}
+
+    def _read_again(self, request: Request) -> Answer:
+        self._link(request).resume()
+        return {}
+
+    def _link(self, request: Request, *keys: str) -> Link:
+        """The connection of the named session."""
+        _only(request, "session", *keys)
+        link = self._lane(request).link
+        if link is None:
+            raise RuleBroken("the session is not connected")
+        return link
 
     def _logout(self, request: Request) -> Answer:
         _only(request, "session", "text")
@@ -265,11 +291,12 @@ class Control:
 
     def _bytes(self, request: Request) -> Answer:
         """Put raw bytes (`text`, read as Latin-1) on the connection, outside of the session and of the ledger."""
-        _only(request, "session", "text")
-        lane = self._lane(request)
-        if lane.link is None:
-            raise RuleBroken("the session is not connected")
-        lane.link.write(_text(request, "text").encode("latin-1", "replace"))
+        link = self._link(request, "text", "times")
+        data = _text(request, "text").encode("latin-1", "replace")
+        times = _whole(request, "times", 1)
+        if len(data) * times > MAX_BYTES:
+            raise BadRequest(f"times: expected at most {MAX_BYTES} bytes altogether")
+        link.write(data * times)
         return {}
 
     def _stop(self, request: Request) -> Answer:
@@ -278,11 +305,13 @@ class Control:
         return {}
 
     def _lane(self, request: Request) -> Lane:
-        """The named session, or the only one."""
+        """The named session, or the only one that takes orders."""
         name = request.get("session")
         lanes = self._exchange.lanes
-        if name is None and len(lanes) == 1:
-            return next(iter(lanes.values()))
+        if name is None:
+            takes_orders = [lane for lane in lanes.values() if lane.session.name not in self._exchange.copies.names]
+            if len(takes_orders) == 1:
+                return takes_orders[0]
         if name not in lanes:
             raise BadRequest(f"session: expected one of {', '.join(lanes)}")
         return lanes[name]

@@ -17,7 +17,10 @@ from sim_exchange.venue import Venue
 
 
 class Action(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """One request to the desk; see docs/sim-exchange.md. `cl_ord_id` names the order or the waiting request."""
+    """One request to the desk; see docs/sim-exchange.md. `cl_ord_id` names the order or the waiting request.
+
+    `silent`: it is done, and the client is not told.
+    """
 
     do: str
     cl_ord_id: str | None = None
@@ -40,19 +43,22 @@ class Action(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     text: str | None = None
     ord_status_req_id: str | None = None
     tags: dict[str, str] = {}
+    silent: bool = False
 
 
 Handler = Callable[[Venue, Order, Action], Reply]
 
 
 def perform(venue: Venue, action: Action) -> Reply:
-    """Carry out one action and return what was said to the client. Raises RuleBroken."""
+    """Carry out one action and return what was said to the client, or would have been. Raises RuleBroken."""
     if any(not (tag.isascii() and tag.isdigit()) for tag in action.tags):
         raise RuleBroken("tags: expected tag numbers")
-    if action.do == "phone_order":
-        return _phone_order(venue, action)
-    order = _order(venue, action)
-    return ACTIONS[action.do](venue, order, action)
+    order = _taken_by_phone(venue, action) if action.do == "phone_order" else _order(venue, action)
+    venue.muted = order if action.silent else None
+    try:
+        return ACTIONS[action.do](venue, order, action)
+    finally:
+        venue.muted = None
 
 
 def _order(venue: Venue, action: Action) -> Order:
@@ -87,7 +93,7 @@ def _need(action: Action, key: str) -> Decimal:
 
 def _say(venue: Venue, order: Order, report: Report, action: Action, *, sync: bool = False) -> Report:
     """Send a report with the action's own fields on top, and let the market follow."""
-    report.tags = action.tags
+    report.tags = report.tags | action.tags
     if action.text is not None:
         report.text = action.text
     venue.emit(order, report)
@@ -96,9 +102,9 @@ def _say(venue: Venue, order: Order, report: Report, action: Action, *, sync: bo
     return report
 
 
-def _extra(action: Action) -> dict[str, Any]:
+def _extra(order: Order, action: Action) -> dict[str, Any]:
     """What an action adds to the report that the venue makes."""
-    return {"tags": action.tags} | ({} if action.text is None else {"text": action.text})
+    return {"tags": order.lies | action.tags} | ({} if action.text is None else {"text": action.text})
 
 
 # The order ----------------------------------------------------------------------------------------
@@ -124,7 +130,7 @@ def _fill(venue: Venue, order: Order, action: Action) -> Report:
     if order_qty is not None:
         # A CashOrderQty(152) order gets its quantity when its price is known (Appendix D L.1.b).
         order.order_qty = order_qty
-    report = venue.fill(order, qty, px, action.exec_id, **_extra(action))
+    report = venue.fill(order, qty, px, action.exec_id, **_extra(order, action))
     venue.sync(order)
     return report
 
@@ -140,12 +146,12 @@ def _execution_of(venue: Venue, order: Order, action: Action) -> str:
 
 
 def _bust(venue: Venue, order: Order, action: Action) -> Report:
-    return venue.bust(order, _execution_of(venue, order, action), **_extra(action))
+    return venue.bust(order, _execution_of(venue, order, action), **_extra(order, action))
 
 
 def _correct(venue: Venue, order: Order, action: Action) -> Report:
     ref = _execution_of(venue, order, action)
-    return venue.correct(order, ref, _dec(action, "qty"), _dec(action, "px"), **_extra(action))
+    return venue.correct(order, ref, _dec(action, "qty"), _dec(action, "px"), **_extra(order, action))
 
 
 def _unsolicited_cancel(venue: Venue, order: Order, action: Action) -> Report:
@@ -221,8 +227,8 @@ def _report(venue: Venue, order: Order, action: Action) -> Report:
     return _say(venue, order, order.report(action.exec_type, exec_id, **last, **fields), action)
 
 
-def _phone_order(venue: Venue, action: Action) -> Report:
-    """An order that the client placed by telephone: acknowledged to a session that never sent it (Appendix D E.1.a)."""
+def _taken_by_phone(venue: Venue, action: Action) -> Order:
+    """The record of an order that the client's session never sent."""
     if action.session is None or action.symbol is None or action.side is None:
         raise RuleBroken("session, symbol and side are needed")
     price = _dec(action, "price")
@@ -235,8 +241,26 @@ def _phone_order(venue: Venue, action: Action) -> Report:
     request = NewOrder(
         cl_ord_id=action.cl_ord_id or "", symbol=action.symbol, side=action.side, terms=terms, account=action.account
     )
-    order = venue.create(action.session, request)
-    return _say(venue, order, order.acknowledge(venue.next_exec_id()), action, sync=True)
+    if action.cl_ord_id is not None and venue.is_used(action.session, action.cl_ord_id):
+        raise RuleBroken(f"ClOrdID {action.cl_ord_id} was used before")
+    return venue.create(action.session, request)
+
+
+# Lies ---------------------------------------------------------------------------------------------
+
+
+def _lie(venue: Venue, order: Order, action: Action) -> Report:
+    """From now on every report about the order says this, whatever is true; no tags: the truth again."""
+    order.lies = action.tags
+    venue.touch(order)
+    return order.status()
+
+
+def _forget(venue: Venue, order: Order, action: Action) -> Report:  # noqa: ARG001 - one shape for all handlers.
+    """Deny the order from now on."""
+    last = order.status()
+    venue.forget(order)
+    return last
 
 
 # Cancel and replace requests ----------------------------------------------------------------------
@@ -253,7 +277,7 @@ def _accept(venue: Venue, order: Order, action: Action) -> Report:
     pending = order.find_pending(action.cl_ord_id or "")
     if (pending.terms is None) != (action.do == "cancel_accept"):
         raise RuleBroken(f"{action.cl_ord_id} is not a request for {action.do}")
-    return venue.accept(order, pending.cl_ord_id, **_extra(action))
+    return venue.accept(order, pending.cl_ord_id, **_extra(order, action))
 
 
 def _refuse(venue: Venue, order: Order, action: Action) -> Reply:
@@ -261,7 +285,8 @@ def _refuse(venue: Venue, order: Order, action: Action) -> Reply:
     reject = order.refuse(pending, 0 if action.reason is None else action.reason, action.text)
     reject.tags = action.tags
     venue.touch(order)
-    venue.replies.append(reject)
+    if not action.silent:
+        venue.replies.append(reject)
     return reject
 
 
@@ -289,5 +314,9 @@ ACTIONS: dict[str, Handler] = {
     "reinstate": _reinstate,
     "status": _status,
     "report": _report,
+    # A new record that is acknowledged to a session that never sent it (Appendix D E.1.a).
+    "phone_order": _new,
+    "lie": _lie,
+    "forget": _forget,
 }
-NAMES = frozenset(ACTIONS) | {"phone_order"}
+NAMES = frozenset(ACTIONS)

@@ -13,9 +13,10 @@ from typing import Protocol
 
 from sim_exchange import codec, desk
 from sim_exchange.config import Config, FaultConfig
+from sim_exchange.copies import DropCopies
 from sim_exchange.enums import OrdRejReason, Phase
 from sim_exchange.faults import FaultScript
-from sim_exchange.fix import SOH, Framer, Message, parse, utc_timestamp
+from sim_exchange.fix import SOH, Framer, Message, items, parse, utc_timestamp
 from sim_exchange.instruments import Refusal
 from sim_exchange.ledger import Ledger, Received, Sent, SessionNumbers
 from sim_exchange.messages import Reply, Report
@@ -42,6 +43,12 @@ class Link(Protocol):
 
     def abort(self) -> None:
         """Close the connection at once."""
+
+    def pause(self) -> None:
+        """Read nothing more from the client."""
+
+    def resume(self) -> None:
+        """Read again."""
 
 
 class Lane:
@@ -84,11 +91,11 @@ class Exchange:
         self._striking = False
         self._now = Now(0, 0)
         self.venue.on_report = self._befall
+        self.copies = DropCopies(config)
         self._required = {
-            f"{s.begin_string}:{config.venue.name}->{s.client}": {r.tag: frozenset(r.msg_types) for r in s.required}
-            for s in config.session
+            config.identity(s).name: {r.tag: frozenset(r.msg_types) for r in s.required} for s in config.session
         }
-        for identity in config.identities():
+        for identity in map(config.identity, config.sessions()):
             known = ledger.state.sessions.get(identity.name)
             start = (known.next_in, known.next_out) if known else (1, 1)
             self.lanes[identity.name] = Lane(Session(identity, ledger, *start))
@@ -110,15 +117,24 @@ class Exchange:
         if lane is None or lane.link is not connection.link:
             return
         self._begin(now)
+        self._disconnected(lane)
+        self._finish()
+
+    def _disconnected(self, lane: Lane) -> None:
         lane.link = None
         lane.session.disconnected()
+        self.venue.stop_answering(lane.session.name)
         log.info("disconnected session=%s", lane.session.name)
-        self._finish()
+
+    def freeze(self, lane: Lane) -> None:
+        """Forget the connection without closing it: the client sends into the void and hears nothing."""
+        self._disconnected(lane)
 
     def on_tick(self, now: Now) -> None:
         """Time passed: heartbeats, expiries, the crowd, what was delayed."""
         self._begin(now)
         self.venue.tick(now.mono_ns)
+        self.venue.answer_more()
         for lane in self.lanes.values():
             lane.session.tick(now)
         while self._timers and self._timers[0][0] <= now.mono_ns:
@@ -170,6 +186,8 @@ class Exchange:
             replies, self.venue.replies = self.venue.replies, []
             for reply in replies:
                 self._dispatch(reply)
+                for copy in self.copies.of(reply):
+                    self._dispatch(copy)
             if self._after and not self.venue.replies:
                 self._after.popleft()()
 
@@ -202,23 +220,33 @@ class Exchange:
         connection.lane, lane.link = lane, connection.link
         self._note_received(lane, message, raw)
         lane.session.connect()
-        lane.session.logon(message, self._now)
+        fired = {f.kind: f for f in self.faults.inbound("A", name, None, None)}
+        refuse = fired["refuse_logon"].text or "refused by the fault script" if "refuse_logon" in fired else None
+        lane.session.logon(message, self._now, refuse=refuse, lose_numbers="lose_numbers" in fired)
         log.info("%s session=%s", "logon" if lane.session.logged_on else "logon refused", name)
 
     def _on_application(self, lane: Lane, message: Message) -> None:
         session = lane.session
         name = session.name
         try:
-            required = self._required[name]
-            request = codec.decode(session.identity.begin_string, message, required)
+            self._supported(name, message)
+            request = codec.decode(session.identity.begin_string, message, self._required[name])
+            fired = self.faults.inbound(message.msg_type, name, message.get(55), message.get(11))
+            _storm(fired)
         except codec.SessionReject as reject:
             session.reject(message, reject.tag, reject.reason, reject.text, self._now)
         except codec.BusinessReject as reject:
             session.send("j", codec.encode_business_reject(message, reject), self._now)
         else:
-            fired = self.faults.inbound(message.msg_type, name, message.get(55), message.get(11))
             if not any(f.kind == "silence" for f in fired):
                 self.venue.handle(name, request, _refusal(fired))
+
+    def _supported(self, name: str, message: Message) -> None:
+        """Raises BusinessReject for what a drop-copy session, or this venue, does not answer at all."""
+        if name in self.copies.names:
+            raise codec.BusinessReject(3, "this session gets drop copies and takes no requests")
+        if message.msg_type == "AF" and not self.config.venue.mass_status:
+            raise codec.BusinessReject(3, "this venue has no OrderMassStatusRequest(AF)")
 
     def _note_received(self, lane: Lane, message: Message, raw: bytes) -> None:
         self.ledger.add(
@@ -255,6 +283,8 @@ class Exchange:
             self._hold(lane, reply)
             return
         fired = {f.kind: f for f in self.faults.transport(reply, codec.REPLY_TYPES[type(reply)])}
+        if "lose" in fired:
+            return
         if "delay" in fired:
             self._hold(lane, reply)
             self._later(fired["delay"].delay_ms, lambda: self._release(lane))
@@ -278,6 +308,7 @@ class Exchange:
             session.send(msg_type, fields, now, poss_resend=True)
         if "drop" in faults:
             lane.abort = True
+        outgoing.torn = "torn" in faults
 
     def _hold(self, lane: Lane, reply: Reply) -> None:
         lane.held.append(reply)
@@ -327,9 +358,14 @@ class Exchange:
             session.close = None
             lane.abort = False
             return
-        data = b"".join(out.raw for out in outbox if out.wire)
+        torn = next((at for at, out in enumerate(outbox) if out.wire and out.torn), None)
+        data = b"".join(out.raw for out in outbox[:torn] if out.wire)
+        if torn is not None:
+            data += outbox[torn].raw[: len(outbox[torn].raw) // 2]
         if data:
             link.write(data)
+        if torn is not None:
+            link.close()
         if lane.abort:
             lane.abort = False
             link.abort()
@@ -402,11 +438,21 @@ def _refusal(fired: list[FaultConfig]) -> Refusal | None:
     return None
 
 
+def _storm(fired: list[FaultConfig]) -> None:
+    """Raises what the fault script answers any message with."""
+    for fault in fired:
+        text = fault.text or "rejected by the fault script"
+        if fault.kind == "session_reject":
+            raise codec.SessionReject(None, 5 if fault.reason is None else fault.reason, text)
+        if fault.kind == "business_reject":
+            raise codec.BusinessReject(4 if fault.reason is None else fault.reason, text)
+
+
 def redact(raw: bytes) -> str:
     """A message for the ledger: passwords and raw data are starred out."""
     text = raw.decode("latin-1")
     if "554=" not in text and "925=" not in text and "96=" not in text:
         return text
-    parts = text.split(SOH)
+    parts = [*items(text), ""]
     secret = {f"{tag}=" for tag in _SECRET}
     return SOH.join(f"{p.partition('=')[0]}=***" if f"{p.partition('=')[0]}=" in secret else p for p in parts)

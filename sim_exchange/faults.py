@@ -6,8 +6,10 @@ from sim_exchange.config import FaultConfig
 from sim_exchange.messages import Reply, Report
 from sim_exchange.orders import RuleBroken
 
-TRANSPORT = frozenset(("delay", "duplicate", "reorder", "poss_dup", "poss_resend", "drop", "gap"))
-INBOUND = frozenset(("reject", "silence"))
+TRANSPORT = frozenset(("delay", "duplicate", "reorder", "poss_dup", "poss_resend", "drop", "gap", "lose", "torn"))
+INBOUND = frozenset(("reject", "silence", "session_reject", "business_reject", "refuse_logon", "lose_numbers"))
+_LOGON = frozenset(("refuse_logon", "lose_numbers"))
+_ANY_MESSAGE = frozenset(("session_reject", "business_reject"))
 _REQUESTS = frozenset("DFG")
 MAX_FAULTS = 1000
 # What an order fault waits for when it names no ExecType(150): an execution to take back, or a fresh order.
@@ -67,25 +69,27 @@ class FaultScript:
         return [a.fault for a in self._armed if a.left != 0]
 
     def inbound(self, msg_type: str, session: str, symbol: str | None, cl_ord_id: str | None) -> list[FaultConfig]:
-        """Faults that hit a request: reject, silence."""
+        """Faults that hit a request or a Logon(A)."""
         return [
             a.fault
             for a in self._armed
             if a.fault.kind in INBOUND
-            and (a.fault.msg_type == msg_type or (a.fault.msg_type is None and msg_type in _REQUESTS))
+            and _hits(a.fault, msg_type)
             and _concerns(a.fault, session, symbol, cl_ord_id)
             and a.fires()
         ]
 
     def transport(self, reply: Reply, msg_type: str) -> list[FaultConfig]:
-        """Faults that hit the way of a reply to the client."""
+        """Faults that hit the way of a reply to the client; a drop copy only when they name its session."""
         symbol = reply.symbol if isinstance(reply, Report) else None
         exec_type = reply.exec_type.value if isinstance(reply, Report) else None
+        copied = isinstance(reply, Report) and reply.copied
         return [
             a.fault
             for a in self._armed
             if a.fault.kind in TRANSPORT
             and (a.fault.msg_type or "8") == msg_type
+            and (a.fault.session is not None or not copied)
             and a.fault.exec_type in (None, exec_type)
             and _concerns(a.fault, reply.owner, symbol, reply.cl_ord_id)
             and a.fires()
@@ -102,6 +106,15 @@ class FaultScript:
             and _concerns(a.fault, report.owner, report.symbol, report.cl_ord_id)
             and a.fires()
         ]
+
+
+def _hits(fault: FaultConfig, msg_type: str) -> bool:
+    """Whether an inbound fault is about this MsgType(35)."""
+    if fault.kind in _LOGON or msg_type == "A":
+        return fault.kind in _LOGON and msg_type == "A"
+    if fault.msg_type is not None:
+        return fault.msg_type == msg_type
+    return fault.kind in _ANY_MESSAGE or msg_type in _REQUESTS
 
 
 def _concerns(fault: FaultConfig, session: str, symbol: str | None, cl_ord_id: str | None) -> bool:

@@ -1,12 +1,18 @@
 """FIX tag=value text: framing a byte stream, reading one message, writing one message. Pure and version-free."""
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
 
 SOH = "\x01"
 MAX_BODY = 65_536
+MAX_GARBLED = 1 << 20
 _MAX_HEAD = 40
+_MAX_DIGITS = 18
+# A length field and what it says; the field that follows is data, which may hold the delimiter.
+_DATA_LENGTH = re.compile(r"(?:90|93|95|212|348|350|352|354|356|358|360|362|364|445|618|621)=([0-9]{1,5})")
+_HAS_DATA = re.compile(f"{SOH}{_DATA_LENGTH.pattern}{SOH}")
 
 
 class FrameError(Exception):
@@ -14,12 +20,16 @@ class FrameError(Exception):
 
 
 class Message:
-    """One message as an ordered list of (tag, value). `repeated` holds tags that occur more than once."""
+    """One message as an ordered list of (tag, value).
 
-    __slots__ = ("fields", "repeated", "values")
+    `repeated` holds tags that occur more than once, `malformed` the first piece that is not tag=value.
+    """
 
-    def __init__(self, fields: list[tuple[int, str]]) -> None:
+    __slots__ = ("fields", "malformed", "repeated", "values")
+
+    def __init__(self, fields: list[tuple[int, str]], malformed: str | None = None) -> None:
         self.fields = fields
+        self.malformed = malformed
         self.values: dict[int, str] = {}
         self.repeated: set[int] = set()
         for tag, value in fields:
@@ -33,9 +43,11 @@ class Message:
         return self.values.get(tag)
 
     def number(self, tag: int) -> int | None:
-        """The value as a whole number, None when it is absent or none."""
+        """The value as a whole number of at most 18 digits, None when it is absent or none."""
         value = self.values.get(tag)
-        return int(value) if value is not None and value.isascii() and value.isdigit() else None
+        if value is None or len(value) > _MAX_DIGITS or not (value.isascii() and value.isdigit()):
+            return None
+        return int(value)
 
     @property
     def msg_type(self) -> str:
@@ -44,20 +56,41 @@ class Message:
 
 
 def parse(raw: bytes) -> Message | None:
-    """Read one framed message; None when a field is not tag=value (the message is then garbled and ignored)."""
+    """Read one framed message; None when it does not begin with the tags 8, 9 and 35 (it is garbled and ignored)."""
     fields: list[tuple[int, str]] = []
-    for item in raw.decode("latin-1").split(SOH)[:-1]:
+    malformed: str | None = None
+    for item in items(raw.decode("latin-1")):
         name, equals, value = item.partition("=")
         tag = _tag(name)
-        if not equals or tag is None:
-            return None
-        fields.append((tag, value))
-    return Message(fields)
+        if equals and tag is not None:
+            fields.append((tag, value))
+        elif malformed is None:
+            malformed = item
+    return Message(fields, malformed) if [tag for tag, _ in fields[:3]] == [8, 9, 35] else None
+
+
+def items(text: str) -> list[str]:
+    """The fields of a message as text; the delimiter inside of a data field does not end it."""
+    if _HAS_DATA.search(text) is None:
+        return text.split(SOH)[:-1]
+    found: list[str] = []
+    at, length = 0, -1
+    while at < len(text):
+        end = text.index(SOH, at)
+        data_end = text.find("=", at, end) + 1 + length
+        if length >= 0 and data_end >= end and text[data_end : data_end + 1] == SOH:
+            end = data_end
+        found.append(text[at:end])
+        told = _DATA_LENGTH.fullmatch(found[-1])
+        length = int(told[1]) if told else -1
+        at = end + 1
+    return found
 
 
 @lru_cache(maxsize=4096)
 def _tag(name: str) -> int | None:
-    return int(name) if name.isascii() and name.isdigit() and len(name) < 10 else None
+    whole = name.isascii() and name.isdigit() and len(name) < 10
+    return int(name) if whole and name[0] != "0" else None
 
 
 def encode(begin_string: str, fields: Iterable[tuple[int, str]]) -> bytes:
@@ -78,10 +111,16 @@ def _second(seconds: int) -> str:
 
 
 def parse_utc(text: str) -> int:
-    """Nanoseconds since the epoch of a UTCTimestamp; raises ValueError."""
-    form = "%Y%m%d-%H:%M:%S.%f" if "." in text else "%Y%m%d-%H:%M:%S"
-    moment = datetime.strptime(text, form).replace(tzinfo=UTC)
-    return int(moment.timestamp()) * 1_000_000_000 + moment.microsecond * 1000
+    """Nanoseconds since the epoch of a UTCTimestamp with up to twelve decimals; raises ValueError."""
+    whole, point, fraction = text.partition(".")
+    if (point and not (fraction.isascii() and fraction.isdigit())) or len(fraction) > 12:
+        raise ValueError(f"{text} is not a UTC timestamp")
+    return _second_ns(whole) + int(fraction[:9].ljust(9, "0"))
+
+
+@lru_cache(maxsize=16)
+def _second_ns(text: str) -> int:
+    return int(datetime.strptime(text, "%Y%m%d-%H:%M:%S").replace(tzinfo=UTC).timestamp()) * 1_000_000_000
 
 
 class Framer:
@@ -89,15 +128,25 @@ class Framer:
 
     def __init__(self) -> None:
         self._buffer = bytearray()
+        self._skipped = 0
         self.garbled = 0
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Complete messages in order; raises FrameError when a message would be larger than MAX_BODY."""
+        """Complete messages in order.
+
+        Raises FrameError when a message would be larger than MAX_BODY, or when more than MAX_GARBLED bytes had no
+        message in them.
+        """
+        self._skipped += len(data)
         self._buffer += data
         found: list[bytes] = []
         while (raw := self._next()) is not None:
             if raw:
                 found.append(raw)
+        if found:
+            self._skipped = len(self._buffer)
+        elif self._skipped > MAX_GARBLED:
+            raise FrameError(f"no message in {self._skipped} bytes")
         return found
 
     def _next(self) -> bytes | None:

@@ -93,11 +93,18 @@ class Used(msgspec.Struct, kw_only=True, tag_field="kind", tag="used"):
     cl_ord_id: str
 
 
+class Forgotten(msgspec.Struct, kw_only=True, tag_field="kind", tag="forgotten"):
+    """An order that the venue denies from now on; its executions stand."""
+
+    time: str
+    order_id: str
+
+
 class End(msgspec.Struct, kw_only=True, tag_field="kind", tag="end"):
     """The end of one piece of work. What stands after the last of these was torn by a kill and does not count."""
 
 
-Line = Received | Sent | Execution | Counters | SessionNumbers | PhaseChange | Used | Order | End
+Line = Received | Sent | Execution | Counters | SessionNumbers | PhaseChange | Used | Forgotten | Order | End
 _DECODER = msgspec.json.Decoder(Line)
 
 
@@ -131,6 +138,8 @@ class State:
                 self.phases[line.symbol] = line.phase
             case Used():
                 self.used.append(line)
+            case Forgotten():
+                self.orders.pop(line.order_id, None)
             case _:
                 pass
 

@@ -88,7 +88,10 @@ Request = NewOrder | CancelRequest | ReplaceRequest | StatusRequest | MassStatus
 
 
 class Report(msgspec.Struct, kw_only=True):
-    """ExecutionReport(8) for the session `owner`; absent fields are None. `tags` overrides or adds raw FIX fields."""
+    """ExecutionReport(8) for the session `owner`; absent fields are None. `tags` overrides or adds raw FIX fields.
+
+    `transact_ns` is TransactTime(60), zero for the moment of sending; `copied` makes it a drop copy.
+    """
 
     owner: str
     order_id: str
@@ -118,6 +121,8 @@ class Report(msgspec.Struct, kw_only=True):
     last_rpt_requested: bool = False
     tags: dict[str, str] = {}
     poss_resend: bool = False
+    transact_ns: int = 0
+    copied: bool = False
 
 
 class CancelReject(msgspec.Struct, kw_only=True):

@@ -31,7 +31,8 @@ class Order(msgspec.Struct, kw_only=True, tag_field="kind", tag="order"):
     """One order of one FIX session (`owner`). `number` is its key in the market, `order_id` the same for the wire.
 
     `cl_ord_id` is the ClOrdID(11) last accepted, None for an order taken by telephone. `notional` is the sum of
-    quantity times price over the executions that stand, so that AvgPx(6) stays exact until it is shown.
+    quantity times price over the executions that stand, so that AvgPx(6) stays exact until it is shown. `lies` are raw
+    fields that every report about the order gets, whatever is true.
     """
 
     number: int
@@ -57,6 +58,7 @@ class Order(msgspec.Struct, kw_only=True, tag_field="kind", tag="order"):
     stopped_px: Decimal | None = None
     triggered: bool = False
     rank: int = 0
+    lies: dict[str, str] = {}
 
     @property
     def avg_px(self) -> Decimal:
@@ -135,6 +137,7 @@ class Order(msgspec.Struct, kw_only=True, tag_field="kind", tag="order"):
             "cl_ord_id": self.cl_ord_id,
             "account": self.account,
             "was_replaced": self.was_replaced,
+            "tags": self.lies,
         }
         return Report(**(values | fields))
 

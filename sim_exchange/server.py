@@ -92,6 +92,16 @@ class FixProtocol(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def pause(self) -> None:
+        """Read nothing more; what the client sends fills its buffers and ours."""
+        if self._transport is not None and self._transport.is_reading():
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read again."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
 
 class Server:
     """Listens for FIX and control connections until it is told to stop."""

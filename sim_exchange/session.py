@@ -8,10 +8,11 @@ from typing import Protocol
 
 import msgspec
 
-from sim_exchange.codec import FIXT11, Fields
+from sim_exchange.checks import ADMIN, check, comp_id, sending_time, whole
+from sim_exchange.codec import FIX42, FIXT11, Fields, SessionReject
 from sim_exchange.fix import Message, encode, parse, utc_timestamp
 
-ADMIN = frozenset(["0", "1", "2", "3", "4", "5", "A"])
+LOGOUT_S = 10
 MAX_QUEUED = 10_000
 _SECOND = 1_000_000_000
 
@@ -31,13 +32,17 @@ class Store(Protocol):
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is on both ends. `sender` is the venue's CompID, `target` the client's."""
+    """Who is on both ends. `sender` is the venue's CompID, `target` the client's.
+
+    `max_skew_s` is how far SendingTime(52) may be from the venue's clock; 0 for no limit.
+    """
 
     begin_string: str
     sender: str
     target: str
     username: str | None = None
     password: str | None = None
+    max_skew_s: int = 120
 
     @property
     def name(self) -> str:
@@ -46,7 +51,10 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outgoing(msgspec.Struct):
-    """A message on its way out. `repeat`: again under its old number. `wire` False: stored, not put on the wire."""
+    """A message on its way out. `repeat`: again under its old number. `wire` False: stored, not put on the wire.
+
+    `torn`: the connection ends in the middle of it.
+    """
 
     seq: int
     msg_type: str
@@ -54,6 +62,7 @@ class Outgoing(msgspec.Struct):
     cl_ord_id: str | None = None
     wire: bool = True
     repeat: bool = False
+    torn: bool = False
 
 
 class Session:
@@ -71,6 +80,8 @@ class Session:
         self._heartbeat_s = 30
         self._last_in = self._last_out = 0
         self._test_sent = False
+        self._leave_at: int | None = None
+        self._reset_sent = False
         self._asked_to = 0
         self._queued: dict[int, Message] = {}
 
@@ -85,6 +96,8 @@ class Session:
         """A new connection carries this session; `logon` must follow."""
         self.close = None
         self._test_sent = False
+        self._leave_at = None
+        self._reset_sent = False
         self._asked_to = 0
         self._queued.clear()
 
@@ -92,23 +105,30 @@ class Session:
         """The connection is gone."""
         self.logged_on = False
 
-    def logon(self, message: Message, now: Now) -> None:
-        """The first message of a connection, a Logon(A)."""
-        refusal = self._refusal(message)
+    def logon(self, message: Message, now: Now, *, refuse: str | None = None, lose_numbers: bool = False) -> None:
+        """The first message of a connection, a Logon(A).
+
+        `refuse` ends it with this text. With `lose_numbers` the venue begins anew at 1 in both directions although
+        nobody asked for it, and says so with ResetSeqNumFlag(141).
+        """
+        refusal = refuse or self._refusal(message, now)
         if refusal:
             self._logout(refusal, now)
             return
-        reset = message.get(141) == "Y"
+        reset = lose_numbers or message.get(141) == "Y"
         if reset:
             self.next_in = self.next_out = 1
         seq = message.number(34) or 0
         if seq < self.next_in and message.get(43) != "Y":
-            self._logout(f"MsgSeqNum too low, expecting {self.next_in} but received {seq}", now)
+            self._logout(self._too_low(seq), now)
             return
-        self._heartbeat_s = message.number(108) or 30
+        self._heartbeat_s = whole(message, 108)
         self.logged_on = True
         self._last_in = now.mono_ns
         self._admin("A", self._logon_fields(reset), now)
+        if lose_numbers:
+            self._reset_sent = True
+            return
         if seq > self.next_in:
             self._ask_resend(seq, now)
         elif seq == self.next_in:
@@ -118,26 +138,31 @@ class Session:
         """Any later message; the application messages that are now due, in sequence."""
         self._last_in = now.mono_ns
         self._test_sent = False
-        problem = self._header_problem(message)
-        if problem:
-            self._logout(problem, now)
+        if self._ends_here(message, now):
             return []
         seq = message.number(34) or 0
         if message.msg_type == "4" and message.get(123) != "Y":
-            self._sequence_reset(message, now)
+            self._handle(self._sequence_reset, message, now)
             return self._drain(now)
+        if message.msg_type == "A" and message.get(141) == "Y" and not self._reset_sent:
+            self._reset_while_connected(message, now)
+            return []
         if seq > self.next_in:
             self._too_high(message, seq, now)
             return []
         if seq < self.next_in:
-            if message.get(43) != "Y":
-                self._logout(f"MsgSeqNum too low, expecting {self.next_in} but received {seq}", now)
+            if message.get(43) == "Y":
+                self._handle(lambda m, _: check(self.identity.begin_string, m), message, now)
+            else:
+                self._logout(self._too_low(seq), now)
             return []
         return self._in_sequence(message, now) + self._drain(now)
 
     def tick(self, now: Now) -> None:
-        """Heartbeats: call at least once a second."""
-        if not self.logged_on:
+        """Heartbeats, and the end of a logout: call at least once a second."""
+        if self._leave_at is not None and now.mono_ns >= self._leave_at:
+            self.close = "no answer to the Logout(5)"
+        if not self.logged_on or not self._heartbeat_s:
             return
         interval = self._heartbeat_s * _SECOND
         silent = now.mono_ns - self._last_in
@@ -163,9 +188,11 @@ class Session:
         self.outbox.append(self._again(outgoing.raw, now))
 
     def logout(self, text: str, now: Now) -> None:
-        """End the session from our side."""
+        """End the session from our side: say so, and hang up once the client has answered, at latest in LOGOUT_S."""
         if self.logged_on:
-            self._logout(text, now)
+            self._admin("5", [(58, text)], now)
+            self.logged_on = False
+            self._leave_at = now.mono_ns + LOGOUT_S * _SECOND
 
     def reject(self, message: Message, tag: int | None, reason: int | None, text: str, now: Now) -> None:
         """Reject(3) a message."""
@@ -175,21 +202,32 @@ class Session:
         fields.append((372, message.msg_type))
         if reason is not None:
             # FIX 4.2 knows the reasons 0 to 11.
-            fields.append((373, str(5 if self.identity.begin_string == "FIX.4.2" and reason > 11 else reason)))
+            fields.append((373, str(5 if self.identity.begin_string == FIX42 and reason > 11 else reason)))
         self._admin("3", [*fields, (58, text)], now)
 
     # Inside ---------------------------------------------------------------------------------------
 
-    def _refusal(self, message: Message) -> str | None:
+    def _refusal(self, message: Message, now: Now) -> str | None:
+        """Why this Logon(A) is not good enough."""
         wanted = self.identity
         if (wanted.username, wanted.password) != (None, None):
             given = message.get(553), message.get(554)
             if given != (wanted.username, wanted.password):
                 return "Username(553) or Password(554) is wrong"
         if message.number(34) is None:
-            return "MsgSeqNum(34) is missing"
-        if message.number(108) is None:
-            return "HeartBtInt(108) is missing"
+            return "MsgSeqNum(34) is missing or no number"
+        if message.get(141) == "Y" and message.number(34) != 1:
+            return "ResetSeqNumFlag(141) needs MsgSeqNum(34) 1"
+        if wanted.begin_string == FIXT11 and message.get(1137) is None:
+            return "DefaultApplVerID(1137) is missing"
+        try:
+            whole(message, 108)
+            if whole(message, 98):
+                return "EncryptMethod(98) must be 0"
+            sending_time(message, now.wall_ns, wanted.max_skew_s)
+            check(wanted.begin_string, message)
+        except SessionReject as reject:
+            return reject.text
         return None
 
     def _logon_fields(self, reset: bool) -> Fields:
@@ -200,16 +238,59 @@ class Session:
             fields.append((1137, "9"))
         return fields
 
-    def _header_problem(self, message: Message) -> str | None:
+    def _ends_here(self, message: Message, now: Now) -> bool:
+        """Whether the session ends over what a header says, or because this is the answer to our Logout(5)."""
         wanted = self.identity
-        if (message.get(8), message.get(49), message.get(56)) != (wanted.begin_string, wanted.target, wanted.sender):
-            return "BeginString(8), SenderCompID(49) or TargetCompID(56) is not this session's"
-        return "MsgSeqNum(34) is missing" if message.number(34) is None else None
+        if self._leave_at is not None and message.msg_type == "5":
+            self.close = "logged out"
+        elif message.get(8) != wanted.begin_string:
+            self._logout(f"BeginString(8) {message.get(8)} is not this session's", now)
+        elif message.number(34) is None:
+            self._logout("MsgSeqNum(34) is missing or no number", now)
+        else:
+            return self._header_rejected(message, now)
+        return True
+
+    def _header_rejected(self, message: Message, now: Now) -> bool:
+        wanted = self.identity
+        try:
+            comp_id(message, 49, wanted.target)
+            comp_id(message, 56, wanted.sender)
+            sending_time(message, now.wall_ns, wanted.max_skew_s)
+        except SessionReject as reject:
+            self.next_in += message.number(34) == self.next_in
+            self.reject(message, reject.tag, reject.reason, reject.text, now)
+            self._logout(reject.text, now)
+            return True
+        return False
+
+    def _handle(self, handler: Callable[[Message, Now], None], message: Message, now: Now) -> bool:
+        """Do what a message asks; one that cannot be understood is answered with Reject(3), and False comes back."""
+        try:
+            handler(message, now)
+        except SessionReject as reject:
+            self.reject(message, reject.tag, reject.reason, reject.text, now)
+            return False
+        return True
+
+    def _too_low(self, seq: int) -> str:
+        return f"MsgSeqNum too low, expecting {self.next_in} but received {seq}"
+
+    def _reset_while_connected(self, message: Message, now: Now) -> None:
+        """A Logon(A) with ResetSeqNumFlag(141) in the middle of a connection: both begin anew at 1."""
+        refusal = self._refusal(message, now)
+        if refusal:
+            self._logout(refusal, now)
+            return
+        self._queued.clear()
+        self._asked_to = 0
+        self.next_in, self.next_out = 2, 1
+        self._admin("A", self._logon_fields(reset=True), now)
 
     def _too_high(self, message: Message, seq: int, now: Now) -> None:
         if message.msg_type == "2":
             # Both sides may have a gap; answering first keeps them from waiting for each other.
-            self._resend(message, now)
+            self._handle(self._resend, message, now)
         elif message.msg_type == "5":
             self._logout("bye", now)
             return
@@ -235,26 +316,40 @@ class Session:
         return due
 
     def _in_sequence(self, message: Message, now: Now) -> list[Message]:
-        if message.msg_type == "4":
-            self._sequence_reset(message, now)
+        sound = self._handle(lambda m, _: check(self.identity.begin_string, m), message, now)
+        if sound and message.msg_type == "4":
+            self._handle(self._sequence_reset, message, now)
             return []
         self.next_in += 1
+        if not sound:
+            return []
         if message.msg_type not in ADMIN:
             return [message]
         handler = self._admin_handlers().get(message.msg_type)
         if handler is not None:
-            handler(message, now)
+            self._handle(handler, message, now)
         return []
 
     def _admin_handlers(self) -> dict[str, Callable[[Message, Now], None]]:
-        return {"1": self._on_test_request, "2": self._resend, "3": self._on_reject, "5": self._on_logout}
+        return {
+            "1": self._on_test_request,
+            "2": self._resend,
+            "3": self._on_reject,
+            "5": self._on_logout,
+            "A": self._on_second_logon,
+        }
 
     def _on_test_request(self, message: Message, now: Now) -> None:
         test_req_id = message.get(112)
         if test_req_id is None:
-            self.reject(message, 112, 1, "TestReqID(112) is missing", now)
-        else:
-            self._admin("0", [(112, test_req_id)], now)
+            raise SessionReject(112, 1, "TestReqID(112) is missing")
+        self._admin("0", [(112, test_req_id)], now)
+
+    def _on_second_logon(self, message: Message, now: Now) -> None:  # noqa: ARG002 - one shape for all handlers.
+        """The answer to our own ResetSeqNumFlag(141) is one; any other is not."""
+        if message.get(141) != "Y":
+            raise SessionReject(35, 99, "already logged on")
+        self._reset_sent = False
 
     def _on_reject(self, message: Message, now: Now) -> None:  # noqa: ARG002 - one shape for all handlers.
         self.rejects_received += 1
@@ -267,21 +362,19 @@ class Session:
         self.close = text
         self.logged_on = False
 
-    def _sequence_reset(self, message: Message, now: Now) -> None:
-        new = message.number(36)
-        if new is None:
-            self.reject(message, 36, 1, "NewSeqNo(36) is missing", now)
-        elif new < self.next_in or (new == self.next_in and message.get(123) == "Y"):
-            self.reject(message, 36, 5, f"NewSeqNo(36) {new} is not above {self.next_in}", now)
-        else:
-            self.next_in = new
-            self._queued = {seq: queued for seq, queued in self._queued.items() if seq >= new}
+    def _sequence_reset(self, message: Message, now: Now) -> None:  # noqa: ARG002 - one shape for all handlers.
+        new = whole(message, 36)
+        if new < self.next_in or (new == self.next_in and message.get(123) == "Y"):
+            raise SessionReject(36, 5, f"NewSeqNo(36) {new} is not above {self.next_in}")
+        self.next_in = new
+        self._queued = {seq: queued for seq, queued in self._queued.items() if seq >= new}
 
     def _resend(self, message: Message, now: Now) -> None:
-        begin, end = message.number(7), message.number(16)
-        if begin is None or end is None or begin == 0:
-            self.reject(message, 7 if not begin else 16, 5, "BeginSeqNo(7) or EndSeqNo(16) is wrong", now)
-            return
+        begin, end = whole(message, 7), whole(message, 16)
+        if begin == 0 or begin >= self.next_out:
+            raise SessionReject(7, 5, f"BeginSeqNo(7) {begin} was never sent")
+        if end and end < begin:
+            raise SessionReject(16, 5, "EndSeqNo(16) is before BeginSeqNo(7)")
         end = self.next_out - 1 if end == 0 else min(end, self.next_out - 1)
         unwritten = {o.seq: o.raw for o in self.outbox if not o.repeat}
         gap_from: int | None = None

@@ -4,8 +4,10 @@ What the venue says goes to `replies`, what it must remember to `lines`; the exc
 work.
 """
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -15,7 +17,7 @@ from sim_exchange.config import Config
 from sim_exchange.enums import CxlRejReason, ExecType, OrdRejReason, OrdStatus, Phase, Side
 from sim_exchange.fix import utc_timestamp
 from sim_exchange.instruments import Instrument, Refusal, terms_problem
-from sim_exchange.ledger import Execution, Line, PhaseChange, State, Trans, Used
+from sim_exchange.ledger import Execution, Forgotten, Line, PhaseChange, State, Trans, Used
 from sim_exchange.matching import Event, Gone, Refused, Triggered
 from sim_exchange.messages import (
     CancelReject,
@@ -33,6 +35,9 @@ from sim_exchange.messages import (
 )
 from sim_exchange.orders import Order, RuleBroken
 
+# How many reports of a mass status one piece of work makes; other clients' messages come in between.
+MASS_STATUS_SLICE = 250
+
 
 class Venue:
     """All orders of all clients. One instance is owned by one thread."""
@@ -46,7 +51,11 @@ class Venue:
         self.replies: list[Reply] = []
         self.lines: list[Line] = []
         self.on_report: Callable[[Order, Report], None] = lambda _order, _report: None
+        self.muted: Order | None = None
         self._by_number: dict[int, Order] = {}
+        self._open: dict[int, Order] = {}
+        self._answers: deque[tuple[str, Iterator[Report]]] = deque()
+        self._status_ended = config.venue.mass_status_ended
         self._by_cl_ord_id: dict[tuple[str, str], Order | None] = {}
         self._counters = state.counters
         self._rank = 0
@@ -75,6 +84,7 @@ class Venue:
     def _index(self, order: Order) -> None:
         self.orders[order.order_id] = order
         self._by_number[order.number] = order
+        self._note_open(order)
         for cl_ord_id in order.cl_ord_ids:
             self._by_cl_ord_id[order.owner, cl_ord_id] = order
 
@@ -308,22 +318,27 @@ class Venue:
             self.replies.append(order.status(ord_status_req_id=request.ord_status_req_id))
 
     def _matching(self, owner: str, symbol: str | None, side: Side | None) -> list[Order]:
+        return [o for o in self._of(owner, symbol, side, self._open) if o.open]
+
+    @staticmethod
+    def _of(owner: str, symbol: str | None, side: Side | None, orders: dict[int, Order]) -> list[Order]:
         return [
-            o
-            for o in self.orders.values()
-            if o.owner == owner and o.open and symbol in (None, o.symbol) and side in (None, o.side)
+            orders[number]
+            for number in sorted(orders)
+            if orders[number].owner == owner
+            and symbol in (None, orders[number].symbol)
+            and side in (None, orders[number].side)
         ]
 
     def _mass_status(self, owner: str, request: MassStatusRequest) -> None:
-        orders = self._matching(owner, request.symbol, request.side)
-        for n, order in enumerate(orders, 1):
-            self.replies.append(
-                order.status(
-                    mass_status_req_id=request.mass_status_req_id,
-                    tot_num_reports=len(orders),
-                    last_rpt_requested=n == len(orders),
-                )
-            )
+        """The first reports at once, the others with the ticks that follow."""
+        if self._status_ended:
+            orders = self._of(owner, request.symbol, request.side, self._by_number)
+        else:
+            orders = self._matching(owner, request.symbol, request.side)
+        self._answers.append((owner, self._statuses(orders, request.mass_status_req_id)))
+        if len(self._answers) == 1:
+            self.answer_more()
         if not orders:
             self.replies.append(
                 Report(
@@ -341,6 +356,41 @@ class Venue:
                     last_rpt_requested=True,
                 )
             )
+
+    @staticmethod
+    def _statuses(orders: list[Order], mass_status_req_id: str) -> Iterator[Report]:
+        for n, order in enumerate(orders, 1):
+            yield order.status(
+                mass_status_req_id=mass_status_req_id,
+                tot_num_reports=len(orders),
+                last_rpt_requested=n == len(orders),
+            )
+
+    def answer_more(self) -> None:
+        """Go on with the mass status that waits longest."""
+        room = MASS_STATUS_SLICE
+        while self._answers and room:
+            made = list(islice(self._answers[0][1], room))
+            self.replies += made
+            room -= len(made)
+            if room:
+                self._answers.popleft()
+
+    def stop_answering(self, owner: str) -> None:
+        """Nobody waits for this client's mass status any more."""
+        self._answers = deque(answer for answer in self._answers if answer[0] != owner)
+
+    def forget(self, order: Order) -> None:
+        """Know nothing of an order from now on; what was executed stands."""
+        instrument = self.instruments.get(order.symbol)
+        if instrument is not None and not instrument.manual:
+            instrument.market.cancel(order.number)
+        del self.orders[order.order_id], self._by_number[order.number]
+        self._open.pop(order.number, None)
+        self._dirty.pop(order.number, None)
+        for cl_ord_id in order.cl_ord_ids:
+            self._by_cl_ord_id.pop((order.owner, cl_ord_id), None)
+        self.lines.append(Forgotten(time=utc_timestamp(self.now_ns), order_id=order.order_id))
 
     def _mass_cancel(self, owner: str, request: MassCancelRequest) -> None:
         refusal = self._why_not_mass_cancel(owner, request)
@@ -473,14 +523,29 @@ class Venue:
     # Book-keeping ---------------------------------------------------------------------------------
 
     def emit(self, order: Order, report: Report) -> None:
-        """Say something about an order, and remember the order as it is now."""
+        """Say something about an order, unless it is muted, and remember the order as it is now."""
         self.touch(order)
+        if order is self.muted:
+            return
+        report.transact_ns = self.now_ns
         self.replies.append(report)
         self.on_report(order, report)
 
     def touch(self, order: Order) -> None:
         """Remember an order at the end of this piece of work."""
         self._dirty[order.number] = order
+        self._note_open(order)
+
+    def _note_open(self, order: Order) -> None:
+        """`_open` holds at least all open orders, so that finding them takes no look at all that ever were."""
+        if order.open:
+            self._open[order.number] = order
+        else:
+            self._open.pop(order.number, None)
+
+    def is_used(self, owner: str, cl_ord_id: str) -> bool:
+        """Whether a client's ClOrdID(11) is spent."""
+        return (owner, cl_ord_id) in self._by_cl_ord_id
 
     def find(self, cl_ord_id: str, owner: str | None) -> Order:
         """The order that a ClOrdID(11) speaks of, of any client unless `owner` is given. Raises RuleBroken."""

@@ -6,11 +6,14 @@ A `Disk` outlives the journals that are opened on it, as a file outlives a proce
 """
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
-from gateway.codec.journal import Batch, ChainBroken, Link, link, seal, unseal
+from gateway.codec.journal import Batch, ChainBroken, Link, Told, link, seal, unseal, unseal_told
 from gateway.core.events import Record
 from gateway.runtime.ports import EpochStale, JournalDamaged, JournalError, JournalHead
+
+R = TypeVar("R")
 
 
 class Disk:
@@ -40,7 +43,8 @@ class MemoryJournal:
             raise JournalError("the journal is open already: close it first")
         with self._disk.lock:
             batches = self._disk.batches
-            _prove(link(batches[-2]) if len(batches) > 1 else Link(), batches[-1:])
+            if batches:
+                _proven(unseal, link(batches[-2]) if len(batches) > 1 else Link(), batches[-1])
             end = self._disk.end
             self._epoch = self._disk.epoch = max(self._disk.epoch, end.epoch) + 1
             return JournalHead(seq=end.seq, hash=end.hash, epoch=self._epoch)
@@ -60,12 +64,25 @@ class MemoryJournal:
 
     def read(self, from_seq: int = 1) -> Iterator[Record]:
         """See `Journal.read`."""
+        for end, batch in self._from(from_seq):
+            yield from _proven(unseal, end, batch)[max(0, from_seq - batch.first_seq) :]
+
+    def told(self, from_seq: int = 1) -> Iterator[Sequence[Told]]:
+        """See `Journal.told`."""
+        for end, batch in self._from(from_seq):
+            yield _proven(unseal_told, end, batch)[max(0, from_seq - batch.first_seq) :]
+
+    def hash_at(self, seq: int) -> bytes | None:
+        """See `Journal.hash_at`."""
+        return next((batch.hash for batch in reversed(self._disk.batches) if batch.last_seq == seq), None)
+
+    def _from(self, seq: int) -> Iterator[tuple[Link, Batch]]:
+        """The batches that hold `seq` and what follows, each with the end of the one before."""
         end = Link()
         # The list only grows, and a list's iterator sees what is appended while it runs.
         for batch in self._disk.batches:
-            if batch.last_seq >= from_seq:
-                records = _prove(end, [batch])
-                yield from records[max(0, from_seq - batch.first_seq) :]
+            if batch.last_seq >= seq:
+                yield end, batch
             end = link(batch)
 
     def close(self) -> None:
@@ -73,9 +90,9 @@ class MemoryJournal:
         self._epoch = None
 
 
-def _prove(end: Link, batches: Sequence[Batch]) -> list[Record]:
+def _proven(open_batch: Callable[[Link, Batch], list[R]], end: Link, batch: Batch) -> list[R]:
     try:
-        return [record for batch in batches for record in unseal(end, batch)]
+        return open_batch(end, batch)
     except ChainBroken as broken:
         raise JournalDamaged(
             f"the journal is damaged at seq {broken.damage.seq}: {broken.damage.what}", broken.damage.seq

@@ -5,6 +5,7 @@ is read when somebody scrapes, on the scraper's thread: only lengths and numbers
 holding up the event loop.
 """
 
+import time
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Thread
@@ -26,8 +27,8 @@ from prometheus_client.registry import Collector
 
 from gateway.core import events as ev
 from gateway.core.commands import CancelOrder
-from gateway.core.state import State
-from gateway.core.types import Reason
+from gateway.core.state import Item, State
+from gateway.core.types import Reason, Severity
 
 _COMMIT_S = (50e-6, 1e-4, 2e-4, 3e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 _ACK_S = (1e-4, 2e-4, 3e-4, 5e-4, 7.5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -44,6 +45,10 @@ _ACCEPTED: dict[type, str] = {
     ev.InstrumentHalted: "HaltInstrument",
     ev.InstrumentResumed: "ResumeInstrument",
     ev.SessionAdministered: "AdministerSession",
+    ev.OrderEntryOpened: "OpenOrderEntry",
+    ev.DoubtResolved: "ResolveDoubt",
+    ev.ReconciliationStarted: "ReconcileVenue",
+    ev.ItemResolved: "ResolveItem",
 }
 _ANSWERED = (ev.OrderAcknowledged, ev.OrderRejected, ev.OrderFilled, ev.OrderUnsent)
 
@@ -51,13 +56,15 @@ _ANSWERED = (ev.OrderAcknowledged, ev.OrderRejected, ev.OrderFilled, ev.OrderUns
 class Queues(msgspec.Struct, frozen=True):
     """What is read at every scrape besides the state, on the scraper's thread: each has to be quick and safe there.
 
-    `send_refusals` gives, by venue, how many messages the session did not take.
+    `send_refusals` gives, by venue, how many messages the session did not take; `takes_orders` says whether new orders
+    may go to a venue.
     """
 
     commands: Callable[[], int]
     reports: Callable[[], int]
     subscribers: Callable[[], int]
     send_refusals: Callable[[], Mapping[str, int]]
+    takes_orders: Callable[[str], bool]
 
 
 class Metrics:
@@ -153,6 +160,16 @@ class _Present(Collector):
         self._venues = venues
         self._queues = queues
 
+    def _reconciliation(self) -> Iterable[Metric]:
+        items = list(self._state.items.values())
+        counts = Tally(item.raised.severity for item in items)
+        text = "Reconciliation items that are open."
+        metric = GaugeMetricFamily("gateway_items_open", text, labels=["severity"])
+        for severity in Severity:
+            metric.add_metric([severity.value], counts[severity])
+        yield metric
+        yield _gauge("gateway_items_oldest_seconds", "Age of the oldest open reconciliation item.", _age_s(items))
+
     def collect(self) -> Iterable[Metric]:
         state, queues = self._state, self._queues
         # list() or set() of a dictionary's values is one step for the interpreter: nothing can come in between.
@@ -163,12 +180,16 @@ class _Present(Collector):
         yield _gauge(
             "gateway_orders_in_doubt", "Orders of which a request may or may not have reached the venue.", doubtful
         )
+        yield from self._reconciliation()
         yield _gauge("gateway_command_queue", "Commands that wait to be decided.", queues.commands())
         yield _gauge("gateway_report_queue", "Facts from venues that wait to be applied.", queues.reports())
         yield _gauge("gateway_subscribers", "Event streams that are open.", queues.subscribers())
         sessions = {venue: state.session(venue) for venue in self._venues}
         up = {venue: float(session.up) for venue, session in sessions.items()}
         yield _by_venue(GaugeMetricFamily, "gateway_session_up", "1 while the FIX session is logged on.", up)
+        text = "1 while new orders may go to the venue: logged on, and reconciled or opened by an operator."
+        open_ = {venue: float(queues.takes_orders(venue)) for venue in self._venues}
+        yield _by_venue(GaugeMetricFamily, "gateway_order_entry_open", text, open_)
         seqs = {venue: session.inbound_seq for venue, session in sessions.items()}
         text = "MsgSeqNum(34) of the last committed message from the venue."
         yield _by_venue(GaugeMetricFamily, "gateway_session_inbound_seq", text, seqs)
@@ -176,6 +197,11 @@ class _Present(Collector):
         yield _by_venue(CounterMetricFamily, "gateway_send_refused", text, queues.send_refusals())
         text = "Reports that fit no order or could not be understood."
         yield CounterMetricFamily("gateway_set_aside", text, value=state.set_aside_total)
+
+
+def _age_s(items: Sequence[Item]) -> float:
+    """Of the oldest, by the wall clock; items are in the order in which they were raised."""
+    return max(0.0, (time.time_ns() - items[0].at_ns) / 1e9) if items else 0.0
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

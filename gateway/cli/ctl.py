@@ -5,15 +5,14 @@ Exit codes: 0 done, 1 the gateway said no, 2 the command line is wrong, 3 the ga
 
 import contextlib
 import os
-import sys
 from itertools import islice
 from typing import Annotated, Any
 
 import typer
 
-from gateway.cli import ctl_top, tables
+from gateway.cli import ctl_reconcile, ctl_top, query, tables
 from gateway.cli.ctl_api import EXECUTIONS, REFUSED, event_types
-from gateway.cli.ctl_command import USAGE, Ctl, command, fail
+from gateway.cli.ctl_command import USAGE, Ctl, command, confirm, fail
 from gateway.pb.v1 import gateway_pb2 as pb
 
 app = typer.Typer(
@@ -27,6 +26,7 @@ session_app = typer.Typer(
     help="Act on the FIX session to a venue. Every action is written to the journal.", no_args_is_help=True
 )
 app.add_typer(session_app, name="session")
+app.add_typer(query.app, name="query")
 
 Account = Annotated[str, typer.Option(help="Only this account.")]
 Strategy = Annotated[str, typer.Option(help="Only this strategy.")]
@@ -167,6 +167,9 @@ def set_aside(ctl: Ctl) -> None:
     ctl.show(message, tables.set_aside(message.reports, message.total, ctl.now_ns))
 
 
+ctl_reconcile.register(app)
+
+
 @command(app, "top")
 def top(
     ctl: Ctl,
@@ -182,29 +185,29 @@ def top(
 @command(app, "halt")
 def halt(ctl: Ctl, symbol: SymbolName, reason: Why) -> None:
     """Refuse new orders in an instrument; cancels still pass."""
-    _act(ctl, pb.HaltInstrumentRequest(symbol=symbol, reason=reason), f"{symbol} is halted")
+    ctl.act(pb.HaltInstrumentRequest(symbol=symbol, reason=reason), f"{symbol} is halted")
 
 
 @command(app, "resume")
 def resume(ctl: Ctl, symbol: SymbolName, reason: Why) -> None:
     """Let an instrument trade again."""
-    _act(ctl, pb.ResumeInstrumentRequest(symbol=symbol, reason=reason), f"{symbol} trades again")
+    ctl.act(pb.ResumeInstrumentRequest(symbol=symbol, reason=reason), f"{symbol} trades again")
 
 
 @command(session_app, "logon")
 def logon(ctl: Ctl, venue: VenueName, reason: Why, yes: Yes = False) -> None:
     """Connect and log on."""
-    _confirm(f"Log on to {venue}?", yes=yes)
-    _act(ctl, pb.LogonRequest(venue=venue, reason=reason), f"{venue}: logon asked for")
+    confirm(f"Log on to {venue}?", yes=yes)
+    ctl.act(pb.LogonRequest(venue=venue, reason=reason), f"{venue}: logon asked for")
 
 
 @command(session_app, "logout")
 def logout(ctl: Ctl, venue: VenueName, reason: Why, yes: Yes = False) -> None:
     """Log out and stay away until an operator's logon. No order is canceled by it."""
-    _confirm(
+    confirm(
         f"Log out from {venue}? Its orders go on working there, and their reports wait for the next logon.", yes=yes
     )
-    _act(ctl, pb.LogoutRequest(venue=venue, reason=reason), f"{venue}: logout asked for")
+    ctl.act(pb.LogoutRequest(venue=venue, reason=reason), f"{venue}: logout asked for")
 
 
 @command(session_app, "set-sequence")
@@ -219,11 +222,11 @@ def set_sequence(
     """Set sequence numbers of the FIX session."""
     if next_sender is None and next_target is None:
         fail("nothing to set: give --next-sender, --next-target or both", USAGE)
-    _confirm(f"Set the sequence numbers of {venue}? A number that is too high hides messages from one side.", yes=yes)
+    confirm(f"Set the sequence numbers of {venue}? A number that is too high hides messages from one side.", yes=yes)
     request = pb.SetSequenceNumbersRequest(
         venue=venue, reason=reason, next_sender_msg_seq_num=next_sender, next_target_msg_seq_num=next_target
     )
-    _act(ctl, request, f"{venue}: sequence numbers set")
+    ctl.act(request, f"{venue}: sequence numbers set")
 
 
 def main() -> None:
@@ -231,20 +234,6 @@ def main() -> None:
     # What goes wrong is told by `explain`; the notes that gRPC's core writes beside it would only disturb.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     app()
-
-
-def _act(ctl: Ctl, request: Any, done: str) -> None:
-    reply = ctl.api.administer(request)
-    ctl.show(reply, f"{done} (event {reply.seq})")
-
-
-def _confirm(question: str, *, yes: bool) -> None:
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        fail("this asks before it acts, and there is no terminal to ask on: add --yes", USAGE)
-    if not typer.confirm(question):
-        fail("nothing was done", USAGE)
 
 
 def _ord_status(name: str) -> Any:

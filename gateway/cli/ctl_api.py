@@ -18,6 +18,8 @@ EXECUTIONS = (pb.ORDER_FILLED, pb.EXECUTION_CORRECTED, pb.EXECUTION_BUSTED)
 _TIMEOUT_S = 10.0
 _HISTORY_TIMEOUT_S = 300.0
 _PAGE = 1_000
+# Ten thousand requests in doubt or items are more than gRPC's usual 4 MiB, and that is when they are asked for.
+_LONGEST_REPLY = 64 << 20
 _WINDOW = 2_000
 
 
@@ -28,7 +30,7 @@ class Api:
         self.address = address
         self.client_id = client_id
         self._metadata = (("client-id", client_id),)
-        self._channel = grpc.insecure_channel(address)
+        self._channel = grpc.insecure_channel(address, [("grpc.max_receive_message_length", _LONGEST_REPLY)])
         stubs: Any = gateway_pb2_grpc  # protoc gives the services no types.
         self._orders = stubs.OrderServiceStub(self._channel)
         self._events = stubs.EventServiceStub(self._channel)
@@ -60,6 +62,22 @@ class Api:
     def set_aside(self) -> pb.ListSetAsideResponse:
         """The reports that are set aside."""
         reply: pb.ListSetAsideResponse = self._call(self._admin.ListSetAside, pb.ListSetAsideRequest())
+        return reply
+
+    def items(self, venue: str) -> pb.ListItemsResponse:
+        """The reconciliation items that are open."""
+        reply: pb.ListItemsResponse = self._call(self._admin.ListItems, pb.ListItemsRequest(venue=venue))
+        return reply
+
+    def in_doubt(self) -> pb.ListInDoubtResponse:
+        """The requests that may or may not have reached their venue."""
+        reply: pb.ListInDoubtResponse = self._call(self._admin.ListInDoubt, pb.ListInDoubtRequest())
+        return reply
+
+    def external_orders(self, venue: str) -> pb.ListExternalOrdersResponse:
+        """Orders that venues work for us and that were never sent from here."""
+        request = pb.ListExternalOrdersRequest(venue=venue)
+        reply: pb.ListExternalOrdersResponse = self._call(self._admin.ListExternalOrders, request)
         return reply
 
     def positions(self, request: pb.ListPositionsRequest) -> pb.ListPositionsResponse:

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import sys
 import time
 from collections.abc import Callable, Iterable
 from inspect import Parameter
@@ -53,6 +54,11 @@ class Ctl:
             for table in tables:
                 self.console.print(table, markup=False)
 
+    def act(self, request: Message, done: str) -> None:
+        """Carry out an administrative request and say so."""
+        reply = self.api.administer(request)
+        self.show(reply, f"{done} (event {reply.seq})")
+
     def show_events(self, events: Iterable[pb.Event], line: Callable[[pb.Event, int], Text]) -> None:
         """Events one by one, as they come."""
         for event in events:
@@ -89,6 +95,16 @@ def fail(text: str, code: int) -> NoReturn:
     console = Console(stderr=True, highlight=False)
     console.print(Text.assemble(("error: ", "bold red"), text), soft_wrap=True)
     raise typer.Exit(code)
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask before acting, unless `yes`; without a terminal to ask on, `--yes` is needed."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        fail("this asks before it acts, and there is no terminal to ask on: add --yes", USAGE)
+    if not typer.confirm(question):
+        fail("nothing was done", USAGE)
 
 
 def to_json(document: Document, indent: int | None = None) -> str:

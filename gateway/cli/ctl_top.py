@@ -16,7 +16,7 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from gateway.cli import tables
+from gateway.cli import tables, tables_reconcile
 from gateway.cli.ctl_api import EXECUTIONS, Api, explain
 from gateway.cli.ctl_command import Ctl
 from gateway.cli.layout import apart
@@ -25,9 +25,14 @@ from gateway.pb.v1 import gateway_pb2 as pb
 ORDERS_SHOWN = 15
 EXECUTIONS_SHOWN = 10
 
-# Of the live view: the line above it, the overview with a space, and around the rows of each of four tables its title,
-# its headings, the rule below them and a space.
-_OTHER_LINES = 1 + 4 + 4 * 4
+TROUBLES_SHOWN = 5
+TROUBLES_READ = 200
+"""More items or requests in doubt than this are counted and not read: each look would hold the gateway up."""
+
+# Around the rows of a table: its title, its headings, the rule below them and a space.
+_FRAME = 4
+# Of the live view: the line above it, the overview with a space, and four tables.
+_OTHER_LINES = 1 + 4 + 4 * _FRAME
 _FEWEST_ROWS = 2
 
 Wait = Callable[[float], bool]
@@ -42,14 +47,21 @@ class Screen(msgspec.Struct, frozen=True):
     working: pb.ListOrdersResponse
     executions: list[pb.Event]
     positions: pb.ListPositionsResponse
+    items: list[pb.Item]
+    in_doubt: list[pb.DoubtfulRequest]
 
     def table(self, now_ns: int, height: int | None = None) -> RenderableType:
         """For people: what fits on a screen of so many lines, everything when not given."""
-        rows, others = self._rows_within(height) if height else (ORDERS_SHOWN, len(self.positions.positions))
+        with_troubles = height is None or self._free(height) - self._troubles_lines() >= 2 * _FEWEST_ROWS
+        taken = self._troubles_lines() if with_troubles else 0
+        rows, others = (ORDERS_SHOWN, len(self.positions.positions))
+        if height is not None:
+            rows, others = self._rows_within(self._free(height) - taken)
         orders, positions = self.working.orders[:rows], self.positions.positions[:others]
         return apart(
             tables.overview(self.overview, now_ns),
             tables.sessions(self.sessions.sessions, now_ns),
+            *(self._troubles(now_ns) if with_troubles else []),
             tables.orders(orders, _title("Working orders", len(orders), self.overview.working_orders)),
             tables.executions(self.executions[: -rows - 1 : -1], now_ns, "Newest executions"),
             tables.positions(positions, _title("Positions", len(positions), len(self.positions.positions)))
@@ -57,9 +69,31 @@ class Screen(msgspec.Struct, frozen=True):
             else Text(f"{len(self.positions.positions):,} positions do not fit", "dim"),
         )
 
-    def _rows_within(self, height: int) -> tuple[int, int]:
+    def _troubles(self, now_ns: int) -> list[RenderableType]:
+        """Open items, critical ones first, and requests in doubt; nothing where there are none."""
+        shown: list[RenderableType] = []
+        if self.overview.open_items:
+            worst = sorted(self.items, key=lambda item: item.severity)[:TROUBLES_SHOWN]
+            title = _title("Items", len(worst), self.overview.open_items)
+            table = tables_reconcile.items(worst, now_ns, title)
+            shown.append(table if worst else _unread(self.overview.open_items, "items"))
+        if self.overview.in_doubt:
+            oldest = self.in_doubt[:TROUBLES_SHOWN]
+            title = _title("In doubt", len(oldest), self.overview.in_doubt)
+            table = tables_reconcile.in_doubt(oldest, now_ns, title)
+            shown.append(table if oldest else _unread(self.overview.in_doubt, "in-doubt"))
+        return shown
+
+    def _troubles_lines(self) -> int:
+        """How high they are, unless a text is folded."""
+        return sum(_FRAME + min(TROUBLES_SHOWN, len(each)) for each in (self.items, self.in_doubt) if each)
+
+    def _free(self, height: int) -> int:
+        """The lines of such a screen that orders, executions and positions can have."""
+        return height - _OTHER_LINES - len(self.sessions.sessions)
+
+    def _rows_within(self, free: int) -> tuple[int, int]:
         """How many orders (and as many executions) and how many positions fit; positions get what is left."""
-        free = height - _OTHER_LINES - len(self.sessions.sessions)
         rows = max(_FEWEST_ROWS, min(ORDERS_SHOWN, (free - len(self.positions.positions)) // 2, free // 3))
         rows = min(rows, max(_FEWEST_ROWS, len(self.working.orders), len(self.executions)))
         return rows, max(0, free - 2 * rows)
@@ -72,6 +106,8 @@ class Screen(msgspec.Struct, frozen=True):
             "working_orders": list(self.working.orders),
             "executions": self.executions,
             "positions": list(self.positions.positions),
+            "items": self.items,
+            "in_doubt": self.in_doubt,
         }
 
 
@@ -86,12 +122,15 @@ class Watcher:
     def look(self) -> Screen:
         """How things stand now. Raises grpc.RpcError."""
         self._read_executions()
+        overview = self._api.overview()
         return Screen(
-            overview=self._api.overview(),
+            overview=overview,
             sessions=self._api.sessions(),
             working=self._api.orders(pb.ListOrdersRequest(working=True), ORDERS_SHOWN),
             executions=list(self._executions),
             positions=self._api.positions(pb.ListPositionsRequest()),
+            items=list(self._api.items("").items) if 0 < overview.open_items <= TROUBLES_READ else [],
+            in_doubt=list(self._api.in_doubt().requests) if 0 < overview.in_doubt <= TROUBLES_READ else [],
         )
 
     def _read_executions(self) -> None:
@@ -107,6 +146,11 @@ class Watcher:
 
 def _title(of: str, shown: int, total: int) -> str:
     return f"{of}, the first {shown:,} of {total:,}" if shown < total else of
+
+
+def _unread(count: int, command: str) -> Text:
+    """In place of a table that is not read again and again."""
+    return Text(f"{count:,} {command.replace('-', ' ')}: gatewayctl {command} lists them", "bold red")
 
 
 def run(ctl: Ctl, interval_s: float) -> None:

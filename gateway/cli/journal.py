@@ -12,7 +12,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from gateway.adapters.journal_sql import SqlJournal
+from gateway.adapters.journal import SqlJournal
+from gateway.cli.keep import kept_journal
 from gateway.codec.journal import Verdict
 from gateway.codec.words import describe
 from gateway.config import ConfigError, load
@@ -38,12 +39,12 @@ JsonOption = Annotated[bool, typer.Option("--json", help="For programs: JSON.")]
 @app.command("verify")
 def verify_command(journal: JournalArgument = "", config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Prove that nothing in the journal was changed, dropped or moved. Exit code 0 when it is whole, 1 when not."""
-    where = _where(journal, config)
     try:
-        verdict = SqlJournal(where).verify()
+        source = named_journal(journal, config)
+        verdict = source.verify()
     except JournalError as error:
-        raise _failed(str(error)) from None
-    print(_verdict_json(where, verdict) if as_json else _verdict_words(where, verdict))
+        raise failed(str(error)) from None
+    print(_verdict_json(source.label, verdict) if as_json else _verdict_words(source.label, verdict))
     if verdict.damage is not None:
         raise typer.Exit(1)
 
@@ -64,7 +65,7 @@ def show(
     """Tell what happened, one line an event. Exit code 1 when there is no such order, or the journal is damaged."""
     out = _json_lines if as_json else _people_lines(naming_orders=not order)
     try:
-        source = SqlJournal(_where(journal, config))
+        source = named_journal(journal, config)
         if order:
             records = _life(source, order, client)
         else:
@@ -74,22 +75,22 @@ def show(
             if record.seq >= from_seq:
                 out(record)
     except JournalError as error:
-        raise _failed(str(error)) from None
+        raise failed(str(error)) from None
 
 
-def _where(journal: str, config: Path | None) -> str:
-    """The journal's URL."""
+def named_journal(journal: str, config: Path | None) -> SqlJournal:
+    """The journal that is named, or that of a configuration with its archive."""
     if bool(journal) == (config is not None):
-        raise _failed("name the journal, or a configuration file with --config: one of the two", CONFIGURATION_WRONG)
+        raise failed("name the journal, or a configuration file with --config: one of the two", CONFIGURATION_WRONG)
     if config is None:
-        return journal if "://" in journal else f"sqlite:///{Path(journal).absolute()}"
+        return SqlJournal(journal if "://" in journal else f"sqlite:///{Path(journal).absolute()}")
     try:
-        return load(config).journal.url
+        return kept_journal(load(config))
     except ConfigError as error:
-        raise _failed(str(error), CONFIGURATION_WRONG) from None
+        raise failed(str(error), CONFIGURATION_WRONG) from None
 
 
-def _failed(message: str, code: int = 1) -> typer.Exit:
+def failed(message: str, code: int = 1) -> typer.Exit:
     Console(stderr=True, highlight=False, soft_wrap=True).print(Text.assemble(("error: ", "bold red"), message))
     return typer.Exit(code)
 

@@ -10,6 +10,8 @@ from rich.text import Text
 
 _GAP = 2
 _FOLDED_WIDTH = 24
+_FIGURES_GAP = 3
+_FIGURES_IN_A_LINE = (6, 4, 3, 2)
 # Wide enough for every table: what is not read on a terminal must not be cut to fit one.
 _WIDTH_WITHOUT_TERMINAL = 240
 
@@ -84,6 +86,27 @@ class Columns:
     def _values(self, name: str) -> list[str]:
         index = self._names.index(name)
         return [cells[index].plain for cells in self._rows]
+
+
+class Figures:
+    """Short texts in lines below each other: six in a line, or as many as all lines have room for."""
+
+    def __init__(self, figures: Sequence[Text]) -> None:
+        self._figures = figures
+
+    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
+        """A grid of as many columns as fit."""
+        count = next((count for count in _FIGURES_IN_A_LINE if self._width(count) <= options.max_width), 1)
+        grid = Table.grid(padding=(0, _FIGURES_GAP))
+        for _ in range(count):
+            grid.add_column(no_wrap=True)
+        for first in range(0, len(self._figures), count):
+            grid.add_row(*self._figures[first : first + count])
+        yield grid
+
+    def _width(self, count: int) -> int:
+        columns = [max(figure.cell_len for figure in self._figures[first::count]) for first in range(count)]
+        return sum(columns) + _FIGURES_GAP * count
 
 
 def table(

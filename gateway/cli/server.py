@@ -12,7 +12,8 @@ import typer
 from rich.console import Console
 
 from gateway import __version__
-from gateway.cli import journal
+from gateway.cli import journal, keep, replay
+from gateway.cli.follow import follow
 from gateway.cli.layout import output
 from gateway.cli.summary import summary
 from gateway.config import Config, ConfigError, load
@@ -27,6 +28,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(journal.app, name="journal")
+app.command("follow")(follow)
+app.command("replay")(replay.replay)
+app.command("backup")(keep.backup)
+app.command("restore")(keep.restore)
+app.command("archive")(keep.archive)
 
 ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="The configuration file (TOML).", show_default=False)]
 
@@ -40,7 +46,7 @@ def serve(config: ConfigFile) -> None:
     loaded = _load(config)
     from gateway.app import serve as run  # noqa: PLC0415  # Brings the FIX engine with it, which no other command needs.
 
-    raise typer.Exit(run(loaded))
+    raise typer.Exit(run(loaded, config.absolute()))
 
 
 @app.command("check-config")

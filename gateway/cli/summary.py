@@ -5,11 +5,12 @@ from rich.table import Table
 
 from gateway.cli.layout import apart, row, table
 from gateway.config import Config, InstrumentConfig, VenueConfig
+from gateway.config.sections import DropCopyConfig, without_password
 
 
 def summary(config: Config) -> RenderableType:
     """The whole configuration: the stack first, then venues, instruments, clients and trading sessions."""
-    parts = [_stack(config), _venues(config), _instruments(config), _clients(config)]
+    parts = [_stack(config), _venues(config), _reconciliation(config), _instruments(config), _clients(config)]
     return apart(*parts, *([_trading_sessions(config)] if config.trading_sessions else []))
 
 
@@ -21,17 +22,25 @@ def _stack(config: Config) -> RenderableType:
     api, metrics, durability = config.api, config.metrics, config.journal.durability
     row(grid, "stack", config.stack)
     row(grid, "data", config.data_dir)
-    row(grid, "journal", config.journal.url)
+    row(grid, "journal", without_password(config.journal.url))
     row(grid, "durability", f"{durability} ({survives[durability]})")
     row(grid, "api", f"{api.host}:{api.port}" + (f", unix:{api.unix_socket}" if api.unix_socket else ""))
     row(grid, "metrics", f"http://{metrics.host}:{metrics.port}/metrics")
     row(grid, "log", f"{config.log.level}, {config.log.format}")
+    row(grid, "projections", without_password(config.projections.url) or "none")
+    kept = config.retention
+    row(
+        grid,
+        "in memory",
+        f"orders for {kept.retire_after_s:,} s after their end, at most {kept.ended_orders:,} of these",
+    )
+    row(grid, "snapshots", f"every {kept.snapshot_events:,} events, the newest {kept.snapshots:,} are kept")
     return grid
 
 
 def _venues(config: Config) -> RenderableType:
     columns = ("venue", "FIX", "address", "session", "heartbeat", "logon", "schedule")
-    made = table("Venues", *columns, right=("heartbeat",), folds=("logon", "schedule"))
+    made = table("Venues", *columns, right=("heartbeat",), spare=("heartbeat", "logon", "schedule"))
     for venue in config.venues:
         row(
             made,
@@ -43,13 +52,52 @@ def _venues(config: Config) -> RenderableType:
             _credentials(venue),
             _schedule(venue),
         )
+        if (copy := venue.drop_copy) is not None:
+            row(
+                made,
+                venue.drop_copy_session,
+                venue.begin_string,
+                f"{copy.host}:{copy.port}",
+                f"{copy.sender_comp_id} -> {copy.target_comp_id}",
+                f"{venue.heart_bt_int_s} s",
+                _credentials(copy),
+                _schedule(venue),
+            )
     return made
 
 
-def _credentials(venue: VenueConfig) -> str:
-    if not venue.username:
+def _reconciliation(config: Config) -> RenderableType:
+    right = ("every", "silent for", "window", "grace", "in doubt after")
+    made = table("Reconciliation", "venue", "asks with", *right, "drop copy", right=right, spare=("window", "grace"))
+    for venue in config.venues:
+        said = venue.reconcile
+        off = said.mode == "off"
+        row(
+            made,
+            venue.name,
+            _question(venue),
+            "" if off else f"{said.every_s:,} s",
+            "" if off else f"{said.timeout_s:,} s",
+            "" if off else f"{said.window:,}",
+            "" if off else f"{said.grace_s:,} s",
+            f"{venue.ack_timeout_s:,} s",
+            venue.drop_copy_session if venue.drop_copy is not None else "none",
+        )
+    return made
+
+
+def _question(venue: VenueConfig) -> str:
+    """How the venue is asked, where it is left to us as well."""
+    mode = venue.reconcile.mode
+    if mode == "auto":
+        mode = "each" if venue.begin_string == "FIX.4.2" else "mass"
+    return {"mass": "mass status (AF)", "each": "status of each (H)"}.get(mode, "off")
+
+
+def _credentials(session: VenueConfig | DropCopyConfig) -> str:
+    if not session.username:
         return "no credentials"
-    return f"{venue.username}, password {'set' if venue.password else 'not set'}"
+    return f"{session.username}, password {'set' if session.password else 'not set'}"
 
 
 def _schedule(venue: VenueConfig) -> str:

@@ -3,18 +3,22 @@
 Numbers are right-aligned with thousands apart and never rounded; times are UTC. `now_ns` is what ages are counted from.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
-from gateway.cli.layout import Columns, apart, row, table
+from gateway.cli.layout import Columns, Figures, apart, row, table
 from gateway.pb.v1 import gateway_pb2 as pb
 
 _NS = 1_000_000_000
+_PATIENT_US = 10_000_000
+_NO_EXECUTION = "0"
+"""ExecID(17) of a report that tells of none."""
+
 _STATUS_STYLES = {
     "NEW": "green",
     "PARTIALLY_FILLED": "cyan",
@@ -47,6 +51,12 @@ _EVENT_STYLES = {
     "INSTRUMENT_HALTED": "red",
     "INSTRUMENT_RESUMED": "green",
     "EPOCH_BEGAN": "yellow",
+    "ITEM_RAISED": "bold red",
+    "ITEM_RESOLVED": "green",
+    "DOUBT_RESOLVED": "yellow",
+    "ORDER_ENTRY_OPENED": "yellow",
+    "RECONCILIATION_ENDED": "green",
+    "EXTERNAL_ORDER_REPORTED": "red",
 }
 
 
@@ -55,30 +65,30 @@ _EVENT_STYLES = {
 
 def overview(message: pb.GetOverviewResponse, now_ns: int) -> RenderableType:
     """The gateway at a glance. What a person has to look at is red."""
-    grid = Table.grid(padding=(0, 3))
-    for _ in range(5):
-        grid.add_column()
-    grid.add_row(
-        _figure("orders", _count(message.orders)),
-        _figure("working", _count(message.working_orders)),
-        _figure("executions", _count(message.executions)),
-        _figure("ack p50", f"{message.order_to_ack_p50_us:,} us"),
-        _figure("ack p99", f"{message.order_to_ack_p99_us:,} us"),
-    )
-    grid.add_row(
-        _alert("in doubt", message.in_doubt),
-        _alert("disputed", message.disputed),
-        _alert("set aside", message.set_aside),
-        _figure("queued", _count(message.command_queue)),
-        _figure("subscribers", _count(message.subscribers)),
+    figures = Figures(
+        [
+            _figure("in memory", _count(message.orders)),
+            _figure("working", _count(message.working_orders)),
+            _figure("executions", _count(message.executions)),
+            _figure("ack p50", _duration(message.order_to_ack_p50_us)),
+            _figure("ack p99", _duration(message.order_to_ack_p99_us)),
+            _figure("retired", _count(message.retired_orders)),
+            _alert("in doubt", message.in_doubt),
+            _alert("disputed", message.disputed),
+            _alert("set aside", message.set_aside),
+            _alert("items", message.open_items, critical=message.critical_items),
+            _figure("queued", _count(message.command_queue)),
+            _figure("subscribers", _count(message.subscribers)),
+        ]
     )
     head = Text.assemble(
         ("gateway ", "bold"),
         f"{message.version}, up {age(message.started_ns, now_ns)}, journal at {message.seq:,}, epoch {message.epoch}",
+        f", snapshot at {message.snapshot_seq:,}" if message.snapshot_seq else "",
     )
     if message.halted_symbols:
         head.append(f"   halted: {', '.join(message.halted_symbols)}", "bold red")
-    return Group(head, grid)
+    return Group(head, figures)
 
 
 def sessions(messages: Iterable[pb.Session], now_ns: int) -> Columns:
@@ -185,7 +195,7 @@ def set_aside(messages: Iterable[pb.SetAsideReport], total: int, now_ns: int) ->
     made = table(title, "seq", "time", "venue", "why", "report", right=("seq",), folds=("why", "report"))
     for report in messages:
         when = clock(report.time_ns, now_ns)
-        row(made, str(report.seq), when, report.venue, report.why, report.report_json)
+        row(made, str(report.seq), when, report.venue, report.why, _spaced(report.report_json))
     return made
 
 
@@ -193,14 +203,14 @@ def order_life(response: pb.GetOrderResponse, events: Sequence[pb.Event], now_ns
     """One order from beginning to end: as it stands, what was asked, what was executed, and every event."""
     order = Group(orders([response.order], "Order"), _details(response.order))
     executed = [_order_executions(response, now_ns)] if response.executions else []
-    told = Group(Text("Events", "bold"), *(event_line(event, now_ns, response.order) for event in events))
-    return apart(order, _requests(response), *executed, told)
+    told = [Group(Text("Events", "bold"), *(event_line(event, now_ns, response.order) for event in events))]
+    return apart(order, _requests(response), *executed, *(told if events else []))
 
 
 def event_line(event: pb.Event, now_ns: int, within: pb.Order | None = None) -> Text:
     """One event on one line; in the life of an order, `within`, without what every line of it would say."""
     known = {"", within.venue, within.symbol, within.cl_ord_id} if within else {""}
-    name = _event_name(event, width=19 if within else 22)
+    name = _event_name(event, width=21 if within else 23)
     line = Text.assemble((f"{event.seq:>8} ", "dim"), clock(event.time_ns, now_ns), "  ", name)
     for text in (
         *(text for text in (event.venue, event.symbol, event.cl_ord_id) if text not in known),
@@ -234,11 +244,16 @@ def side(value: int) -> Text:
 
 def status(order: pb.Order) -> Text:
     """OrdStatus(39), and whether the order is in doubt."""
-    name = pb.OrdStatus.Name(order.ord_status).removeprefix("ORD_STATUS_")
-    text = Text(name, _STATUS_STYLES.get(name, ""))
+    text = ord_status(order.ord_status)
     if order.in_doubt:
         text.append(" IN DOUBT", "bold white on red")
     return text
+
+
+def ord_status(value: int) -> Text:
+    """OrdStatus(39) by its name."""
+    name = pb.OrdStatus.Name(value).removeprefix("ORD_STATUS_")
+    return Text(name, _STATUS_STYLES.get(name, ""))
 
 
 def clock(at_ns: int, now_ns: int) -> str:
@@ -258,6 +273,8 @@ def age(at_ns: int, now_ns: int) -> str:
 
 
 def _session_state(session: pb.Session) -> Text:
+    if session.logged_on and not (session.order_entry_open or session.drop_copy_of):
+        return Text("reconciling" if session.reconciling else "NOT RECONCILED", "bold yellow")
     if session.logged_on:
         return Text("logged on", "bold green")
     return Text("connecting", "bold yellow") if session.enabled else Text("logged out", "bold red")
@@ -323,8 +340,16 @@ def _event_name(event: pb.Event, width: int = 0) -> Text:
     return Text(f"{name:<{width}}", _EVENT_STYLES.get(name, ""))
 
 
+def _spaced(document: str) -> str:
+    """JSON that can be folded between its fields."""
+    try:
+        return json.dumps(json.loads(document), ensure_ascii=False)
+    except ValueError:
+        return document
+
+
 def _event_figures(event: pb.Event) -> str:
-    if not event.exec_id:
+    if event.exec_id in {"", _NO_EXECUTION}:
         return ""
     refers = f" for {event.exec_ref_id}" if event.exec_ref_id else ""
     figures = f"{number(event.last_qty)} at {number(event.last_px)} " if event.last_qty else ""
@@ -335,8 +360,14 @@ def _figure(name: str, value: str) -> Text:
     return Text.assemble((f"{name} ", "dim"), (value, "bold"))
 
 
-def _alert(name: str, value: int) -> Text:
-    return Text.assemble((f"{name} ", "dim"), (_count(value), "bold red" if value else "bold"))
+def _alert(name: str, value: int, critical: int = 0) -> Text:
+    among = f" ({critical:,} critical)" if critical else ""
+    return Text.assemble((f"{name} ", "dim"), (f"{_count(value)}{among}", "bold red" if value else "bold"))
+
+
+def _duration(us: int) -> str:
+    """Microseconds; whole seconds where a person answers instead of a machine."""
+    return f"{us:,} us" if us < _PATIENT_US else f"{us // 1_000_000:,} s"
 
 
 def _alert_count(value: int) -> Text:

@@ -10,10 +10,11 @@ and a field that a newer minor version added is skipped by an older program.
 import hashlib
 import struct
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 import msgspec
 
-from gateway.core.events import Record
+from gateway.core.events import Cause, Event, Record
 
 # Raised when a journal can no longer be read by the programs before it; never for a field or an event that is added.
 FORMAT_VERSION = 1
@@ -24,6 +25,8 @@ GENESIS = bytes(32)
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(list[Record])
 _PLACE = struct.Struct(">qqq")
+
+R = TypeVar("R", bound="Record | Told")
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -37,6 +40,21 @@ class Batch(msgspec.Struct, frozen=True):
     records: bytes
     prev_hash: bytes
     hash: bytes
+
+
+class Told(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """A `Record` whose OrderView is left as it was written, empty when there is none: most of them nobody looks at
+    when a journal is replayed.
+    """
+
+    seq: int
+    at_ns: int
+    cause: Cause
+    event: Event
+    order: msgspec.Raw = msgspec.Raw()
+
+
+_told_decoder = msgspec.msgpack.Decoder(list[Told])
 
 
 class Damage(msgspec.Struct, frozen=True):
@@ -96,9 +114,18 @@ def unseal(end: Link, batch: Batch) -> list[Record]:
         ChainBroken: they are not, or do not.
         RecordsUnknown: they are, and do, but a newer version wrote them.
     """
+    return _unseal(end, batch, _decoder)
+
+
+def unseal_told(end: Link, batch: Batch) -> list[Told]:
+    """The same as `unseal`, for a replay."""
+    return _unseal(end, batch, _told_decoder)
+
+
+def _unseal(end: Link, batch: Batch, decoder: "msgspec.msgpack.Decoder[list[R]]") -> "list[R]":
     check(end, batch)
     try:
-        records = _decoder.decode(batch.records)
+        records = decoder.decode(batch.records)
     except msgspec.MsgspecError as error:
         # The hash holds, so these are the bytes that were written.
         raise RecordsUnknown(f"{_name(batch)} holds what this version of the gateway does not know: {error}") from error

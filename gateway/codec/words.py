@@ -16,8 +16,12 @@ from gateway.core.commands import (
     Command,
     HaltInstrument,
     MassCancel,
+    OpenOrderEntry,
+    ReconcileVenue,
     ReplaceOrder,
     RequestOrderStatus,
+    ResolveDoubt,
+    ResolveItem,
     ResumeInstrument,
     SubmitOrder,
 )
@@ -121,6 +125,14 @@ def _command(command: Command) -> str:
             return f"{command.operator}'s halt of {command.symbol}{_because(command.reason)}"
         case AdministerSession():
             return f"{command.operator}'s {command.action} for the session to {command.venue}{_because(command.reason)}"
+        case ReconcileVenue():
+            return f"{command.operator}'s reconciliation of {command.venue}{_because(command.reason)}"
+        case OpenOrderEntry():
+            return f"{command.operator}'s opening of order entry at {command.venue}{_because(command.reason)}"
+        case ResolveDoubt():
+            return f"{command.operator}'s word on the doubt about {command.order_id}{_because(command.reason)}"
+        case ResolveItem():
+            return f"{command.operator}'s resolution of item {command.item_id}{_because(command.reason)}"
 
 
 def _account(command: SubmitOrder) -> str:
@@ -298,6 +310,53 @@ def _epoch_began(event: ev.EpochBegan) -> str:
     return f"gateway {event.version} took over, epoch {event.epoch}, venue ClOrdIDs begin with {event.id_prefix}"
 
 
+def _doubt_resolved(event: ev.DoubtResolved) -> str:
+    return f"{event.operator} settles the doubt about {event.venue_cl_ord_id}: {event.outcome}{_because(event.reason)}"
+
+
+def _external_order(event: ev.ExternalOrderReported) -> str:
+    report = event.report
+    return f"{event.venue} works order {event.venue_order_id}, which is not ours: {status(report.ord_status)}"
+
+
+def _drop_copy_noted(event: ev.DropCopyNoted) -> str:
+    how = "which the order session told" if event.known else "which the order session has not told"
+    return f"drop copy {event.session} shows ExecID {event.report.exec_id}, {how}"
+
+
+def _reconciliation_started(event: ev.ReconciliationStarted) -> str:
+    orders = "1 order is" if event.orders == 1 else f"{event.orders} orders are"
+    return f"{orders} compared with {event.venue}'s{_because(event.why)}"
+
+
+def _reconciliation_ended(event: ev.ReconciliationEnded) -> str:
+    items = "1 item is open" if event.items == 1 else f"{event.items} items are open"
+    if event.complete:
+        return f"{event.venue} is reconciled: {event.orders} orders compared, {items}"
+    return f"{event.venue} is NOT reconciled{_because(event.text)}; {items}"
+
+
+def _order_entry_opened(event: ev.OrderEntryOpened) -> str:
+    return f"{event.operator} opens order entry at {event.venue} without reconciliation{_because(event.reason)}"
+
+
+def _item_raised(event: ev.ItemRaised) -> str:
+    return f"{event.severity} item {event.item_id} at {event.venue} ({event.kind}): {event.text}"
+
+
+def _item_resolved(event: ev.ItemResolved) -> str:
+    by = f" by {event.operator}" if event.operator else ""
+    return f"item {event.item_id} at {event.venue} is resolved{by}: {event.text}"
+
+
+def _keys_retired(event: ev.KeysRetired) -> str:
+    return f"{len(event.keys)} spent keys left memory"
+
+
+def _key_recalled(event: ev.KeyRecalled) -> str:
+    return f"key {event.cl_ord_id} of {event.client_id} is back in memory"
+
+
 def _coded(name: str, code: str) -> str:
     return f" ({name} {code})" if code else ""
 
@@ -344,6 +403,18 @@ _EVENTS: dict[type, Callable[[Any], str]] = {
     ev.SessionLoggedOn: _session_logged_on,
     ev.SessionLoggedOut: _session_logged_out,
     ev.EpochBegan: _epoch_began,
+    ev.DoubtResolved: _doubt_resolved,
+    ev.ExternalOrderReported: _external_order,
+    ev.DropCopyNoted: _drop_copy_noted,
+    ev.ReconciliationStarted: _reconciliation_started,
+    ev.ReconciliationEnded: _reconciliation_ended,
+    ev.OrderEntryOpened: _order_entry_opened,
+    ev.ItemRaised: _item_raised,
+    ev.ItemResolved: _item_resolved,
+    ev.OrderRetired: lambda _: "ended, left memory",
+    ev.KeysRetired: _keys_retired,
+    ev.OrderRecalled: lambda _: "is back in memory",
+    ev.KeyRecalled: _key_recalled,
 }
 
 # After these the order's figures are worth a look.

@@ -66,6 +66,10 @@ def check(config: Config) -> Iterator[Problem]:
     yield from _each("instruments", config.instruments, lambda key, item: _instrument(key, item, venues, sessions))
     yield from _symbols_at_venues(config.instruments)
     yield from _listeners(config)
+    if config.projections.url == config.journal.url:
+        yield Problem(
+            "projections.url", "found the journal's own, expected another database: it can be dropped at any time"
+        )
 
 
 def _each(name: str, items: Iterable[Item], one: Callable[[str, Item], Iterator[Problem]]) -> Iterator[Problem]:
@@ -102,6 +106,12 @@ def _venue(key: str, venue: VenueConfig, accounts: Collection[str]) -> Iterator[
     yield from _dialect(f"{key}.dialect", venue.dialect, accounts)
     if venue.password and not venue.username:
         yield Problem(f"{key}.username", "is missing, expected the Username(553) that belongs to the password")
+    if venue.reconcile.mode == "mass" and venue.begin_string == "FIX.4.2":
+        yield Problem(f"{key}.reconcile.mode", 'found "mass", expected "each": FIX 4.2 has no OrderMassStatusRequest')
+    if venue.drop_copy is not None and venue.drop_copy.password and not venue.drop_copy.username:
+        yield Problem(
+            f"{key}.drop_copy.username", "is missing, expected the Username(553) that belongs to the password"
+        )
     if venue.schedule is None:
         return
     yield from _time_zone(f"{key}.schedule.time_zone", venue.schedule.time_zone)
@@ -128,16 +138,23 @@ def _dialect(key: str, dialect: DialectConfig, accounts: Collection[str]) -> Ite
 
 def _fix_sessions(venues: Sequence[VenueConfig]) -> Iterator[Problem]:
     """A FIX session is known by version and CompIDs within the process, and by CompIDs to the one who listens."""
-    seen: dict[tuple[str, ...], int] = {}
+    seen: dict[tuple[str, ...], str] = {}
     for place, venue in enumerate(venues):
-        comp_ids = (venue.sender_comp_id, venue.target_comp_id)
-        first = min(
-            seen.setdefault((venue.begin_string, *comp_ids), place),
-            seen.setdefault((venue.host, str(venue.port), *comp_ids), place),
-        )
-        if first != place:
-            text = f"found the same FIX session as venues[{first}], expected other CompIDs"
-            yield Problem(f"venues[{place}].sender_comp_id", text)
+        ends = {f"venues[{place}]": venue, f"venues[{place}].drop_copy": venue.drop_copy}
+        for key, end in ends.items():
+            if end is None:
+                continue
+            comp_ids = (end.sender_comp_id, end.target_comp_id)
+            known = [
+                seen.setdefault((venue.begin_string, *comp_ids), key),
+                seen.setdefault((end.host, str(end.port), *comp_ids), key),
+            ]
+            first = next((other for other in known if other != key), None)
+            if first is not None:
+                yield Problem(f"{key}.sender_comp_id", f"found the same FIX session as {first}, expected other CompIDs")
+        if venue.drop_copy is not None and venue.drop_copy_session in {other.name for other in venues}:
+            text = f'found a venue of the name "{venue.drop_copy_session}", which this drop copy has already'
+            yield Problem(f"venues[{place}].drop_copy", text)
 
 
 def _trading_session(key: str, session: TradingSessionConfig) -> Iterator[Problem]:

@@ -74,11 +74,16 @@ def _label(raw: dict[str, Any], key: str) -> str:
 
 def _absolute(config: Config, base: Path) -> Config:
     data_dir = (base / config.data_dir).resolve()
-    database = config.journal.url.removeprefix(_SQLITE)
     socket = config.api.unix_socket
     return replace(
         config,
         data_dir=str(data_dir),
-        journal=replace(config.journal, url=f"{_SQLITE}{data_dir / database}"),
+        journal=replace(config.journal, url=_database(config.journal.url, data_dir)),
+        projections=replace(config.projections, url=_database(config.projections.url, data_dir)),
         api=replace(config.api, unix_socket=socket and str(data_dir / socket)),
     )
+
+
+def _database(url: str, data_dir: Path) -> str:
+    """The URL with the path of a SQLite file made absolute."""
+    return f"{_SQLITE}{data_dir / url.removeprefix(_SQLITE)}" if url.startswith(_SQLITE) else url

@@ -1,5 +1,6 @@
 """The keys of the configuration file, section by section. docs/configuration.md explains every one."""
 
+import re
 from collections.abc import Sequence
 from datetime import time
 from decimal import Decimal
@@ -10,6 +11,7 @@ import msgspec
 from gateway.core.instruments import Instrument, TradingSession
 
 SECRETS = frozenset({"password"})
+_URL_PASSWORD = re.compile(r"(://[^/@:]*:)[^@]*@|([?&]password=)[^&]*")
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 Seconds = Annotated[int, msgspec.Meta(ge=1, le=3_600)]
@@ -36,8 +38,22 @@ TimeZone = Annotated[str, msgspec.Meta(description='an IANA time zone such as "E
 Currency = Annotated[
     str, msgspec.Meta(pattern=r"^[A-Z]{3,5}$", description='3 to 5 capital letters such as "USD" (ISO 4217)')
 ]
-JournalUrl = Annotated[
-    str, msgspec.Meta(pattern=r"^sqlite:///[^?#]+$", description='a SQLAlchemy URL such as "sqlite:///journal.sqlite"')
+DatabaseUrl = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^(sqlite:///[^?#]+|postgresql\+psycopg://\S+)$",
+        description='a SQLAlchemy URL such as "sqlite:///journal.sqlite" or "postgresql+psycopg://user@host/database"',
+    ),
+]
+OptionalDatabaseUrl = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^(|sqlite:///[^?#]+|postgresql\+psycopg://\S+)$",
+        description=(
+            'a SQLAlchemy URL such as "sqlite:///projections.sqlite" or "postgresql+psycopg://user@host/database", '
+            'or "" for none'
+        ),
+    ),
 ]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 OptionalWeekday = Literal["", "mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -64,11 +80,21 @@ class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Strict: a key that does not exist is an error, not a silence. What is printed of it has no secrets."""
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
-        values = [(name, getattr(self, name)) for name in self.__struct_fields__]
-        return [(name, "***" if value and name in SECRETS else value) for name, value in values]
+        return [(name, _shown(name, getattr(self, name))) for name in self.__struct_fields__]
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
+
+
+def _shown(name: str, value: Any) -> Any:
+    if name in SECRETS:
+        return value and "***"
+    return without_password(value) if name == "url" else value
+
+
+def without_password(url: str) -> str:
+    """A database's URL as it may be shown."""
+    return _URL_PASSWORD.sub(lambda found: f"{found[1]}***@" if found[1] else f"{found[2]}***", url)
 
 
 class JournalConfig(_Section, frozen=True):
@@ -77,8 +103,28 @@ class JournalConfig(_Section, frozen=True):
     `load` makes a relative SQLite path absolute, from the data directory.
     """
 
-    url: JournalUrl = "sqlite:///journal.sqlite"
+    url: DatabaseUrl = "sqlite:///journal.sqlite"
     durability: Literal["power", "process"] = "power"
+
+
+class RetentionConfig(_Section, frozen=True):
+    """What stays in memory, and how long a restart takes.
+
+    An order that has ended leaves memory after `retire_after_s`, or earlier when more than `ended_orders` have; it can
+    still be asked for, and its key is remembered. A snapshot is written every `snapshot_events` events, and the
+    newest `snapshots` are kept.
+    """
+
+    retire_after_s: Annotated[int, msgspec.Meta(ge=1)] = 3_600
+    ended_orders: Count = 100_000
+    snapshot_events: Annotated[int, msgspec.Meta(ge=1_000)] = 100_000
+    snapshots: Annotated[int, msgspec.Meta(ge=1, le=100)] = 2
+
+
+class ProjectionsConfig(_Section, frozen=True):
+    """Tables for people and reports, written behind the journal by a process of their own. No `url`: none."""
+
+    url: OptionalDatabaseUrl = "sqlite:///projections.sqlite"
 
 
 class ApiConfig(_Section, frozen=True):
@@ -166,6 +212,32 @@ class ScheduleConfig(_Section, frozen=True):
     end_day: OptionalWeekday = ""
 
 
+class ReconcileConfig(_Section, frozen=True):
+    """How our orders are compared with the venue's.
+
+    `mode` "mass" asks with one OrderMassStatusRequest(35=AF), "each" with an OrderStatusRequest(35=H) for every order,
+    "auto" is "each" in FIX 4.2, which has no 35=AF, and else "mass". At "off" nothing is compared and order entry is
+    open as soon as the session is up.
+    """
+
+    mode: Literal["auto", "mass", "each", "off"] = "auto"
+    every_s: Annotated[int, msgspec.Meta(ge=5)] = 300
+    timeout_s: Seconds = 30
+    window: Annotated[int, msgspec.Meta(ge=1, le=5_000)] = 500
+    grace_s: Seconds = 5
+
+
+class DropCopyConfig(_Section, frozen=True):
+    """A second FIX session to the venue that copies every execution to us: the third book that is compared."""
+
+    host: Host
+    port: Annotated[int, msgspec.Meta(ge=1, le=65_535)]
+    sender_comp_id: CompId
+    target_comp_id: CompId
+    username: OptionalFixText = ""
+    password: OptionalFixText = ""
+
+
 class VenueConfig(_Section, frozen=True):
     """One venue, reached by one FIX session that we initiate."""
 
@@ -182,6 +254,13 @@ class VenueConfig(_Section, frozen=True):
     password: OptionalFixText = ""
     schedule: ScheduleConfig | None = None
     dialect: DialectConfig = DialectConfig()
+    reconcile: ReconcileConfig = ReconcileConfig()
+    drop_copy: DropCopyConfig | None = None
+
+    @property
+    def drop_copy_session(self) -> str:
+        """The name of the drop-copy session, as operators see it."""
+        return f"{self.name}.DROP"
 
 
 class InstrumentConfig(_Section, frozen=True):
@@ -232,6 +311,8 @@ class Config(_Section, frozen=True):
     metrics: MetricsConfig = MetricsConfig()
     log: LogConfig = LogConfig()
     limits: LimitsConfig = LimitsConfig()
+    retention: RetentionConfig = RetentionConfig()
+    projections: ProjectionsConfig = ProjectionsConfig()
     trading_sessions: tuple[TradingSessionConfig, ...] = ()
 
     def core_instruments(self) -> dict[str, Instrument]:

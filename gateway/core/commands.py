@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import msgspec
 
-from gateway.core.types import OrdType, Side, TimeInForce
+from gateway.core.types import DoubtOutcome, OrdType, Side, TimeInForce
 
 
 class SubmitOrder(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="SubmitOrder"):
@@ -116,6 +116,45 @@ class AdministerSession(msgspec.Struct, frozen=True, gc=False, omit_defaults=Tru
     next_target_msg_seq_num: int | None = None
 
 
+class ReconcileVenue(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="ReconcileVenue"):
+    """An operator has our orders compared with the venue's, now."""
+
+    operator: str
+    venue: str
+    reason: str
+
+
+class OpenOrderEntry(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="OpenOrderEntry"):
+    """An operator lets new orders go to a venue that could not be reconciled, with a reason that is kept."""
+
+    operator: str
+    venue: str
+    reason: str
+
+
+class ResolveDoubt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="ResolveDoubt"):
+    """An operator's evidence about a request in doubt (rule 2).
+
+    `venue_cl_ord_id` names the request; empty means the only one of the order that is in doubt.
+    """
+
+    operator: str
+    order_id: str
+    outcome: DoubtOutcome
+    reason: str
+    venue_cl_ord_id: str = ""
+
+
+class ResolveItem(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="ResolveItem"):
+    """An operator closes a reconciliation item, with a reason that is kept."""
+
+    operator: str
+    item_id: str
+    reason: str
+
+
 ClientCommand = SubmitOrder | ReplaceOrder | CancelOrder | MassCancel | RequestOrderStatus
-OperatorCommand = ResumeInstrument | HaltInstrument | AdministerSession
+OperatorCommand = (
+    ResumeInstrument | HaltInstrument | AdministerSession | ReconcileVenue | OpenOrderEntry | ResolveDoubt | ResolveItem
+)
 Command = ClientCommand | OperatorCommand

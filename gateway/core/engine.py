@@ -10,35 +10,41 @@ from typing import Any
 
 import msgspec
 
+from gateway.core import drop_copy, intake, items, reconciliation, retention, sessions, venue_reports
 from gateway.core import events as ev
-from gateway.core import intake, venue_reports
 from gateway.core.commands import (
     AdministerSession,
     CancelOrder,
     Command,
     HaltInstrument,
     MassCancel,
+    OpenOrderEntry,
+    ReconcileVenue,
     ReplaceOrder,
     RequestOrderStatus,
+    ResolveDoubt,
+    ResolveItem,
     ResumeInstrument,
     SubmitOrder,
 )
-from gateway.core.events import Cause, Event, Input, Record
+from gateway.core.events import Cause, Event, Input, OrderView, Record
 from gateway.core.invariants import check_order
-from gateway.core.order import SENT, Order, change, counted, report_key, request_change, route, view
+from gateway.core.order import SENT, Order, Request, change, counted, report_key, request_change, route, view
 from gateway.core.positions import Position, PositionKey
 from gateway.core.reports import (
+    DropCopied,
     ExecutionReport,
     MessageRejected,
     OrderCancelReject,
     ProcessStarted,
+    Recalled,
     SendRefused,
     SessionDown,
     SessionUp,
     TimerFired,
     UnexpectedMessage,
 )
-from gateway.core.state import SET_ASIDE_KEPT, Key, Session, Settings, State, inbound
+from gateway.core.state import SET_ASIDE_KEPT, Key, Settings, State
 from gateway.core.types import Reason
 
 _COMMANDS = (
@@ -50,7 +56,12 @@ _COMMANDS = (
     HaltInstrument,
     ResumeInstrument,
     AdministerSession,
+    ReconcileVenue,
+    OpenOrderEntry,
+    ResolveDoubt,
+    ResolveItem,
 )
+_KEYED = (SubmitOrder, ReplaceOrder, CancelOrder, MassCancel)
 _REPORTS = (ExecutionReport, OrderCancelReject, MessageRejected, UnexpectedMessage)
 
 
@@ -86,89 +97,23 @@ def step(state: State, settings: Settings, given: Input) -> list[Event]:
     if isinstance(body, _COMMANDS):
         return intake.decide(state, settings, body, given.at_ns)
     if isinstance(body, _REPORTS):
-        return venue_reports.decide(state, body)
+        return venue_reports.decide(state, settings, body)
     match body:
         case SessionUp():
-            return _session_up(state, body)
+            return sessions.session_up(state, settings, body)
         case SessionDown():
-            return _session_down(state, body)
+            return sessions.session_down(state, body)
         case SendRefused():
-            return _send_refused(state, body)
+            return sessions.send_refused(state, body)
         case TimerFired():
-            return _timer(state, settings, given.at_ns)
+            return sessions.timer(state, settings, given.at_ns)
         case ProcessStarted():
-            return _process_started(state, body, given.at_ns)
+            return sessions.process_started(state, body, given.at_ns)
+        case DropCopied():
+            return drop_copy.decide(state, settings, body)
+        case Recalled():
+            return retention.recall(state, body)
     raise TypeError(f"not an input: {type(body).__name__}")
-
-
-def _session_up(state: State, fact: SessionUp) -> list[Event]:
-    """Ask the venue about everything that may or may not have reached it; each order once."""
-    asked = dict.fromkeys(
-        order_id for order_id in state.doubtful.values() if state.orders[order_id].venue == fact.venue
-    )
-    questions = [_question(state.orders[order_id], "it is in doubt and the session is back") for order_id in asked]
-    return [ev.SessionLoggedOn(fact.venue, fact.reset), *questions]
-
-
-def _question(order: Order, why: str) -> Event:
-    return ev.StatusRequested(order.order_id, order.venue, order.venue_cl_ord_id, why)
-
-
-def _session_down(state: State, fact: SessionDown) -> list[Event]:
-    if not state.session(fact.venue).up:
-        # It did not come up. The link says why once, not at each attempt, and that is worth keeping.
-        return [ev.SessionLoggedOut(fact.venue, fact.text)] if fact.text else []
-    return [
-        ev.SessionLoggedOut(fact.venue, fact.text),
-        *_doubt(state, fact.venue, "the session went down before the venue answered"),
-    ]
-
-
-def _doubt(state: State, venue: str, why: str) -> list[Event]:
-    return [
-        ev.OrderInDoubt(order_id, key, why)
-        for key, order_id in state.waiting.items()
-        if (not venue or state.orders[order_id].venue == venue) and key not in state.doubtful
-    ]
-
-
-def _send_refused(state: State, fact: SendRefused) -> list[Event]:
-    order = state.orders.get(state.by_venue_cl_ord_id.get(fact.venue_cl_ord_id, ""))
-    if order is None or order.requests[fact.venue_cl_ord_id].state != SENT:
-        return []
-    return [ev.OrderUnsent(order.order_id, fact.venue_cl_ord_id, fact.text)]
-
-
-def _timer(state: State, settings: Settings, at_ns: int) -> list[Event]:
-    """Silence is not evidence: what waits too long is in doubt, and the venue is asked."""
-    late: list[ev.OrderInDoubt] = []
-    for key, order_id in state.waiting.items():
-        order = state.orders[order_id]
-        limit = settings.ack_timeout_ns.get(order.venue)
-        if limit is not None and key not in state.doubtful and at_ns - order.requests[key].sent_ns >= limit:
-            late.append(ev.OrderInDoubt(order_id, key, f"no answer for {limit // 1_000_000_000} s"))
-    asked = [state.orders[order_id] for order_id in dict.fromkeys(event.order_id for event in late)]
-    questions = [_question(order, "the venue has not answered") for order in asked if state.session(order.venue).up]
-    return [*late, *questions]
-
-
-def _process_started(state: State, fact: ProcessStarted, at_ns: int) -> list[Event]:
-    """A new process owns the journal: no session is up, and what was on its way may or may not have arrived."""
-    prefix = state.id_prefix or _base36(at_ns // 1_000_000_000)
-    down = [ev.SessionLoggedOut(venue, "the process ended") for venue, session in state.sessions.items() if session.up]
-    return [
-        ev.EpochBegan(fact.version, fact.epoch or state.epoch + 1, prefix),
-        *down,
-        *_doubt(state, "", "the process ended before the venue answered"),
-    ]
-
-
-def _base36(number: int) -> str:
-    digits = ""
-    while number:
-        number, rest = divmod(number, 36)
-        digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[rest] + digits
-    return digits or "0"
 
 
 # --- Changing ---
@@ -176,7 +121,10 @@ def _base36(number: int) -> str:
 
 def execute(state: State, settings: Settings, given: Input) -> list[Record]:
     """Decide and apply one input; the records to commit, each with what its owner sees after it."""
-    return [apply(state, event, given.at_ns, given.cause) for event in step(state, settings, given)]
+    records = [apply(state, event, given.at_ns, given.cause) for event in step(state, settings, given)]
+    more = reconciliation.follow(state, settings, given, tuple(records))
+    records.extend(apply(state, event, given.at_ns, given.cause) for event in more)  # One by one, as they are decided.
+    return records
 
 
 def replay(state: State, record: Record) -> None:
@@ -186,37 +134,44 @@ def replay(state: State, record: Record) -> None:
         Diverged: the result is not what the record says it was.
     """
     again = apply(state, record.event, record.at_ns, record.cause)
-    if again != record:
+    if again.seq != record.seq or not is_as_told(again.order, record.order):
         raise Diverged(
             f"event {record.seq} ({type(record.event).__name__}) replays differently: {again} instead of {record}"
         )
 
 
+def is_as_told(now: OrderView | None, told: OrderView | None) -> bool:
+    """Whether an order looks as its owner was told. Versions up to 0.1.0 did not tell the `request` of an event."""
+    if now is not None and told is not None and not told.request:
+        now = msgspec.structs.replace(now, request="")
+    return now == told
+
+
 def apply(state: State, event: Event, at_ns: int, cause: Cause) -> Record:
     """Change the state by one event and give its record. The only way the state ever changes."""
-    state.seq += 1
-    came = inbound(cause)
-    if came is not None:
-        session = _session(state, came[0])
-        session.inbound_seq = max(session.inbound_seq, came[1])
-    order = _APPLY[type(event)](state, event, at_ns)
+    order = advance(state, event, at_ns, cause)
     if order is None:
-        return _remember(state, Record(state.seq, at_ns, cause, event))
-    _index(state, order)
+        return Record(state.seq, at_ns, cause, event)
     check_order(order)
-    return Record(state.seq, at_ns, cause, event, view(order))
+    return Record(state.seq, at_ns, cause, event, view(order, getattr(event, "venue_cl_ord_id", "")))
 
 
-def _remember(state: State, record: Record) -> Record:
-    if isinstance(record.event, (ev.ReportSetAside, ev.MessageRefused)):
+def advance(state: State, event: Event, at_ns: int, cause: Cause) -> Order | None:
+    """Change the state by one event, and nothing else: what `apply` does for the state, without checks and without
+    what the owner is told. The order that changed, if one did.
+    """
+    state.seq += 1
+    number = cause.msg_seq_num
+    if number is not None and cause.kind == "venue":
+        session = state.sessions.get(cause.who) or sessions.session(state, cause.who)
+        session.inbound_seq = max(session.inbound_seq, number)
+    kind = type(event)
+    order = _APPLY[kind](state, event, at_ns)
+    if order is None and (kind is ev.ReportSetAside or kind is ev.MessageRefused):
         state.set_aside_total += 1
-        state.set_aside.append(record)
+        state.set_aside.append(Record(state.seq, at_ns, cause, event))
         del state.set_aside[:-SET_ASIDE_KEPT]
-    return record
-
-
-def _session(state: State, venue: str) -> Session:
-    return state.sessions.setdefault(venue, Session())
+    return order
 
 
 def _submitted(state: State, event: ev.OrderSubmitted, at_ns: int) -> Order:
@@ -235,47 +190,54 @@ def _submitted(state: State, event: ev.OrderSubmitted, at_ns: int) -> Order:
     state.last_order_no += 1
     state.orders[event.order_id] = order
     _spend(state, command, command.cl_ord_id, Key(command, state.seq, event.order_id))
+    _index_working(state, order, at_ns)
     return order
 
 
 def _spend(
     state: State, command: SubmitOrder | ReplaceOrder | CancelOrder | MassCancel, cl_ord_id: str, key: Key
 ) -> None:
-    state.keys.setdefault(command.client_id, {}).setdefault(cl_ord_id, key)
+    keys = state.keys.get(command.client_id)
+    if keys is None:
+        keys = state.keys[command.client_id] = {}
+    keys.setdefault(cl_ord_id, key)
 
 
 def _routed(state: State, event: ev.OrderRouted, at_ns: int) -> Order:
+    """Its order is indexed already, by the event before it."""
     order = state.orders[event.order_id]
-    route(order, event, at_ns)
-    _on_its_way(state, order, event.venue_cl_ord_id)
+    _on_its_way(state, order, route(order, event, at_ns))
     return order
 
 
-def _on_its_way(state: State, order: Order, venue_cl_ord_id: str) -> None:
+def _on_its_way(state: State, order: Order, request: Request) -> None:
+    venue, key = order.venue, request.venue_cl_ord_id
     state.last_request_no += 1
-    order.requests[venue_cl_ord_id].logon = state.session(order.venue).logons
-    state.by_venue_cl_ord_id[venue_cl_ord_id] = order.order_id
-    state.waiting[venue_cl_ord_id] = order.order_id
+    session = sessions.sent(state, venue)
+    request.logon = session.logons
+    state.by_venue_cl_ord_id[key] = state.waiting[key] = order.order_id
+    silent = state.silent.get(venue)
+    if silent is None:
+        silent = state.silent[venue] = {}
+    silent[key] = order.order_id
 
 
 def _change_requested(state: State, event: ev.CancelRequested | ev.ReplaceRequested, at_ns: int) -> Order:
     order = state.orders[event.order_id]
-    request_change(order, event, at_ns)
-    _on_its_way(state, order, event.venue_cl_ord_id)
+    _on_its_way(state, order, request_change(order, event, at_ns))
     _spend(state, event.command, event.cl_ord_id, Key(event.command, state.seq, event.order_id))
+    _index_working(state, order, at_ns)
     return order
 
 
-def _mass_cancel_done(state: State, event: ev.MassCancelDone, _: int) -> None:
-    command = event.command
-    _spend(state, command, command.cl_ord_id, Key(command, state.seq, requested=event.requested))
-
-
-def _refused(state: State, event: ev.CommandRefused, _: int) -> None:
-    command = event.command
-    if isinstance(command, (SubmitOrder, ReplaceOrder, CancelOrder, MassCancel)):
-        key = Key(command, state.seq, reason=event.reason, field=event.field, text=event.text)
-        _spend(state, command, command.cl_ord_id, key)
+def _answered(state: State, event: ev.MassCancelDone | ev.CommandRefused, at_ns: int) -> None:
+    """An answer that names no order is remembered by its key alone."""
+    command, key = event.command, retention.spent_key(event, state.seq)
+    if key is None or not isinstance(command, _KEYED):
+        return
+    _spend(state, command, command.cl_ord_id, key)
+    if state.keys[command.client_id][command.cl_ord_id] is key:
+        state.bare_keys[command.client_id, command.cl_ord_id] = at_ns
 
 
 def _changed(state: State, event: ev.VenueEvent, at_ns: int) -> Order:
@@ -286,10 +248,13 @@ def _changed(state: State, event: ev.VenueEvent, at_ns: int) -> Order:
 
 def _change(state: State, order: Order, event: ev.VenueEvent, at_ns: int) -> None:
     """The event may answer requests, which then no longer wait."""
-    asked = tuple(order.unanswered)
+    asked = tuple(order.unanswered) if order.unanswered else ()
     change(order, event, at_ns)
     for key in asked:
         _track(state, order, key)
+    if state.runs:
+        reconciliation.spoken(state, order, event, at_ns)
+    _index(state, order, at_ns)
 
 
 def _executed(
@@ -297,44 +262,36 @@ def _executed(
 ) -> Order:
     """The position moves by the same event as the order."""
     order = state.orders[event.order_id]
-    plain = isinstance(event, ev.OrderFilled) and not order.amended
-    known = len(order.executions) if plain else 0  # Nothing that counted before is touched by a plain fill.
-    before = counted(order, known)
-    _change(state, order, event, at_ns)
-    position = _position(state, order)
-    position.take(order.order_id, order.command.side.sign, before, counted(order, known))
-    if isinstance(event, ev.OrderFilled):
+    sign = order.command.side.sign
+    if state.drop_copies and not isinstance(event, ev.OrderRestated):
+        drop_copy.executed(state, order, event, at_ns)
+    if type(event) is ev.OrderFilled:
         state.executions += 1
+        if not order.amended:  # Then nothing that counted before is touched.
+            _change(state, order, event, at_ns)
+            _position(state, order).add(order.order_id, sign, len(order.executions) - 1, order.executions[-1])
+            return order
+    before = counted(order)
+    _change(state, order, event, at_ns)
+    _position(state, order).take(order.order_id, sign, before, counted(order))
     return order
 
 
 def _position(state: State, order: Order) -> Position:
     command = order.command
-    key = PositionKey(command.account, command.strategy, command.symbol)
-    return state.positions.setdefault(key, Position(*key, order.currency, order.multiplier))
+    name: Any = (command.account, command.strategy, command.symbol)  # As good as a PositionKey, and sooner made.
+    position = state.positions.get(name)
+    if position is None:
+        key = PositionKey(command.account, command.strategy, command.symbol)
+        position = state.positions[key] = Position(*key, order.currency, order.multiplier)
+    return position
 
 
-def _in_doubt(state: State, event: ev.OrderInDoubt, _: int) -> Order:
+def _in_doubt(state: State, event: ev.OrderInDoubt, at_ns: int) -> Order:
     order = state.orders[event.order_id]
     order.requests[event.venue_cl_ord_id].in_doubt = True
+    _index(state, order, at_ns)
     return order
-
-
-def _logged_on(state: State, event: ev.SessionLoggedOn, _: int) -> None:
-    session = _session(state, event.venue)
-    session.up = True
-    session.logons += 1
-    if event.reset:
-        session.inbound_seq = 0
-
-
-def _logged_out(state: State, event: ev.SessionLoggedOut, _: int) -> None:
-    _session(state, event.venue).up = False
-
-
-def _administered(state: State, event: ev.SessionAdministered, _: int) -> None:
-    if event.next_target_msg_seq_num is not None:
-        _session(state, event.venue).inbound_seq = event.next_target_msg_seq_num - 1
 
 
 def _halted(state: State, event: ev.InstrumentHalted, _: int) -> None:
@@ -350,13 +307,28 @@ def _began(state: State, event: ev.EpochBegan, _: int) -> None:
 
 
 def _touched(
-    state: State, event: ev.StatusRequested | ev.QuantityDisputed | ev.OrderOverfilled | ev.ReportIgnored, _: int
+    state: State,
+    event: ev.StatusRequested | ev.QuantityDisputed | ev.OrderOverfilled | ev.ReportIgnored | ev.DoubtResolved,
+    at_ns: int,
 ) -> Order:
     order = state.orders[event.order_id]
     if isinstance(event, ev.QuantityDisputed):
         order.disputed = True
+    elif isinstance(event, ev.StatusRequested):
+        sessions.sent(state, event.venue)
+        reconciliation.asked(state, event, at_ns)
+    elif isinstance(event, ev.DoubtResolved):
+        order.presumed = event.venue_cl_ord_id
     elif isinstance(event, ev.ReportIgnored) and event.exec_id:
         order.seen[report_key(event.trade_date, event.exec_id)] = None
+    _index(state, order, at_ns)
+    return order
+
+
+def _settled(state: State, event: ev.ItemResolved, at_ns: int) -> Order | None:
+    order = items.item_resolved(state, event, at_ns)
+    if order is not None:
+        _index(state, order, at_ns)
     return order
 
 
@@ -369,10 +341,10 @@ _APPLY: dict[type, Callable[[State, Any, int], Order | None]] = {
     ev.OrderRouted: _routed,
     ev.CancelRequested: _change_requested,
     ev.ReplaceRequested: _change_requested,
-    ev.MassCancelDone: _mass_cancel_done,
-    ev.CommandRefused: _refused,
+    ev.MassCancelDone: _answered,
+    ev.CommandRefused: _answered,
     ev.StatusRequested: _touched,
-    ev.SessionAdministered: _administered,
+    ev.SessionAdministered: sessions.administered,
     ev.InstrumentHalted: _halted,
     ev.InstrumentResumed: _resumed,
     ev.OrderPendingNew: _changed,
@@ -397,40 +369,65 @@ _APPLY: dict[type, Callable[[State, Any, int], Order | None]] = {
     ev.OrderOverfilled: _touched,
     ev.OrderInDoubt: _in_doubt,
     ev.ReportIgnored: _touched,
-    ev.ReportSetAside: _nothing,
     ev.MessageRefused: _nothing,
-    ev.SessionLoggedOn: _logged_on,
-    ev.SessionLoggedOut: _logged_out,
+    ev.SessionLoggedOn: sessions.logged_on,
+    ev.SessionLoggedOut: sessions.logged_out,
     ev.EpochBegan: _began,
+    ev.DoubtResolved: _touched,
+    **reconciliation.APPLY,
+    **retention.APPLY,
+    ev.ItemResolved: _settled,
 }
 
 
-def _index(state: State, order: Order) -> None:
-    """Keep the indexes true to the order: who waits, who is in doubt, who is working, how the venue calls it."""
-    for key in (order.first_venue_cl_ord_id, *order.unanswered):
+def _index(state: State, order: Order, at_ns: int) -> None:
+    """Keep the indexes true to the order: who waits, who is in doubt, who is working, how the venue calls it, and
+    since when it has ended.
+    """
+    first = order.first_venue_cl_ord_id
+    if first in state.waiting or state.doubtful:
+        _track(state, order, first)
+    for key in order.unanswered:
         _track(state, order, key)
-    if order.venue_order_id not in ("", "NONE"):  # NONE: what a venue says of any order that it does not know.
-        state.by_venue_order_id.setdefault(order.venue, {})[order.venue_order_id] = order.order_id
-    working = state.working.setdefault(order.command.client_id, {})
-    if order.working:
-        working.setdefault(order.order_id, None)
-    else:
-        working.pop(order.order_id, None)
+    name = order.venue_order_id
+    if name and name != "NONE":  # NONE: what a venue says of any order that it does not know.
+        known = state.by_venue_order_id.get(order.venue)
+        if known is None:
+            known = state.by_venue_order_id[order.venue] = {}
+        known[name] = order.order_id
     if order.disputed:
         state.disputed[order.order_id] = None
-    else:
+    elif state.disputed:
         state.disputed.pop(order.order_id, None)
+    _index_working(state, order, at_ns)
+
+
+def _index_working(state: State, order: Order, at_ns: int) -> None:
+    """The same of an order that only its owner spoke of: whether it is working, or since when it has ended."""
+    order_id = order.order_id
+    working = state.working.get(order.command.client_id)
+    if working is None:
+        working = state.working[order.command.client_id] = {}
+    if order.working:
+        if order_id not in working:
+            working[order_id] = None
+            state.ended.pop(order_id, None)
+    else:
+        working.pop(order_id, None)
+        retention.note_ended(state, order, at_ns)
 
 
 def _track(state: State, order: Order, key: str) -> None:
     request = order.requests.get(key)
     if request is None:
         return
-    if request.state != SENT:
-        state.waiting.pop(key, None)
+    if key in state.waiting and (request.state != SENT or request.in_doubt):
+        state.silent.get(order.venue, {}).pop(key, None)
+        if request.state != SENT:
+            del state.waiting[key]
     if request.in_doubt:
         state.doubtful[key] = order.order_id
-    else:
+    elif state.doubtful:
         state.doubtful.pop(key, None)
 
 

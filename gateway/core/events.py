@@ -16,8 +16,8 @@ from gateway.core.commands import (
     ReplaceOrder,
     SubmitOrder,
 )
-from gateway.core.reports import MessageRejected, ReportFact
-from gateway.core.types import OrdStatus, OrdType, Reason, Side, TimeInForce
+from gateway.core.reports import ExecutionReport, MessageRejected, ReportFact
+from gateway.core.types import DoubtOutcome, ItemKind, OrdStatus, OrdType, Reason, Severity, Side, TimeInForce
 
 
 class Terms(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -55,7 +55,8 @@ class OrderView(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     was told.
 
     `cl_ord_id` is the ClOrdID in force (the original until a replace is accepted). `pending` lists the ClOrdIDs of
-    unanswered cancel and replace requests. `avg_px` is rounded to 10 decimals; quantities are exact.
+    unanswered cancel and replace requests. `avg_px` is rounded to 10 decimals; quantities are exact. `request` is the
+    client's ClOrdID of the request that the event speaks of, when that is not the one in force.
     """
 
     order_id: str
@@ -77,6 +78,7 @@ class OrderView(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     pending: tuple[str, ...] = ()
     in_doubt: bool = False
     venue_symbol: str = ""
+    request: str = ""
 
 
 # --- From commands ---
@@ -320,11 +322,12 @@ class ExecutionBusted(Reported, frozen=True, gc=False, omit_defaults=True, tag="
 
 class OrderStatusReported(Reported, frozen=True, gc=False, omit_defaults=True, tag="OrderStatusReported"):
     """The venue's answer to a status request (ExecType I): evidence about what is in doubt, never a source of
-    quantities.
+    quantities. `mass_status_req_id` names the mass question that it answers.
     """
 
     venue_cl_ord_id: str = ""
     ord_status: OrdStatus = OrdStatus.NEW
+    mass_status_req_id: str = ""
 
 
 class QuantityDisputed(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="QuantityDisputed"):
@@ -375,14 +378,152 @@ class MessageRefused(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, 
     report: MessageRejected
 
 
+# --- Reconciliation ---
+
+
+class ReconciliationStarted(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="ReconciliationStarted"):
+    """The venue is asked how it sees our orders.
+
+    `how` is "mass" (the link sends OrderMassStatusRequest(35=AF) with `mass_status_req_id`) or "each" (one
+    OrderStatusRequest(35=H) for each order, as StatusRequested). `orders` is how many of ours are compared. When a
+    mass question was answered, or refused (then without `mass_status_req_id`), the same run goes on with "each" for
+    the orders that the answer left out; nothing is sent for that event itself.
+    """
+
+    venue: str
+    run: int
+    how: str
+    why: str
+    orders: int
+    mass_status_req_id: str = ""
+
+
+class ReconciliationEnded(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="ReconciliationEnded"):
+    """The comparison is over. `complete` opens order entry; otherwise `text` says why it is not.
+
+    `items` counts the differences that are open at this venue now.
+    """
+
+    venue: str
+    run: int
+    complete: bool
+    orders: int
+    items: int
+    text: str = ""
+
+
+class OrderEntryOpened(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="OrderEntryOpened"):
+    """An operator lets new orders go to a venue that is not reconciled."""
+
+    venue: str
+    operator: str
+    reason: str
+
+
+class ItemRaised(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="ItemRaised"):
+    """A difference between our books and somebody else's. Its age counts from this record.
+
+    `ours` and `theirs` are the two values, for people. `order_id` or `venue_order_id` name the order.
+    """
+
+    item_id: str
+    venue: str
+    kind: ItemKind
+    severity: Severity
+    text: str
+    order_id: str = ""
+    venue_order_id: str = ""
+    exec_id: str = ""
+    trade_date: str = ""
+    ours: str = ""
+    theirs: str = ""
+
+
+class ItemResolved(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="ItemResolved"):
+    """A difference is no more, or an operator has dealt with it (`operator` is empty when evidence did)."""
+
+    item_id: str
+    venue: str
+    text: str
+    operator: str = ""
+
+
+class ExternalOrderReported(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="ExternalOrderReported"):
+    """What a venue says of an order that we never sent: adopted as external, shown, never counted as ours."""
+
+    venue: str
+    venue_order_id: str
+    report: ExecutionReport
+
+
+class DropCopyNoted(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="DropCopyNoted"):
+    """A drop copy was compared with what the order session told.
+
+    `known` is false while only the drop copy has the execution; `order_id` is empty when it names no order of ours.
+    """
+
+    session: str
+    report: ExecutionReport
+    known: bool
+    order_id: str = ""
+
+
+class DoubtResolved(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="DoubtResolved"):
+    """An operator's evidence about a request in doubt; the event after it says what it makes of the order."""
+
+    order_id: str
+    venue_cl_ord_id: str
+    outcome: DoubtOutcome
+    operator: str
+    reason: str
+
+
+# --- What leaves memory, and comes back ---
+
+
+class OrderRetired(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="OrderRetired"):
+    """An order that has ended left memory. `memory` is all of it, with its keys (see gateway.core.retention)."""
+
+    order_id: str
+    memory: bytes
+
+
+class KeysRetired(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="KeysRetired"):
+    """Spent keys (client_id, ClOrdID) that name no order left memory; their answers are where they were given."""
+
+    keys: tuple[tuple[str, str], ...]
+
+
+class OrderRecalled(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="OrderRecalled"):
+    """A retired order is needed again and is back in memory, as `memory` has it."""
+
+    order_id: str
+    memory: bytes
+
+
+class KeyRecalled(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="KeyRecalled"):
+    """A retired key that names no order is needed again and is back in memory."""
+
+    client_id: str
+    cl_ord_id: str
+    memory: bytes
+
+
 # --- From sessions and the process ---
 
 
 class SessionLoggedOn(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="SessionLoggedOn"):
-    """The FIX session is up. `reset` is true when its numbers started over."""
+    """The FIX session is up. `reset` is true when its numbers started over, `unexpected` when without our asking.
+
+    `logon_seq_num` is MsgSeqNum(34) of our own Logon: no number below it may ever be used again. `copies` is the
+    venue whose drop copy this session is.
+    """
 
     venue: str
     reset: bool = False
+    logon_seq_num: int = 0
+    unexpected: bool = False
+    copies: str = ""
 
 
 class SessionLoggedOut(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="SessionLoggedOut"):
@@ -395,7 +536,8 @@ class SessionLoggedOut(msgspec.Struct, frozen=True, gc=False, omit_defaults=True
 class EpochBegan(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="EpochBegan"):
     """A process took over.
 
-    `id_prefix` starts every venue_cl_ord_id of this journal and comes from the time of the first epoch.
+    `id_prefix` starts every id that is given from here on. It comes from the time of the first epoch, or of the first
+    one after a restore.
     """
 
     version: str
@@ -429,6 +571,9 @@ VenueEvent = (
     | ReportIgnored
     | ReportSetAside
     | MessageRefused
+    | DoubtResolved
+    | ExternalOrderReported
+    | DropCopyNoted
 )
 SystemEvent = (
     OrderRouted
@@ -439,6 +584,15 @@ SystemEvent = (
     | SessionLoggedOn
     | SessionLoggedOut
     | EpochBegan
+    | ReconciliationStarted
+    | ReconciliationEnded
+    | OrderEntryOpened
+    | ItemRaised
+    | ItemResolved
+    | OrderRetired
+    | KeysRetired
+    | OrderRecalled
+    | KeyRecalled
 )
 Event = ClientEvent | VenueEvent | SystemEvent
 

@@ -9,7 +9,10 @@ from decimal import Decimal
 
 import msgspec
 
+from gateway.core import events as ev
 from gateway.core.money import ZERO, add, multiply
+
+_ONE = Decimal(1)
 
 
 class Execution(msgspec.Struct, gc=False):
@@ -25,18 +28,29 @@ class Execution(msgspec.Struct, gc=False):
     last_px: Decimal
     time_ns: int
     exec_ref_id: str = ""
-    factor: Decimal = Decimal(1)
+    factor: Decimal = _ONE
     in_force: bool = True
 
     @property
     def qty(self) -> Decimal:
         """The quantity that counts."""
-        return self.last_qty if self.factor == 1 else multiply(self.last_qty, self.factor)
+        return self.last_qty if self.factor == _ONE else multiply(self.last_qty, self.factor)
 
     @property
     def value(self) -> Decimal:
         """LastQty(32) times LastPx(31)."""
         return multiply(self.last_qty, self.last_px)
+
+
+def execution(event: ev.OrderFilled | ev.ExecutionCorrected | ev.ExecutionBusted, at_ns: int) -> Execution:
+    """The ledger line of an event."""
+    if type(event) is ev.OrderFilled:
+        return Execution("fill", event.exec_id, event.trade_date, event.last_qty, event.last_px, at_ns)
+    if isinstance(event, ev.ExecutionBusted):
+        return Execution("bust", event.exec_id, event.trade_date, ZERO, ZERO, at_ns, event.exec_ref_id)
+    ref = event.exec_ref_id if isinstance(event, ev.ExecutionCorrected) else ""
+    kind = "correction" if ref else "fill"
+    return Execution(kind, event.exec_id, event.trade_date, event.last_qty, event.last_px, at_ns, ref)
 
 
 Net = dict[int, tuple[Decimal, Decimal]]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import assert_never
 
+from gateway.core import doubt, reconciliation, retention
 from gateway.core import events as ev
 from gateway.core.commands import (
     AdministerSession,
@@ -16,8 +17,12 @@ from gateway.core.commands import (
     Command,
     HaltInstrument,
     MassCancel,
+    OpenOrderEntry,
+    ReconcileVenue,
     ReplaceOrder,
     RequestOrderStatus,
+    ResolveDoubt,
+    ResolveItem,
     ResumeInstrument,
     SubmitOrder,
 )
@@ -25,6 +30,7 @@ from gateway.core.events import Event, Terms
 from gateway.core.instruments import Instrument
 from gateway.core.money import is_multiple
 from gateway.core.order import Order
+from gateway.core.refusal import Refusal
 from gateway.core.state import Settings, State
 from gateway.core.types import OrdType, Reason, TimeInForce
 
@@ -33,14 +39,6 @@ EXEC_INST = frozenset("56GMPRhioEJKZ")
 
 The list keeps typing errors from becoming orders.
 """
-
-
-class Refusal(Exception):
-    """The gateway says no. `field` is the request's field at fault, empty when it is not the request's fault."""
-
-    def __init__(self, reason: Reason, field: str, text: str) -> None:
-        super().__init__(text)
-        self.reason, self.field, self.text = reason, field, text
 
 
 def decide(state: State, settings: Settings, command: Command, at_ns: int) -> list[Event]:
@@ -61,7 +59,7 @@ def _decide(state: State, settings: Settings, command: Command, at_ns: int) -> l
         case SubmitOrder():
             return _submit(state, settings, command, at_ns)
         case ReplaceOrder():
-            return _replace(state, settings, command)
+            return _replace(state, settings, command, at_ns)
         case CancelOrder():
             return _cancel(state, settings, command)
         case MassCancel():
@@ -74,6 +72,10 @@ def _decide(state: State, settings: Settings, command: Command, at_ns: int) -> l
             return [ev.InstrumentResumed(_known(settings, command.symbol).symbol, command.reason, command.operator)]
         case AdministerSession():
             return [_administer(settings, command)]
+        case ReconcileVenue() | OpenOrderEntry() | ResolveItem():
+            return reconciliation.decide(state, settings, command, at_ns)
+        case ResolveDoubt():
+            return doubt.decide(state, command)
     assert_never(command)
 
 
@@ -103,6 +105,7 @@ def _submit(state: State, settings: Settings, command: SubmitOrder, at_ns: int) 
     _check_halted(state, instrument)
     _check_open(instrument, command, at_ns)
     _check_session(state, venue)
+    reconciliation.check_order_entry(state, settings, venue, at_ns)
     order_id = f"{state.id_prefix}O{state.last_order_no + 1}"
     return [
         ev.OrderSubmitted(
@@ -246,7 +249,7 @@ def _known(settings: Settings, symbol: str) -> Instrument:
 # --- Cancels and replaces ---
 
 
-def _replace(state: State, settings: Settings, command: ReplaceOrder) -> list[Event]:
+def _replace(state: State, settings: Settings, command: ReplaceOrder, at_ns: int) -> list[Event]:
     order = _owned(state, command.client_id, command.orig_cl_ord_id)
     if order.closed:
         raise Refusal(Reason.ORDER_NOT_WORKING, "orig_cl_ord_id", "the order has ended; send a new one")
@@ -262,6 +265,7 @@ def _replace(state: State, settings: Settings, command: ReplaceOrder) -> list[Ev
     _check_unanswered(settings.max_unanswered_per_order, order)
     _check_halted(state, instrument)
     _check_session(state, order.venue)
+    reconciliation.check_order_entry(state, settings, order.venue, at_ns)
     asked = ev.ReplaceRequested(
         order.order_id,
         order.venue,
@@ -335,12 +339,11 @@ def _free_names(state: State, command: MassCancel, count: int) -> Sequence[str]:
     """ClOrdIDs for the single cancels: the mass cancel's own with a number, passing over any that the client already
     used.
     """
-    used = state.keys.get(command.client_id, {})
     names: list[str] = []
     number = 0
     while len(names) < count:
         number += 1
-        if (name := f"{command.cl_ord_id}.{number}") not in used:
+        if not retention.is_spent(state, command.client_id, name := f"{command.cl_ord_id}.{number}"):
             names.append(name)
     return names
 
@@ -368,11 +371,10 @@ def _request_status(state: State, command: RequestOrderStatus) -> list[Event]:
 
 
 def _administer(settings: Settings, command: AdministerSession) -> Event:
-    if command.venue not in settings.venues:
+    known = (*settings.venues, *settings.drop_copies)
+    if command.venue not in known:
         raise Refusal(
-            Reason.VENUE_UNKNOWN,
-            "venue",
-            f"no venue {command.venue!r} is configured; there are {', '.join(settings.venues)}",
+            Reason.VENUE_UNKNOWN, "venue", f"no venue {command.venue!r} is configured; there are {', '.join(known)}"
         )
     numbers = (command.next_sender_msg_seq_num, command.next_target_msg_seq_num)
     if command.action == "set_sequence" and numbers == (None, None):

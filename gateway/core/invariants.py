@@ -3,10 +3,13 @@
 from decimal import Decimal
 
 from gateway.core.executions import net, totals
+from gateway.core.items import MAX_OPEN, name_of
 from gateway.core.money import ZERO, add, subtract
 from gateway.core.order import UNANSWERED, Order
 from gateway.core.positions import PositionKey
-from gateway.core.state import State
+from gateway.core.state import Copied, DropCopy, Item, Run, State
+from gateway.core.types import ItemKind
+from gateway.core.venue_reports import ENDED_STATUS, MAX_EXTERNAL
 
 
 class InvariantBroken(Exception):
@@ -15,16 +18,15 @@ class InvariantBroken(Exception):
 
 def check_order(order: Order) -> None:
     """The cheap checks, after every event of the order."""
-    if order.cum_qty < 0 or order.leaves_qty < 0:
+    cum_qty, leaves_qty = order.cum_qty, order.leaves_qty
+    if cum_qty < ZERO or leaves_qty < ZERO:
+        raise InvariantBroken(f"order {order.order_id}: negative CumQty {cum_qty} or LeavesQty {leaves_qty}")
+    if leaves_qty and cum_qty + leaves_qty != order.terms.order_qty:
         raise InvariantBroken(
-            f"order {order.order_id}: negative CumQty {order.cum_qty} or LeavesQty {order.leaves_qty}"
-        )
-    if order.leaves_qty and order.cum_qty + order.leaves_qty != order.terms.order_qty:
-        raise InvariantBroken(
-            f"order {order.order_id}: CumQty {order.cum_qty} and LeavesQty {order.leaves_qty} "
+            f"order {order.order_id}: CumQty {cum_qty} and LeavesQty {leaves_qty} "
             f"are not OrderQty {order.terms.order_qty}"
         )
-    if order.closed and order.unanswered:
+    if order.unanswered and order.closed:
         raise InvariantBroken(f"order {order.order_id} has ended and still waits for {', '.join(order.unanswered)}")
 
 
@@ -35,16 +37,36 @@ def check_state(state: State) -> None:
         _check_ledger(order)
         _check_indexes(state, order)
     _check_positions(state)
+    _check_silent(state)
+    _check_items(state)
+    for venue, run in state.runs.items():
+        _check_run(state, venue, run)
+    for venue, known in state.external.items():
+        if len(known) > MAX_EXTERNAL or any(order.report.ord_status in ENDED_STATUS for order in known.values()):
+            raise InvariantBroken(f"{venue}: {len(known)} external orders; {MAX_EXTERNAL} at most, that have not ended")
+    for copy in state.drop_copies.values():
+        _check_drop_copy(state, copy)
 
 
 def _check_ledger(order: Order) -> None:
-    if (order.cum_qty, order.cum_value) != totals(net(order.executions)):
+    if (order.cum_qty, order.cum_value) != _added_up(order):
         raise InvariantBroken(f"order {order.order_id}: CumQty {order.cum_qty} is not what its executions add up to")
     unanswered = [
         key for key, request in order.requests.items() if request.kind != "new" and request.state in UNANSWERED
     ]
     if unanswered != list(order.unanswered):
         raise InvariantBroken(f"order {order.order_id}: unanswered are {unanswered}, not {list(order.unanswered)}")
+
+
+def _added_up(order: Order) -> tuple[Decimal, Decimal]:
+    """Of fills that each have an ExecID(17) of their own all count, and no story has to be found out."""
+    lines = order.executions
+    if order.amended or len({line.exec_id for line in lines}) < len(lines):
+        return totals(net(lines))
+    qty = value = ZERO
+    for line in lines:
+        qty, value = add(qty, line.qty), add(value, line.value)
+    return qty, value
 
 
 def _check_indexes(state: State, order: Order) -> None:
@@ -62,7 +84,7 @@ def _check_positions(state: State) -> None:
     """Positions are what the orders executed, and no money appears or disappears: realized profit = open cost - sum
     of signed values.
     """
-    executed: dict[PositionKey, tuple[Decimal, Decimal]] = {}
+    executed: dict[PositionKey, tuple[Decimal, Decimal]] = dict(state.retired_sums)
     for order in state.orders.values():
         command, sign = order.command, order.command.side.sign
         key = PositionKey(command.account, command.strategy, command.symbol)
@@ -76,3 +98,67 @@ def _check_positions(state: State) -> None:
             raise InvariantBroken(f"position {key}: {position.realized} realized does not account for {value}")
         if not position.net_qty and position.cost:
             raise InvariantBroken(f"position {key} is flat with an open cost of {position.cost}")
+
+
+def _check_silent(state: State) -> None:
+    """`silent` is what waits and is not in doubt."""
+    silent = {key: order_id for at_venue in state.silent.values() for key, order_id in at_venue.items()}
+    wanted = {key: order_id for key, order_id in state.waiting.items() if key not in state.doubtful}
+    if silent != wanted:
+        raise InvariantBroken(f"requests {set(silent) ^ set(wanted)} are not indexed as they stand")
+
+
+def _check_items(state: State) -> None:
+    """There is one open item about a thing at most, there are not too many, and each says what is so."""
+    if state.item_names != {name_of(item.raised): item_id for item_id, item in state.items.items()}:
+        raise InvariantBroken("the open items are not indexed as they stand")
+    kept = [item for item in state.items.values() if item.raised.kind is not ItemKind.TOO_MANY]
+    if len(kept) > MAX_OPEN:
+        raise InvariantBroken(f"{len(kept)} items are open, {MAX_OPEN} at most")
+    for item in kept:
+        if not _holds(state, item):
+            raise InvariantBroken(f"item {item.raised.item_id} is open: {item.raised.text}; but that is not so")
+
+
+def _holds(state: State, item: Item) -> bool:
+    raised = item.raised
+    order, last = state.orders.get(raised.order_id), state.last_runs.get(raised.venue)
+    match raised.kind:
+        case ItemKind.QUANTITY:
+            return order is not None and order.disputed
+        case ItemKind.STATUS:
+            return order is not None and order.closed
+        case ItemKind.TERMS | ItemKind.ORDER_UNKNOWN:
+            return order is not None and order.working
+        case ItemKind.ORDER_EXTERNAL:
+            return raised.venue_order_id in state.external[raised.venue]
+        case ItemKind.EXECUTION_MISSING | ItemKind.EXECUTION_UNCONFIRMED:
+            known = order is not None and order.has_execution(raised.trade_date, raised.exec_id)
+            return known == (raised.kind is ItemKind.EXECUTION_UNCONFIRMED)
+        case ItemKind.NOT_ANSWERED:
+            return last is not None and not last.complete
+    return True
+
+
+def _check_run(state: State, venue: str, run: Run) -> None:
+    """A run waits for orders of its venue that are open, and knows which of them are still to be asked."""
+    orders = [state.orders[order_id] for order_id in run.awaited]
+    needed = all(order.venue == venue and (order.working or order.in_doubt) for order in orders)
+    if not (needed and state.session(venue).up):
+        raise InvariantBroken(f"comparison {run.run} waits for what {venue} need not answer")
+    asked = sum(1 for at_ns in run.awaited.values() if at_ns is not None)
+    unasked = {order_id for order_id, at_ns in run.awaited.items() if at_ns is None}
+    if asked != run.asked or (run.how == "each" and not unasked <= set(run.queue)):
+        raise InvariantBroken(f"comparison {run.run}: {run.asked} asked, {len(run.queue)} to ask is not what it awaits")
+
+
+def _check_drop_copy(state: State, copy: DropCopy) -> None:
+    """What only the drop copy told is in no ledger; what it has not shown is, and it could have shown it."""
+
+    def is_known(waiting: Copied) -> bool:
+        return state.orders[waiting.order_id].has_execution(waiting.trade_date, waiting.exec_id)
+
+    if any(map(is_known, copy.told.values())) or not all(map(is_known, copy.untold.values())):
+        raise InvariantBroken(f"drop copy {copy.session}: what waits for the other source is not as the ledger has it")
+    if copy.untold and not copy.up:
+        raise InvariantBroken(f"drop copy {copy.session} is down and awaited")

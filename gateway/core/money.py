@@ -16,6 +16,7 @@ LIMIT = Decimal(10) ** MAX_INTEGER_DIGITS
 EXACT = Context(prec=100, traps=[InvalidOperation, DivisionByZero, Overflow, Inexact])
 _ROUNDED = Context(prec=100, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero, Overflow])
 _AVERAGE_STEP = Decimal("1E-10")
+_ONE = Decimal(1)
 
 add = EXACT.add
 subtract = EXACT.subtract
@@ -37,8 +38,7 @@ def plain(value: Decimal) -> Decimal:
     if not value:
         return ZERO
     short = value.normalize(_ROUNDED)
-    exponent = short.as_tuple().exponent
-    return short.quantize(Decimal(1), context=_ROUNDED) if isinstance(exponent, int) and exponent > 0 else short
+    return short.quantize(_ONE, context=_ROUNDED) if "E+" in str(short) else short
 
 
 def parse_decimal(text: str) -> Decimal:

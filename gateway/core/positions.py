@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from gateway.core.executions import Net
+from gateway.core.executions import Execution, Net
 from gateway.core.money import ZERO, add, average, multiply, plain, subtract
 
 REVERSIBLE_FILLS = 10_000
@@ -70,6 +70,14 @@ class Position(msgspec.Struct):
         """Realized profit in the instrument's currency, multiplier included."""
         return plain(multiply(self.realized, self.multiplier))
 
+    def add(self, order_id: str, sign: int, place: int, line: Execution) -> None:
+        """Move by one execution more, the line at `place` of the order's ledger."""
+        fill = _signed(sign, (line.qty, line.value))
+        self.fills[f"{order_id}#{place}"] = fill
+        self._trade(fill)
+        if len(self.fills) > 2 * REVERSIBLE_FILLS:
+            self._settle()
+
     def take(self, order_id: str, sign: int, before: Net, after: Net) -> None:
         """Move by the difference that an event made to what counts of one order's executions."""
         gone = [start for start in before if start not in after]
@@ -91,25 +99,28 @@ class Position(msgspec.Struct):
 
     def _trade(self, fill: Fill) -> None:
         """One execution: what opens adds cost, what closes releases its share of it and realizes the difference."""
-        if fill.qty > 0:
-            self.bought_qty += fill.qty
+        qty, value = fill
+        net_qty = self.net_qty
+        sells = qty.is_signed()
+        if sells:
+            self.sold_qty -= qty
         else:
-            self.sold_qty -= fill.qty
-        if self.net_qty * fill.qty >= 0:
-            self._open(fill)
+            self.bought_qty += qty
+        if not qty or not net_qty or sells == net_qty.is_signed():
+            self._open(qty, value)
             return
-        closing = fill.qty if abs(fill.qty) <= abs(self.net_qty) else -self.net_qty
-        closing_value = _share(fill.value, closing, fill.qty)
-        released = _share(self.cost, -closing, self.net_qty)
+        closing = qty if abs(qty) <= abs(net_qty) else -net_qty
+        closing_value = _share(value, closing, qty)
+        released = _share(self.cost, -closing, net_qty)
         self.realized = subtract(self.realized, add(closing_value, released))
         self.cost = subtract(self.cost, released)
-        self.net_qty += closing
-        if closing != fill.qty:
-            self._open(Fill(fill.qty - closing, subtract(fill.value, closing_value)))
+        self.net_qty = net_qty + closing
+        if closing != qty:
+            self._open(qty - closing, subtract(value, closing_value))
 
-    def _open(self, fill: Fill) -> None:
-        self.net_qty += fill.qty
-        self.cost = add(self.cost, fill.value)
+    def _open(self, qty: Decimal, value: Decimal) -> None:
+        self.net_qty += qty
+        self.cost = add(self.cost, value)
 
     def _reverse(self, key: str, fill: Fill) -> None:
         """A bust: forget the fill, or trade against it when it is no longer kept by itself."""

@@ -11,7 +11,8 @@ class ExecutionReport(msgspec.Struct, frozen=True, gc=False, omit_defaults=True,
     """ExecutionReport(35=8), normalised to FIX 4.4 terms. None or empty: the venue did not say.
 
     `cl_ord_id` and `orig_cl_ord_id` are as the venue echoes them, that is, the gateway's venue_cl_ord_ids.
-    `trade_date` is TradeDate(75), or the UTC date of TransactTime(60), as YYYYMMDD.
+    `trade_date` is TradeDate(75), or the UTC date of TransactTime(60), as YYYYMMDD. `mass_status_req_id`,
+    `tot_num_reports` and `last_rpt_requested` are MassStatusReqID(584), TotNumReports(911), LastRptRequested(912).
     """
 
     venue: str
@@ -41,6 +42,9 @@ class ExecutionReport(msgspec.Struct, frozen=True, gc=False, omit_defaults=True,
     transact_time_ns: int | None = None
     poss_dup: bool = False
     poss_resend: bool = False
+    mass_status_req_id: str = ""
+    tot_num_reports: int | None = None
+    last_rpt_requested: bool = False
 
 
 class OrderCancelReject(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="OrderCancelReject"):
@@ -85,10 +89,16 @@ class UnexpectedMessage(msgspec.Struct, frozen=True, gc=False, omit_defaults=Tru
 
 
 class SessionUp(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="SessionUp"):
-    """The FIX session to a venue is logged on. `reset` is true when either side's numbers started over from 1."""
+    """The FIX session to a venue is logged on. `reset` is true when either side's numbers started over from 1.
+
+    `logon_seq_num` is MsgSeqNum(34) of our own Logon; 0 when the link cannot tell. `unexpected` says that the numbers
+    started over without our asking.
+    """
 
     venue: str
     reset: bool = False
+    logon_seq_num: int = 0
+    unexpected: bool = False
 
 
 class SessionDown(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="SessionDown"):
@@ -114,11 +124,33 @@ class TimerFired(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag=
 
 
 class ProcessStarted(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="ProcessStarted"):
-    """A process of this `version` took over the journal, under this epoch of it (0: the next one)."""
+    """A process of this `version` took over the journal, under this epoch of it (0: the next one).
+
+    `restored` says that the journal was put back from a backup: what was sent after the backup is not in it, so the IDs
+    that were given then must not be given again.
+    """
 
     version: str
     epoch: int = 0
+    restored: bool = False
+
+
+class DropCopied(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="DropCopied"):
+    """What the drop-copy session `session` of a venue says: a copy of a report, on a session of its own.
+
+    `report.venue` is the venue of the orders.
+    """
+
+    session: str
+    report: ExecutionReport
+
+
+class Recalled(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="Recalled"):
+    """What left memory and is needed again, as it was written when it left (see gateway.core.retention)."""
+
+    orders: tuple[bytes, ...] = ()
+    keys: tuple[bytes, ...] = ()
 
 
 ReportFact = ExecutionReport | OrderCancelReject | MessageRejected | UnexpectedMessage
-Fact = ReportFact | SessionUp | SessionDown | SendRefused | TimerFired | ProcessStarted
+Fact = ReportFact | SessionUp | SessionDown | SendRefused | TimerFired | ProcessStarted | DropCopied | Recalled

@@ -123,5 +123,40 @@ class Reason(StrEnum):
     TOO_MANY_REQUESTS = "TOO_MANY_REQUESTS"
     TOO_MANY_ORDERS = "TOO_MANY_ORDERS"
     SESSION_DOWN = "SESSION_DOWN"
+    SESSION_NOT_RECONCILED = "SESSION_NOT_RECONCILED"
+    NOT_IN_DOUBT = "NOT_IN_DOUBT"
+    ITEM_UNKNOWN = "ITEM_UNKNOWN"
     INSTRUMENT_HALTED = "INSTRUMENT_HALTED"
     MARKET_CLOSED = "MARKET_CLOSED"
+
+
+class Severity(StrEnum):
+    """How much a reconciliation item matters: CRITICAL is money or an order that may be wrong right now."""
+
+    CRITICAL = "critical"
+    WARNING = "warning"
+    INFO = "info"
+
+
+class ItemKind(StrEnum):
+    """What differs between our books, the venue's and the drop copy's."""
+
+    QUANTITY = "QUANTITY"  # The venue's CumQty(14) is not the sum of the executions it told us.
+    STATUS = "STATUS"  # The venue says that an order of ours has ended, or lives, without having told us.
+    TERMS = "TERMS"  # OrderQty(38) or Price(44) in force differ.
+    ORDER_UNKNOWN = "ORDER_UNKNOWN"  # The venue does not know an order that it once confirmed.
+    ORDER_EXTERNAL = "ORDER_EXTERNAL"  # The venue works an order for us that we never sent.
+    REPORT_UNKNOWN = "REPORT_UNKNOWN"  # A report that fits no order was set aside.
+    EXECUTION_MISSING = "EXECUTION_MISSING"  # The drop copy has an execution that the order session never told.
+    EXECUTION_UNCONFIRMED = "EXECUTION_UNCONFIRMED"  # The drop copy never showed an execution that we have.
+    SEQUENCE_RESET = "SEQUENCE_RESET"  # The session's numbers started over without our asking.
+    NOT_ANSWERED = "NOT_ANSWERED"  # A reconciliation ended without the venue's answer.
+    TOO_MANY = "TOO_MANY"  # There are more differences than are kept one by one.
+
+
+class DoubtOutcome(StrEnum):
+    """What an operator's evidence says of a request in doubt."""
+
+    UNSENT = "unsent"  # It never reached the venue.
+    ACCEPTED = "accepted"  # It did, and the venue acted on it.
+    REJECTED = "rejected"  # It did, and the venue refused it.

@@ -10,13 +10,23 @@ from typing import assert_never
 import msgspec
 
 from gateway.core import events as ev
+from gateway.core import items
 from gateway.core.events import Event, Terms
-from gateway.core.executions import net, totals
+from gateway.core.executions import execution, net, totals
 from gateway.core.money import EXACT, ZERO, add
-from gateway.core.order import ACCEPTED, SENT, UNANSWERED, UNSENT, Order, Request, execution, report_key
+from gateway.core.order import (
+    ACCEPTED,
+    SENT,
+    UNANSWERED,
+    UNSENT,
+    Order,
+    Request,
+    ord_status,
+    report_key,
+)
 from gateway.core.reports import ExecutionReport, MessageRejected, OrderCancelReject, ReportFact, UnexpectedMessage
-from gateway.core.state import State
-from gateway.core.types import ExecType, OrdStatus
+from gateway.core.state import Settings, State
+from gateway.core.types import ExecType, ItemKind, OrdStatus, Severity
 
 _MSG_TYPE = {"new": "D", "cancel": "F", "replace": "G"}
 UNKNOWN_ORDER = "5"
@@ -27,15 +37,20 @@ UNKNOWN_TO_CANCEL = "1"
 """CxlRejReason(102): unknown order."""
 CORPORATE_ACTION = "0"
 """ExecRestatementReason(378): GT corporate action."""
+ENDED_STATUS = (OrdStatus.FILLED, OrdStatus.CANCELED, OrdStatus.REJECTED, OrdStatus.EXPIRED)
+"""What OrdStatus(39) is of an order that nothing can happen to any more."""
+MAX_EXTERNAL = 10_000
+"""How many orders of a venue that are not ours are kept (rule 7)."""
+NOT_OURS = "it names no order of ours"
 
 
-def decide(state: State, report: ReportFact) -> list[Event]:
-    """The events of one report; never none, so that every inbound message leaves its mark and its sequence number in
-    the journal.
+def decide(state: State, settings: Settings, report: ReportFact) -> list[Event]:
+    """The events of one report. Every inbound message leaves its mark and its sequence number in the journal: there
+    are none only of the reply that ends a mass question, which `reconciliation.follow` turns into the run's next event.
     """
     match report:
         case ExecutionReport():
-            return _execution_report(state, report)
+            return _execution_report(state, settings, report)
         case OrderCancelReject():
             return _cancel_reject(state, report)
         case MessageRejected():
@@ -45,10 +60,10 @@ def decide(state: State, report: ReportFact) -> list[Event]:
     assert_never(report)
 
 
-def _execution_report(state: State, report: ExecutionReport) -> list[Event]:
-    order = _find(state, report)
+def _execution_report(state: State, settings: Settings, report: ExecutionReport) -> list[Event]:
+    order = find(state, report)
     if order is None:
-        return [ev.ReportSetAside(report, "it names no order of ours")]
+        return _stranger(state, report)
     problem = _contradiction(order, report)
     if problem:
         return [ev.ReportSetAside(report, problem)]
@@ -56,17 +71,43 @@ def _execution_report(state: State, report: ExecutionReport) -> list[Event]:
     if known and report.exec_type is not ExecType.ORDER_STATUS:
         return [_ignored(order, report, "this ExecID of this order was applied before")]
     if report.exec_type is ExecType.ORDER_STATUS:
-        return _status_reply(state, order, report)
+        return [*_status_reply(state, order, report), *_surprise(state, settings, order, report)]
     return _meaning(order, report)
 
 
-def _find(state: State, report: ExecutionReport) -> Order | None:
+def find(state: State, report: ExecutionReport) -> Order | None:
+    """The order of ours that a report speaks of, by any name that it gives."""
     for name in (report.cl_ord_id, report.orig_cl_ord_id):
         order_id = state.by_venue_cl_ord_id.get(name)
         if order_id is not None:
             return state.orders[order_id]
     order_id = state.by_venue_order_id.get(report.venue, {}).get(report.venue_order_id)
     return state.orders[order_id] if order_id is not None else None
+
+
+def says_no_orders(state: State, report: ExecutionReport) -> bool:
+    """A reply to a mass question that is about no order: there is none."""
+    about_one = report.ord_status is not OrdStatus.REJECTED or find(state, report) is not None
+    return report.exec_type is ExecType.ORDER_STATUS and bool(report.mass_status_req_id) and not about_one
+
+
+def _stranger(state: State, report: ExecutionReport) -> list[Event]:
+    """An order that we never sent: shown as external when the venue lists it in a comparison, or spoke of it in one."""
+    run = state.runs.get(report.venue)
+    if says_no_orders(state, report):
+        if run is not None and run.how == "mass" and run.mass_status_req_id == report.mass_status_req_id:
+            return []
+        return [ev.ReportSetAside(report, "it answers a comparison that is over")]
+    known = state.external.get(report.venue, {})
+    listed = run is not None and report.exec_type is ExecType.ORDER_STATUS
+    if report.venue_order_id in known or (listed and is_working_elsewhere(report) and len(known) < MAX_EXTERNAL):
+        return [ev.ExternalOrderReported(report.venue, report.venue_order_id, report)]
+    return [ev.ReportSetAside(report, NOT_OURS)]
+
+
+def is_working_elsewhere(report: ExecutionReport) -> bool:
+    """It speaks of an order by the venue's name for it, and that order has not ended."""
+    return report.venue_order_id not in ("", "NONE") and report.ord_status not in ENDED_STATUS
 
 
 def _contradiction(order: Order, report: ExecutionReport) -> str:
@@ -293,7 +334,7 @@ def _doubt(state: State, order: Order) -> list[Event]:
 
 
 def _request_rejected(order: Order, request: Request, text: str, reason: str) -> Event:
-    if request.state not in (*UNANSWERED, "void"):
+    if request.state not in (*UNANSWERED, "void") and request.venue_cl_ord_id != order.presumed:
         return ev.ReportIgnored(order.order_id, "", f"{request.kind} {request.cl_ord_id} is {request.state} already")
     return ev.RequestRejected(order.order_id, text=text, venue_cl_ord_id=request.venue_cl_ord_id, cxl_rej_reason=reason)
 
@@ -325,7 +366,10 @@ def _status_reply(state: State, order: Order, report: ExecutionReport) -> list[E
         events.append(_replacement(order, report))
     events.append(
         ev.OrderStatusReported(
-            *_evidence(order, report), venue_cl_ord_id=report.cl_ord_id, ord_status=report.ord_status
+            *_evidence(order, report),
+            venue_cl_ord_id=report.cl_ord_id,
+            ord_status=report.ord_status,
+            mass_status_req_id=report.mass_status_req_id,
         )
     )
     taken_for_unsent = order.requests[order.first_venue_cl_ord_id].state == UNSENT
@@ -371,14 +415,19 @@ _NOT_PENDING: dict[OrdStatus, tuple[str, ...]] = {
 
 
 def _tells_of_a_replacement(order: Order, report: ExecutionReport) -> bool:
-    """The venue calls the order by the name of an unanswered replace, nothing is pending: it accepted that replace."""
+    """The venue calls the order by the name of an unanswered replace (or one that only an operator has answered), and
+    nothing is pending: it accepted that replace.
+    """
     asked = order.requests.get(report.cl_ord_id)
-    if asked is None or asked.kind != "replace" or asked.state not in UNANSWERED:
+    if asked is None or asked.kind != "replace":
+        return False
+    if asked.state not in UNANSWERED and report.cl_ord_id != order.presumed:
         return False
     return report.ord_status not in _UNDECIDED
 
 
 _UNDECIDED = (OrdStatus.PENDING_NEW, OrdStatus.PENDING_CANCEL, OrdStatus.PENDING_REPLACE, OrdStatus.REJECTED)
+_CLOSED = (*ENDED_STATUS, OrdStatus.DONE_FOR_DAY, OrdStatus.CALCULATED)
 _ENDINGS: dict[OrdStatus, type[ev.OrderCanceled | ev.OrderExpired | ev.OrderRejected]] = {
     OrdStatus.CANCELED: ev.OrderCanceled,
     OrdStatus.EXPIRED: ev.OrderExpired,
@@ -393,10 +442,35 @@ def _unknown_at_venue(order: Order, report: ExecutionReport) -> Event:
     An order that it once confirmed cannot vanish: that is a contradiction for a person, not a proof.
     """
     first = order.requests[order.first_venue_cl_ord_id]
-    if first.state == SENT:
+    if first.state == SENT or (order.presumed == first.venue_cl_ord_id and not order.closed):
         return ev.OrderUnsent(
             order.order_id,
             first.venue_cl_ord_id,
             f"{order.venue} does not know the order: {report.text or 'unknown order'}",
         )
+    if first.state == UNSENT:
+        return _ignored(order, report, "that the venue does not know the order is known")
     return ev.ReportSetAside(report, f"{order.venue} no longer knows order {order.order_id}, which it once confirmed")
+
+
+def _surprise(state: State, settings: Settings, order: Order, report: ExecutionReport) -> list[Event]:
+    """A status reply that tells of another end than we know of, or of a life after it. Where it can be, the venue's
+    word is taken, and the item is for the record; that an order lives which the venue had ended is for a person.
+
+    A reply that comes again (PossDupFlag(43)=Y) tells how things were. What was in doubt is no surprise.
+    """
+    silent = order.venue not in settings.reconcile or report.poss_dup or order.in_doubt
+    if silent or report.ord_rej_reason == UNKNOWN_ORDER:
+        return []
+    ours, theirs = ord_status(order).name, report.ord_status.name
+    told = f"we had order {order.order_id} as {ours}, {order.venue} says {theirs} without having told us before"
+    unsent = order.requests[order.first_venue_cl_ord_id].state == UNSENT
+    lives = order.closed and report.ord_status not in _CLOSED
+    taken = unsent or (lives and bool(order.presumed)) or (not order.closed and report.ord_status in _ENDINGS)
+    if taken or lives:
+        severity = Severity.WARNING if taken else Severity.CRITICAL
+        kind, venue = ItemKind.STATUS, order.venue
+        raised = list(items.raise_(state, kind, venue, told, severity=severity, order=order, ours=ours, theirs=theirs))
+        resolved = [ev.ItemResolved(one.item_id, venue, "the venue's word was taken") for one in raised if taken]
+        return [*raised, *resolved]
+    return list(items.resolve(state, f"{order.venue} says {theirs}", ItemKind.STATUS, order.venue, order.order_id))

@@ -22,8 +22,9 @@ class Latency:
         """Look through newly committed records."""
         for record in records:
             if isinstance(record.event, (OrderAcknowledged, OrderRejected)):
-                submitted_ns = self._state.orders[record.event.order_id].submitted_ns
-                self._newest_us.append((record.at_ns - submitted_ns) // 1_000)
+                order = self._state.orders.get(record.event.order_id)
+                if order is not None:  # It may have left memory by an event of the same commit.
+                    self._newest_us.append((record.at_ns - order.submitted_ns) // 1_000)
 
     def percentile_us(self, percent: int) -> int:
         """The percentile (nearest rank); 0 before the first acknowledgement."""

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 
+from gateway.codec.journal import Told
 from gateway.core.events import Input, Record
 
 
@@ -69,6 +70,20 @@ class Journal(Protocol):
             JournalDamaged: here the chain breaks; every record given before is good.
         """
 
+    def told(self, from_seq: int = 1) -> Iterator[Sequence[Told]]:
+        """The same records as `read`, proven in the same way, batch by batch and with their OrderViews as they were
+        written: for a replay of many.
+
+        Raises:
+            JournalDamaged: here the chain breaks; every record given before is good.
+        """
+
+    def hash_at(self, seq: int) -> bytes | None:
+        """The hash of the batch that ends at `seq`, which ties a snapshot to this journal; None when none ends there.
+
+        Needs no `open` and changes nothing.
+        """
+
     def close(self) -> None:
         """Give back files and connections. Safe to call twice."""
 
@@ -88,8 +103,11 @@ class VenueLink(Source, Protocol):
 
     venue: str
 
-    def start(self, next_target_msg_seq_num: int) -> None:
-        """Begin to connect. The journal owns the inbound sequence: the link expects this MsgSeqNum(34) next."""
+    def start(self, known: "Known") -> None:
+        """Begin to connect. The journal owns the inbound sequence, and what it knows of our own numbers counts for more
+        than an engine's store that is older (C12). Those of the unanswered requests that the store proves never to
+        have left come back as SendRefused (C2, C3).
+        """
 
     def act(self, record: Record) -> None:
         """Carry out one committed record: send its message, or administer the session.
@@ -102,6 +120,20 @@ class VenueLink(Source, Protocol):
 
     def stop(self) -> None:
         """Log out and stop. Blocks until nothing runs any more."""
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What the journal knows of a session before it is started.
+
+    `inbound_seq` is the last committed MsgSeqNum(34) that came in, `sender_floor` the highest that was certainly used
+    by us, `logon_seq_num` that of our last Logon. `unanswered` are the venue_cl_ord_ids of requests on which the
+    venue has said nothing.
+    """
+
+    inbound_seq: int = 0
+    sender_floor: int = 0
+    logon_seq_num: int = 0
+    unanswered: Sequence[str] = ()
 
 
 class SessionStatus(msgspec.Struct, frozen=True):

@@ -13,13 +13,22 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
+from gateway.core import retention
 from gateway.core.commands import Command
 from gateway.core.engine import Answer, answer, execute
 from gateway.core.events import Cause, Input, Record
+from gateway.core.retention import Wanted
 from gateway.core.state import Settings, State
+from gateway.runtime.fair_queue import FairQueue
 from gateway.runtime.ports import Journal, Source
+from gateway.runtime.retired import reading, recalled
 
 T = TypeVar("T")
+
+MAX_RECALLS = 64
+"""Inputs of one batch that may have to wait for something that left memory to be read again; each costs a look into
+the journal, and what is behind them waits too.
+"""
 
 
 class Overloaded(Exception):
@@ -33,9 +42,20 @@ class _Waiting(NamedTuple):
     reply: asyncio.Future[list[Answer]]
 
 
-class _Batch(NamedTuple):
-    records: list[Record]
-    replies: list[tuple[asyncio.Future[list[Answer]], list[Answer]]]
+class _Batch:
+    """What shares one commit: the records of some inputs, and what to reply when they are durable."""
+
+    def __init__(self, room: int) -> None:
+        self.records: list[Record] = []
+        self.replies: list[tuple[asyncio.Future[list[Answer]], list[Answer]]] = []
+        self.taken = 0
+        self.recalls = 0
+        self._room = room
+
+    @property
+    def room(self) -> int:
+        """How many inputs more it takes."""
+        return self._room - self.taken if self.recalls < MAX_RECALLS else 0
 
 
 Release = Callable[[Sequence[Record]], None]
@@ -72,11 +92,10 @@ class Sequencer:
         self._fatal = fatal
         self._on_commit = on_commit
         self._max_batch = max_batch
-        self._max_commands = max_commands
         self._sources: list[Source] = []
         self._facts: deque[Input] = deque()
-        self._commands: deque[_Waiting] = deque()
-        self._queued = 0
+        self._drained: deque[Input] = deque()
+        self._commands: FairQueue[_Waiting] = FairQueue(max_commands)
         self._awake = asyncio.Event()
         self._stopping = False
         self._loop = asyncio.get_running_loop()
@@ -88,7 +107,7 @@ class Sequencer:
     @property
     def queued_commands(self) -> int:
         """Commands that wait to be decided."""
-        return self._queued
+        return self._commands.size
 
     def add_source(self, source: Source) -> None:
         """Drain facts from here too."""
@@ -110,7 +129,7 @@ class Sequencer:
         """Decide one command; returns when its outcome is durable.
 
         Raises:
-            Overloaded: the command queue is full, or the gateway is stopping.
+            Overloaded: the command queue is full, or has too much of this caller's, or the gateway is stopping.
         """
         return (await self.execute_many((command,), cause))[0]
 
@@ -121,13 +140,14 @@ class Sequencer:
         """
         if not commands:
             return []
-        if self._stopping or self._queued + len(commands) > self._max_commands:
+        queue, size = self._commands, len(commands)
+        if self._stopping or not queue.has_room(cause.who, size):
             raise Overloaded(
-                f"{self._queued} commands are waiting, {self._max_commands} is the limit; try again in a moment"
+                f"{queue.size} commands are waiting, {queue.held(cause.who)} of them yours, and {queue.limit} is the "
+                "limit; try again in a moment"
             )
         reply: asyncio.Future[list[Answer]] = self._loop.create_future()
-        self._commands.append(_Waiting(self.now_ns(), commands, cause, reply))
-        self._queued += len(commands)
+        queue.put(cause.who, size, _Waiting(self.now_ns(), commands, cause, reply))
         self._awake.set()
         return await asyncio.shield(reply)
 
@@ -146,7 +166,7 @@ class Sequencer:
                 if self._idle():
                     await self._awake.wait()
                 self._awake.clear()
-                while (batch := self._next_batch()) is not None:
+                while (batch := await self._next_batch()).taken:
                     await self._finish(batch)
         except (
             BaseException
@@ -165,34 +185,57 @@ class Sequencer:
     # --- The loop's parts ---
 
     def _idle(self) -> bool:
-        return not self._commands and not self._facts and not self._awake.is_set()
+        return not (self._commands or self._facts or self._drained or self._awake.is_set())
 
-    def _next_batch(self) -> _Batch | None:
+    async def _next_batch(self) -> _Batch:
         """Facts first: what venues say must not wait behind a flood of commands."""
-        batch = _Batch([], [])
-        taken = self._take_facts(batch)
-        while self._commands and taken < self._max_batch:
-            taken += self._take_commands(batch, self._commands.popleft())
-        return batch if taken else None
+        batch = _Batch(self._max_batch)
+        self._drain()
+        while self._drained and batch.room > 0:
+            await self._execute(batch, self._drained.popleft())
+        while self._commands and batch.room > 0:
+            await self._take_commands(batch, self._commands.take())
+        return batch
 
-    def _take_facts(self, batch: _Batch) -> int:
-        facts: list[Input] = [self._facts.popleft() for _ in range(min(len(self._facts), self._max_batch))]
+    def _drain(self) -> None:
+        """As many facts as a batch holds, those first that the batch before left over."""
+        for _ in range(min(len(self._facts), self._max_batch - len(self._drained))):
+            self._drained.append(self._facts.popleft())
         for source in self._sources:
-            if (room := self._max_batch - len(facts)) > 0:
-                facts.extend(source.drain(room))
-        for fact in facts:
-            batch.records.extend(execute(self.state, self.settings, fact))
-        return len(facts)
+            if (room := self._max_batch - len(self._drained)) > 0:
+                self._drained.extend(source.drain(room))
 
-    def _take_commands(self, batch: _Batch, waiting: _Waiting) -> int:
+    async def _take_commands(self, batch: _Batch, waiting: _Waiting) -> None:
         answers = []
         for command in waiting.commands:
-            records = execute(self.state, self.settings, Input(waiting.at_ns, waiting.cause, command))
+            records = await self._execute(batch, Input(waiting.at_ns, waiting.cause, command))
             answers.append(answer(self.state, command, records))
-            batch.records.extend(records)
-        self._queued -= len(waiting.commands)
         batch.replies.append((waiting.reply, answers))
-        return len(waiting.commands)
+
+    async def _execute(self, batch: _Batch, given: Input) -> list[Record]:
+        """Decide and apply one input, after what it names is back in memory.
+
+        This is asked for each input right before it is executed: one before it in the same batch may have made
+        something leave memory.
+        """
+        wanted = retention.wanted(self.state, given.body)
+        if wanted:
+            await self._recall(batch, given.at_ns, wanted)
+        records = execute(self.state, self.settings, given)
+        batch.records.extend(records)
+        batch.taken += 1
+        return records
+
+    async def _recall(self, batch: _Batch, at_ns: int, wanted: Sequence[Wanted]) -> None:
+        """Read what is wanted off the loop and put it back. What only this batch has is not in the journal yet."""
+        batch.recalls += 1
+        fresh = {record.seq: record for record in batch.records}
+        read = reading(self._journal)
+        fact = await self._loop.run_in_executor(
+            self._writer, recalled, self.state, wanted, lambda seq: fresh.get(seq) or read(seq)
+        )
+        if fact.orders or fact.keys:
+            batch.records.extend(execute(self.state, self.settings, Input(at_ns, Cause("process"), fact)))
 
     async def _finish(self, batch: _Batch) -> None:
         """Durable, then visible (rule 1)."""

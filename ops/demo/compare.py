@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from gateway.core.engine import replay
+from gateway.core.events import OrderRetired, Record
 from gateway.core.order import Order, counted
 from gateway.core.state import State
 from sim_exchange import ledger
@@ -116,9 +118,23 @@ def _percentile(ranked: list[int], percent: int) -> int:
     return ranked[min(len(ranked) - 1, len(ranked) * percent // 100)] if ranked else 0
 
 
-def journal_view(state: State, client_id: str) -> JournalView:
-    """The client's orders in a recovered state."""
-    orders = [order for order in state.orders.values() if order.command.client_id == client_id]
+def every_order(records: Iterable[Record]) -> list[Order]:
+    """Every order of a journal, also those that have left memory.
+
+    Raises:
+        Diverged, InvariantBroken: an event does not replay to what was told when it happened.
+    """
+    state, left = State(), {}
+    for record in records:
+        if isinstance(record.event, OrderRetired):
+            left[record.event.order_id] = state.orders[record.event.order_id]
+        replay(state, record)
+    return list((left | state.orders).values())
+
+
+def journal_view(every: Iterable[Order], client_id: str) -> JournalView:
+    """The client's orders among those of the journal."""
+    orders = [order for order in every if order.command.client_id == client_id]
     return JournalView(
         orders={order.command.cl_ord_id: order.order_id for order in orders},
         at_venue={order.first_venue_cl_ord_id: order.order_id for order in orders if _must_be_there(order)},

@@ -3,7 +3,7 @@ it compared.
 
 Runs until Ctrl-C, or for DEMO_SECONDS seconds. The last line printed is one JSON object; the exit code is 0 when
 nothing was lost or duplicated. If the gateway dies it is started again, as an init system would: try `kill -9` on the
-pid shown.
+pid shown. The journal is a file, or the empty database that DEMO_JOURNAL names (postgresql+psycopg://...).
 """
 
 import os
@@ -20,9 +20,9 @@ from types import FrameType
 import msgspec
 from rich.console import Console
 
-from gateway.adapters.journal_sql import SqlJournal
-from gateway.runtime.recovery import recover
-from ops.demo.compare import ClientView, Verdict, compare, journal_view, venue_view
+from gateway.adapters.journal import SqlJournal
+from gateway.runtime.ports import JournalError
+from ops.demo.compare import ClientView, Verdict, compare, every_order, journal_view, venue_view
 from ops.demo.view import View
 from ops.stack import ROOT, NotReady, Process, Stack
 
@@ -40,12 +40,12 @@ def main() -> int:
     console = Console()
     folder = _fresh_folder()
     console.print(f"Starting two venues and the gateway in [bold]{folder}[/] ...")
-    stack = Stack(folder, usual_ports=True)
     try:
+        stack = Stack(folder, usual_ports=True, journal_url=_empty_journal())
         with stack:
             verdict = _run(stack, console, stop, seconds)
-    except NotReady as problem:
-        console.print(f"[bold red]error:[/] {problem}", highlight=False)
+    except (NotReady, JournalError) as problem:
+        console.print(f"[bold red]error:[/] {problem}", highlight=False, soft_wrap=True)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -75,6 +75,19 @@ def _fresh_folder() -> Path:
     except OSError:
         return Path(tempfile.mkdtemp(prefix="gateway-demo-"))
     return folder
+
+
+def _empty_journal() -> str:
+    """What DEMO_JOURNAL says; empty: a file in the demo's folder.
+
+    Raises:
+        NotReady: it has a past, which the venues of a new demo know nothing of.
+    """
+    url = os.environ.get("DEMO_JOURNAL", "")
+    head = SqlJournal(url).head() if url else None
+    if head is not None and head.seq:
+        raise NotReady(f"the journal that DEMO_JOURNAL names has {head.seq:,} events: the demo needs an empty database")
+    return url
 
 
 def _run(stack: Stack, console: Console, stop: threading.Event, seconds: float) -> Verdict:
@@ -127,10 +140,9 @@ def _judge(stack: Stack, seen: Path) -> Verdict:
     if not seen.exists():
         raise NotReady(f"the strategy ended without its account; its log is {stack.folder / 'strategy.log'}")
     client = msgspec.json.decode(seen.read_bytes(), type=ClientView)
-    state = recover(SqlJournal(stack.journal_url))
-    return compare(
-        client, journal_view(state, CLIENT_ID), venue_view({name: stack.ledger(name) for name in stack.venues})
-    )
+    orders = every_order(SqlJournal(stack.journal_url).read())
+    venues = venue_view({name: stack.ledger(name) for name in stack.venues})
+    return compare(client, journal_view(orders, CLIENT_ID), venues)
 
 
 if __name__ == "__main__":

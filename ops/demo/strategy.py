@@ -49,6 +49,7 @@ class Strategy:
 
     def __init__(self, gateway: GatewayClient, random: Random) -> None:
         self.view = ClientView()
+        self.told: dict[str, Decimal] = {}
         self._gateway = gateway
         self._random = random
         self._sent_at: dict[str, float] = {}
@@ -65,6 +66,8 @@ class Strategy:
             elif event.type is EventType.ORDER_FILLED and event.order is not None:
                 qty, px = event.last_qty or Decimal(0), event.last_px or Decimal(0)
                 self.view.fills.append(Fill(event.order.venue, event.exec_id, qty, px))
+            if event.order is not None:
+                self.told[event.order.order_id] = event.order.cum_qty
 
     def _note_latency(self, cl_ord_id: str) -> None:
         started = self._sent_at.pop(cl_ord_id, None)
@@ -167,8 +170,7 @@ async def caught_up(gateway: GatewayClient, strategy: Strategy) -> None:
     """Wait until the stream has told every execution that the orders have."""
     deadline = time.monotonic() + QUIET_S
     while time.monotonic() < deadline:
-        total = sum([order.cum_qty async for order in gateway.list_orders()], Decimal(0))
-        if total == sum((fill.last_qty for fill in strategy.view.fills), Decimal(0)):
+        if not [order async for order in gateway.list_orders() if order.cum_qty > strategy.told.get(order.order_id, 0)]:
             return
         await asyncio.sleep(0.1)
 

@@ -27,7 +27,11 @@ Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 @pytest.fixture
 def metrics() -> Iterator[Metrics]:
-    made = Metrics(State(), ["XSIM", "YSIM"], Queues(lambda: 3, lambda: 4, lambda: 5, lambda: {"XSIM": 6, "YSIM": 0}))
+    made = Metrics(
+        State(),
+        ["XSIM", "YSIM"],
+        Queues(lambda: 3, lambda: 4, lambda: 5, lambda: {"XSIM": 6, "YSIM": 0}, lambda venue: venue == "XSIM"),
+    )
     yield made
     made.stop()
 
@@ -142,7 +146,11 @@ def test_orders_that_wait_for_an_acknowledgement_are_bounded(metrics: Metrics, m
 
 def test_gauges_are_read_at_the_scrape() -> None:
     state = State()
-    metrics = Metrics(state, ["XSIM", "YSIM"], Queues(lambda: 3, lambda: 4, lambda: 5, lambda: {"XSIM": 6, "YSIM": 0}))
+    metrics = Metrics(
+        state,
+        ["XSIM", "YSIM"],
+        Queues(lambda: 3, lambda: 4, lambda: 5, lambda: {"XSIM": 6, "YSIM": 0}, lambda venue: venue == "XSIM"),
+    )
     state.working = {"demo": {"O1": None, "O2": None}, "other": {"O3": None}}
     state.doubtful = {"V1": "O1", "V2": "O1", "V3": "O2"}
     state.sessions = {"XSIM": Session(up=True, inbound_seq=42)}
@@ -163,7 +171,7 @@ def test_gauges_are_read_at_the_scrape() -> None:
 
 def test_a_port_that_is_taken_is_an_error_and_stopping_twice_is_none(metrics: Metrics) -> None:
     port = metrics.serve("127.0.0.1", 0)
-    other = Metrics(State(), [], Queues(lambda: 0, lambda: 0, lambda: 0, dict))
+    other = Metrics(State(), [], Queues(lambda: 0, lambda: 0, lambda: 0, dict, bool))
 
     with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{port} for metrics: .*in use"):
         other.serve("127.0.0.1", port)
@@ -174,7 +182,7 @@ def test_a_port_that_is_taken_is_an_error_and_stopping_twice_is_none(metrics: Me
 
 
 def test_two_in_one_process_do_not_meet() -> None:
-    first, second = (Metrics(State(), [], Queues(lambda: 0, lambda: 0, lambda: 0, dict)) for _ in range(2))
+    first, second = (Metrics(State(), [], Queues(lambda: 0, lambda: 0, lambda: 0, dict, bool)) for _ in range(2))
     first.on_commit([record(submitted())], 0.001)
 
     assert value(scrape(second), "gateway_events_total", type="OrderSubmitted") == 0

@@ -54,7 +54,9 @@ def fill(fake: FakeGateway) -> None:
         executions_total=1,
     )
     fake.details["demo/c-O1"] = fake.details["O1"]
-    figures = pb.GetOverviewResponse(orders=2, working_orders=1, executions=1, in_doubt=1, halted_symbols=["GLOBEX"])
+    figures = pb.GetOverviewResponse(
+        orders=2, working_orders=1, executions=1, in_doubt=1, open_items=1, halted_symbols=["GLOBEX"]
+    )
     figures.order_to_ack_p50_us, figures.order_to_ack_p99_us = 190, 1_234
     fake.overview.MergeFrom(figures)
     fake.sessions.sessions.extend(_sessions())
@@ -65,6 +67,35 @@ def fill(fake: FakeGateway) -> None:
     report.report_json = '{"exec_id":"E9"}'
     fake.set_aside.reports.append(report)
     fake.set_aside.total = 5
+    fake.items.items.append(
+        pb.Item(
+            item_id="I1",
+            venue="XSIM",
+            kind="QUANTITY",
+            severity=pb.SEVERITY_CRITICAL,
+            text="the venue executed more than it told",
+            order_id="O2",
+            ours="5",
+            theirs="10",
+            raised_ns=NOON_NS,
+        )
+    )
+    fake.in_doubt.requests.append(
+        pb.DoubtfulRequest(order=working, venue_cl_ord_id="R2", cl_ord_id="c-O2", kind="new", sent_ns=NOON_NS)
+    )
+    fake.external_orders.orders.append(
+        pb.ExternalOrder(
+            venue="XSIM",
+            venue_order_id="V99",
+            venue_symbol="ACME",
+            side=pb.SIDE_BUY,
+            ord_status=pb.ORD_STATUS_NEW,
+            order_qty="1000",
+            cum_qty="0",
+            price="98",
+            first_ns=NOON_NS,
+        )
+    )
 
 
 def _sessions() -> list[pb.Session]:
@@ -72,7 +103,7 @@ def _sessions() -> list[pb.Session]:
     up, down, off = (pb.Session(venue=name, target_comp_id=name) for name in ("XSIM", "YSIM", "ZSIM"))
     for session in (up, down, off):
         session.begin_string, session.sender_comp_id, session.connects_to = "FIX.4.4", "GW", "127.0.0.1:9001"
-    up.logged_on = up.enabled = down.enabled = True
+    up.logged_on = up.enabled = up.order_entry_open = down.enabled = True
     up.next_sender_msg_seq_num, up.last_received_ns = 12, NOON_NS
     down.next_target_msg_seq_num, down.send_refusals = 34, 3
     return [up, down, off]

@@ -57,6 +57,9 @@ class FakeGateway:
         self.sessions = pb.ListSessionsResponse()
         self.positions = pb.ListPositionsResponse()
         self.set_aside = pb.ListSetAsideResponse()
+        self.items = pb.ListItemsResponse()
+        self.in_doubt = pb.ListInDoubtResponse()
+        self.external_orders = pb.ListExternalOrdersResponse()
         self._server = grpc.server(ThreadPoolExecutor(4))
         port = self._server.add_insecure_port(address)
         self.address = address if address.startswith("unix:") else f"127.0.0.1:{port}"
@@ -137,5 +140,18 @@ class FakeGateway:
         self._admit(request, context)
         return pb.AdminReply(seq=77)
 
+    def ListItems(self, request: pb.ListItemsRequest, context: Any) -> pb.ListItemsResponse:
+        self._admit(request, context)
+        return self.items
+
+    def ListInDoubt(self, request: pb.ListInDoubtRequest, context: Any) -> pb.ListInDoubtResponse:
+        self._admit(request, context)
+        return self.in_doubt
+
+    def ListExternalOrders(self, request: pb.ListExternalOrdersRequest, context: Any) -> pb.ListExternalOrdersResponse:
+        self._admit(request, context)
+        return self.external_orders
+
     Logon = Logout = SetSequenceNumbers = HaltInstrument = ResumeInstrument = _administer
+    Reconcile = OpenOrderEntry = ResolveItem = ResolveDoubt = _administer
     SubmitOrder = ReplaceOrder = CancelOrder = MassCancel = RequestOrderStatus = Trade = _administer

@@ -171,7 +171,7 @@ def test_positions_show_what_is_short_and_lost(run: Run) -> None:
 def test_events_are_one_line_each_the_newest_or_from_a_number_on(run: Run) -> None:
     newest = run("events", "-n", "2").stdout.splitlines()
     assert [line.split()[0] for line in newest] == ["5", "6"]
-    assert newest[0].endswith("COMMAND_REFUSED         c9  price  PRICE_OFF_TICK  [not] a tick")
+    assert newest[0].endswith("COMMAND_REFUSED          c9  price  PRICE_OFF_TICK  [not] a tick")
 
     lines = run("events", "--from", "4", "--json").stdout.splitlines()
     assert [json.loads(line)["seq"] for line in lines] == ["4", "5", "6"]
@@ -201,7 +201,47 @@ def test_set_aside_reports_are_shown_whole(run: Run) -> None:
     lines = words(run, "set-aside")
 
     assert lines[0] == ["Set", "aside:", "5,", "the", "newest", "1"]
-    assert lines[-1][-5:] == ["12:00:00.000", "XSIM", "unknown", "order", '{"exec_id":"E9"}']
+    assert lines[-1][-6:] == ["12:00:00.000", "XSIM", "unknown", "order", '{"exec_id":', '"E9"}']
+
+
+def test_items_show_what_differs_and_how_much_it_matters(run: Run) -> None:
+    (line,) = [line for line in words(run, "items") if line and line[0] == "I1"]
+
+    assert line[1] == "CRITICAL"
+    assert "XSIM" in line
+    assert "O2" in line
+    assert "resolve-item" in run("items").stdout
+    assert document(run, "items")["items"][0]["theirs"] == "10"
+
+
+def test_requests_in_doubt_are_listed_with_their_order(run: Run) -> None:
+    (line,) = [line for line in words(run, "in-doubt") if line and line[0] == "O2"]
+
+    assert line[1:5] == ["demo", "c-O2", "R2", "new"]
+    assert line[-3:] == ["NEW", "IN", "DOUBT"]
+    assert document(run, "in-doubt")["requests"][0]["venue_cl_ord_id"] == "R2"
+
+
+def test_orders_that_are_not_ours_are_shown(run: Run) -> None:
+    (line,) = [line for line in words(run, "external-orders") if line and line[0] == "XSIM"]
+
+    assert line[1:6] == ["V99", "ACME", "BUY", "1,000", "98"]
+    assert document(run, "external-orders")["orders"][0]["venue_order_id"] == "V99"
+
+
+def test_a_venue_that_is_up_and_not_reconciled_says_so(run: Run, gateway: FakeGateway) -> None:
+    gateway.sessions.sessions[0].order_entry_open = False
+    assert "NOT RECONCILED" in run("sessions").stdout
+    gateway.sessions.sessions[0].reconciling = True
+    assert "reconciling" in run("sessions").stdout
+
+
+def test_an_outcome_that_there_is_not_is_refused(run: Run, gateway: FakeGateway) -> None:
+    result = run("resolve-doubt", "O2", "--outcome", "filled", "--reason", "because", "--yes")
+
+    assert result.exit_code == 2
+    assert "unsent, accepted, rejected" in result.stderr
+    assert gateway.requests == []
 
 
 def test_the_overview_names_what_a_person_has_to_look_at(run: Run) -> None:
@@ -215,10 +255,37 @@ def test_the_overview_names_what_a_person_has_to_look_at(run: Run) -> None:
 def test_top_without_a_terminal_is_one_look(run: Run) -> None:
     text = run("top").stdout
 
-    assert [text.count(title) for title in ("Sessions", "Working orders", "Newest executions", "Positions")] == [1] * 4
+    titles = ("Sessions", "Items", "In doubt", "Working orders", "Newest executions", "Positions")
+    assert [text.count(f"\n{title}") for title in titles] == [1] * len(titles)
     parts = document(run, "top")
-    assert list(parts) == ["overview", "sessions", "working_orders", "executions", "positions"]
+    assert list(parts) == ["overview", "sessions", "working_orders", "executions", "positions", "items", "in_doubt"]
     assert [event["exec_id"] for event in parts["executions"]] == ["E1"]
+
+
+def test_top_reads_no_long_lists_again_and_again(run: Run, gateway: FakeGateway) -> None:
+    gateway.overview.open_items = gateway.overview.in_doubt = 9_999
+
+    text = run("top").stdout
+
+    assert "9,999 items: gatewayctl items lists them" in text
+    assert "9,999 in doubt: gatewayctl in-doubt lists them" in text
+    assert not any(isinstance(each, pb.ListItemsRequest | pb.ListInDoubtRequest) for each in gateway.requests)
+
+
+def test_top_shows_critical_items_first(run: Run, gateway: FakeGateway) -> None:
+    gateway.items.items.insert(0, pb.Item(item_id="I0", severity=pb.SEVERITY_WARNING, text="less"))
+    gateway.overview.open_items = 2
+
+    text = run("top").stdout
+
+    assert text.index("I1") < text.index("I0")
+
+
+def test_more_than_grpcs_usual_message_can_be_listed(run: Run, gateway: FakeGateway) -> None:
+    gateway.in_doubt.requests.extend([gateway.in_doubt.requests[0]] * 40_000)
+
+    assert gateway.in_doubt.ByteSize() > 4 << 20
+    assert len(document(run, "in-doubt")["requests"]) == 40_001
 
 
 # --- Acting ---
@@ -241,12 +308,21 @@ def test_top_without_a_terminal_is_one_look(run: Run) -> None:
         ),
         (("halt", "ACME"), pb.HaltInstrumentRequest(symbol="ACME", reason="because")),
         (("resume", "ACME"), pb.ResumeInstrumentRequest(symbol="ACME", reason="because")),
+        (("reconcile", "XSIM"), pb.ReconcileRequest(venue="XSIM", reason="because")),
+        (("open-entry", "XSIM"), pb.OpenOrderEntryRequest(venue="XSIM", reason="because")),
+        (("resolve-item", "I1"), pb.ResolveItemRequest(item_id="I1", reason="because")),
+        (
+            ("resolve-doubt", "O2", "--outcome", "unsent", "--request", "R2"),
+            pb.ResolveDoubtRequest(
+                order_id="O2", venue_cl_ord_id="R2", outcome=pb.DOUBT_OUTCOME_UNSENT, reason="because"
+            ),
+        ),
     ],
 )
 def test_an_action_is_sent_with_its_reason(
     run: Run, gateway: FakeGateway, arguments: tuple[str, ...], request_sent: object
 ) -> None:
-    confirm = () if arguments[0] in {"halt", "resume"} else ("--yes",)
+    confirm = () if arguments[0] in {"halt", "resume", "reconcile"} else ("--yes",)
 
     result = run(*arguments, "--reason", "because", *confirm)
 
@@ -344,6 +420,6 @@ def commands_of(group: Any, prefix: str = "gatewayctl") -> set[str]:
 
 def test_the_operations_page_shows_every_command_and_no_other() -> None:
     page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
-    documented = re.findall(r"^\| `(gatewayctl (?:session )?[a-z-]+)", page, re.MULTILINE)
+    documented = re.findall(r"^\| `(gatewayctl (?:session |query )?[a-z-]+)", page, re.MULTILINE)
 
     assert sorted(documented) == sorted(commands_of(typer.main.get_command(ctl.app)))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from gateway.adapters.journal_sql import SqlJournal
+from gateway.adapters.journal import SqlJournal
 from gateway.cli.journal import app
 from gateway.core import events as ev
 from gateway.core.commands import CancelOrder, ReplaceOrder, SubmitOrder

@@ -82,12 +82,52 @@ def test_check_config_shows_no_secret(tmp_path: Path) -> None:
     assert "venues[0].password (XSIM): the environment variable XSIM_PASSWORD is not set" in bad.stderr
 
 
+def test_check_config_shows_how_a_venue_is_compared_and_what_is_kept(tmp_path: Path) -> None:
+    said = "reconcile = { every_s = 60, grace_s = 7 }\nack_timeout_s = 4\n"
+    copy = 'drop_copy = { host = "dc", port = 9009, sender_comp_id = "DC", target_comp_id = "X", username = "me" }\n'
+    text = SAMPLE.read_text(encoding="utf-8").replace("port = 9001\n", f"port = 9001\n{said}{copy}")
+    text = text.replace("port = 9002\n", 'port = 9002\nreconcile = { mode = "off" }\n')
+    path = tmp_path / "gateway.toml"
+    path.write_text(f"{text}\n[retention]\nretire_after_s = 7200\nsnapshot_events = 5000\n", encoding="utf-8")
+
+    lines = CliRunner().invoke(server.app, ["check-config", str(path)], env={"COLUMNS": "200"}).stdout.splitlines()
+    words = [" ".join(line.split()) for line in lines]
+
+    assert "XSIM mass status (AF) 60 s 30 s 500 7 s 4 s XSIM.DROP" in words
+    assert "YSIM off 10 s none" in words
+    assert "XSIM.DROP FIX.4.4 dc:9009 DC -> X 30 s me, password not set always" in words
+    assert "in memory orders for 7,200 s after their end, at most 100,000 of these" in words
+    assert "snapshots every 5,000 events, the newest 2 are kept" in words
+    assert any(line.startswith("projections sqlite:///") for line in words)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql+psycopg://gw:hunter2@db/x", "postgresql+psycopg://gw:***@db/x"),
+        ("postgresql+psycopg://gw:hun/ter2@db/x", "postgresql+psycopg://gw:***@db/x"),
+        ("postgresql+psycopg://gw@db/x?password=hunter2&port=1", "postgresql+psycopg://gw@db/x?password=***&port=1"),
+    ],
+)
+def test_check_config_hides_the_passwords_of_databases(tmp_path: Path, url: str, shown: str) -> None:
+    text = SAMPLE.read_text(encoding="utf-8").replace('url = "sqlite:///journal.sqlite3"', f'url = "{url}"')
+    path = tmp_path / "gateway.toml"
+    path.write_text(f'{text}\n[projections]\nurl = "{url.replace("/x", "/y")}"\n', encoding="utf-8")
+
+    result = CliRunner().invoke(server.app, ["check-config", str(path)], env={"COLUMNS": "200"})
+
+    assert result.exit_code == 0, result.output
+    assert shown in result.stdout
+    assert shown.replace("/x", "/y") in result.stdout
+    assert "ter2" not in result.output
+
+
 @pytest.mark.parametrize("code", [0, 1, 3])
 def test_serve_ends_with_the_exit_code_of_the_stack(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
-    served: list[Config] = []
+    served: list[tuple[str, Path]] = []
 
-    def serve(config: Config) -> int:
-        served.append(config)
+    def serve(config: Config, path: Path) -> int:
+        served.append((config.stack, path))
         return code
 
     monkeypatch.setitem(sys.modules, "gateway.app", types.SimpleNamespace(serve=serve))
@@ -95,7 +135,7 @@ def test_serve_ends_with_the_exit_code_of_the_stack(monkeypatch: pytest.MonkeyPa
     result = CliRunner().invoke(server.app, ["serve", "--config", str(SAMPLE)])
 
     assert result.exit_code == code
-    assert [config.stack for config in served] == ["demo"]
+    assert served == [("demo", SAMPLE.absolute())]
 
 
 def test_version() -> None:

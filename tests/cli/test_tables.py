@@ -121,6 +121,29 @@ def test_a_narrow_terminal_loses_nothing() -> None:
     assert "…" not in shown
 
 
+@pytest.mark.parametrize(
+    ("us", "shown"), [(0, "0 us"), (190, "190 us"), (9_999_999, "9,999,999 us"), (24_428_079, "24 s")]
+)
+def test_an_acknowledgement_by_a_person_is_told_in_seconds(us: int, shown: str) -> None:
+    figures = pb.GetOverviewResponse(order_to_ack_p99_us=us)
+    assert f"ack p99 {shown}   " in plain(tables.overview(figures, NOON_NS))
+
+
+@pytest.mark.parametrize("width", [40, 80, 120, 200])
+def test_the_overview_breaks_no_figure(width: int) -> None:
+    figures = pb.GetOverviewResponse(orders=1_000_000, executions=10_000_000, open_items=12, critical_items=3)
+    lines = plain(tables.overview(figures, NOON_NS), width).splitlines()[1 if width > 60 else 0 :]
+
+    assert max(map(len, lines)) <= width
+    for figure in ("in memory 1,000,000", "executions 10,000,000", "items 12 (3 critical)", "ack p99 0 us"):
+        assert any(figure in line for line in lines)
+
+
+def test_a_report_about_no_execution_shows_none() -> None:
+    event = an_event(1, pb.ORDER_STATUS_REPORTED, an_order("O1"), exec_id="0")
+    assert "(0)" not in tables.event_line(event, NOON_NS).plain
+
+
 def test_every_event_type_has_a_line() -> None:
     for number in pb.EventType.values():
         name = pb.EventType.Name(number)

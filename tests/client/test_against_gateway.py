@@ -13,12 +13,11 @@ from gateway.client import (
     NotAllowed,
     OrderHandle,
     OrdType,
-    Reason,
     Refused,
     Side,
 )
 from ops.stack import Stack
-from tests.e2e.stack import CLIENT_ID, OPERATOR_ID, running_stack
+from tests.e2e.stack import CLIENT_ID, NOT_YET, OPERATOR_ID, running_stack
 
 STRATEGIES = 20
 ORDERS_EACH = 50
@@ -75,7 +74,7 @@ async def strategy(gw: GatewayClient, handles: dict[str, OrderHandle | None]) ->
         try:
             handles[key] = await gw.submit(**LIMIT, cl_ord_id=key)
         except Refused as refused:
-            if refused.reason != Reason.SESSION_DOWN:
+            if refused.reason not in NOT_YET:
                 raise
             handles[key] = None
 

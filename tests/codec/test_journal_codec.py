@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.adapters.journal_sql import SqlJournal
+from gateway.adapters.journal import SqlJournal
 from gateway.codec.journal import (
     GENESIS,
     Batch,

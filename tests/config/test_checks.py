@@ -189,6 +189,39 @@ def test_a_password_has_a_username(tmp_path: Path) -> None:
     ]
 
 
+DROP_COPY = """
+[venues.drop_copy]
+host = "127.0.0.1"
+port = {port}
+sender_comp_id = "{sender}"
+target_comp_id = "XSIM"
+"""
+
+
+def test_a_drop_copy_is_a_fix_session_of_its_own(tmp_path: Path) -> None:
+    assert problems(tmp_path, CLIENT, XSIM, DROP_COPY.format(port=9001, sender="GW"), ACME) == [
+        "venues[0].drop_copy.sender_comp_id (XSIM): found the same FIX session as venues[0], expected other CompIDs"
+    ]
+    named = VENUE.format(name="XSIM.DROP", port=9003, sender="GW3")
+    assert problems(tmp_path, CLIENT, XSIM, DROP_COPY.format(port=9001, sender="GW2"), named, ACME) == [
+        'venues[0].drop_copy (XSIM): found a venue of the name "XSIM.DROP", which this drop copy has already'
+    ]
+
+
+def test_fix_42_has_no_mass_status_request(tmp_path: Path) -> None:
+    old = XSIM.replace("FIX.4.4", "FIX.4.2") + '[venues.reconcile]\nmode = "mass"\n'
+    assert problems(tmp_path, CLIENT, old, ACME) == [
+        'venues[0].reconcile.mode (XSIM): found "mass", expected "each": FIX 4.2 has no OrderMassStatusRequest'
+    ]
+
+
+def test_projections_are_not_in_the_journal(tmp_path: Path) -> None:
+    same = '[projections]\nurl = "sqlite:///journal.sqlite"\n'
+    assert problems(tmp_path, CLIENT, XSIM, ACME, same) == [
+        "projections.url: found the journal's own, expected another database: it can be dropped at any time"
+    ]
+
+
 def test_api_and_metrics_listen_on_different_ports(tmp_path: Path) -> None:
     assert problems(tmp_path, CLIENT, XSIM, ACME, "[api]\nport = 8000\n[metrics]\nport = 8000\n") == [
         "metrics.port: found 8000, which the API uses already, expected another port"

@@ -308,3 +308,14 @@ def test_what_is_loaded_cannot_be_changed(tmp_path: Path) -> None:
 
     with pytest.raises(AttributeError):
         config.stack = "other"  # type: ignore[misc]
+
+
+def test_a_database_url_is_kept_and_shown_without_its_password(tmp_path: Path) -> None:
+    url = "postgresql+psycopg://gateway:se:cret@db.example:5432/xsim?options=-csearch_path%3Done"
+    path = tmp_path / "gateway.toml"
+    path.write_text(f'{MINIMAL}\n[journal]\nurl = "{url}"\n', encoding="utf-8")
+    config = load(path, {})
+    assert config.journal.url == url
+    assert config.projections.url == f"sqlite:///{tmp_path / 'data' / 'projections.sqlite'}"
+    assert "se:cret" not in repr(config)
+    assert "postgresql+psycopg://gateway:***@db.example:5432/xsim" in repr(config)

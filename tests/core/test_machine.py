@@ -25,6 +25,7 @@ from gateway.core.commands import (
     MassCancel,
     ReplaceOrder,
     RequestOrderStatus,
+    ResolveDoubt,
     ResumeInstrument,
 )
 from gateway.core.engine import Answer
@@ -40,8 +41,8 @@ from gateway.core.reports import (
     SessionUp,
     TimerFired,
 )
-from gateway.core.types import ExecType, OrdStatus, Reason, Side
-from tests.core.twin import Asked, Back, Lost, Picture, TwinOrder, Unsent, position
+from gateway.core.types import DoubtOutcome, ExecType, OrdStatus, Reason, Side
+from tests.core.twin import Asked, Back, Lost, Picture, Settled, TwinOrder, Unsent, position
 from tests.core.world import CLIENT, SECOND_NS, SETTINGS, SYMBOL, VENUE, World, order, restarted
 
 INDEX = st.integers(0, 50)
@@ -105,7 +106,7 @@ class Machine(RuleBasedStateMachine):
         px = px if wrong else px + Decimal("0.001")
         halted = SYMBOL in self.world.state.halted
         answer, records = self.ask(order(self.key(), qty, price=px, side=side, account=account))
-        refused = (not wrong and Reason.PRICE_OFF_TICK) or (halted and Reason.INSTRUMENT_HALTED) or self.down()
+        refused = (not wrong and Reason.PRICE_OFF_TICK) or (halted and Reason.INSTRUMENT_HALTED) or self.shut()
         assert (answer.reason or None) == (refused or None)
         for record in records:
             if isinstance(record.event, ev.OrderRouted):
@@ -132,7 +133,7 @@ class Machine(RuleBasedStateMachine):
             or (not picture.leaves_qty and want_qty <= picture.cum_qty and Reason.ORDER_NOT_WORKING)
             or (len(picture.open_requests) >= LIMIT and Reason.TOO_MANY_REQUESTS)
             or (halted and Reason.INSTRUMENT_HALTED)
-            or self.down()
+            or self.shut()
         )
         assert (answer.reason or None) == (refused or None)
         for record in records:
@@ -287,9 +288,7 @@ class Machine(RuleBasedStateMachine):
             self.world.tell(SessionDown(VENUE))
             self.lose()
         else:
-            doubtful = {twin.order_id for twin in self.orders if twin.picture().doubtful}
-            asked = [event.order_id for event in self.world.tell(SessionUp(VENUE))[1:]]
-            assert sorted(asked) == sorted(doubtful)
+            self.come_back()
             for twin in self.orders:
                 twin.hear(Back())
         self.up = not self.up
@@ -299,6 +298,17 @@ class Machine(RuleBasedStateMachine):
         self.world.now_ns += 6 * SECOND_NS
         self.world.tell(TimerFired())
         self.lose()
+
+    @precondition(lambda self: self.orders)
+    @rule(index=INDEX, which=INDEX, outcome=st.sampled_from(DoubtOutcome))
+    def settle_a_doubt(self, index: int, which: int, outcome: DoubtOutcome) -> None:
+        twin, picture = self.one(index)
+        doubtful = sorted(picture.doubtful)
+        named = doubtful[which % len(doubtful)] if doubtful else ""
+        answer = self.world.ask(ResolveDoubt("ops", twin.order_id, outcome, "asked the venue", named))
+        assert answer.reason is (None if doubtful else Reason.NOT_IN_DOUBT)
+        if doubtful:
+            twin.hear(Settled(named, outcome))
 
     @precondition(lambda self: self.orders)
     @rule(index=INDEX, request=INDEX)
@@ -391,6 +401,10 @@ class Machine(RuleBasedStateMachine):
     def down(self) -> Reason | None:
         return None if self.up else Reason.SESSION_DOWN
 
+    def shut(self) -> Reason | None:
+        """Why no new order and no new terms can go to the venue."""
+        return self.down()
+
     def ask(self, command: ClientCommand) -> tuple[Answer, list[Record]]:
         before = len(self.world.records)
         answer = self.world.ask(command)
@@ -430,6 +444,12 @@ class Machine(RuleBasedStateMachine):
         self.world.hear(said)
         twin.hear(said)
 
+    def come_back(self) -> None:
+        """The session is up: each order in doubt is asked about once."""
+        doubtful = {twin.order_id for twin in self.orders if twin.picture().doubtful}
+        asked = [event.order_id for event in self.world.tell(SessionUp(VENUE))[1:]]
+        assert sorted(asked) == sorted(doubtful)
+
     def lose(self) -> None:
         for twin in self.orders:
             twin.hear(Lost())
@@ -461,6 +481,7 @@ WEIGHTS = {
     "not_handed_over": 1,
     "resume": 4,
     "restart": 1,
+    "settle_a_doubt": 2,
 }
 
 
@@ -482,22 +503,38 @@ def arguments(random: Random) -> dict[str, object]:
         "account": random.choice(["A1", "A2"]),
         "kind": random.choice(kinds),
         "status": random.choice(STATUSES[:4] + STATUSES),
+        "which": random.randrange(50),
+        "outcome": random.choice(list(DoubtOutcome)),
     }
 
 
-def step(machine: Machine, random: Random) -> None:
-    name = random.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
+ANYTIME = ("submit", "mass_cancel", "session", "time_passes", "resume", "restart")
+"""Rules that need no order, execution or answer before them."""
+
+
+def step(
+    machine: Machine,
+    random: Random,
+    weights: dict[str, int] = WEIGHTS,
+    anytime: tuple[str, ...] = ANYTIME,
+    more: dict[str, object] | None = None,
+) -> None:
+    name = random.choices(list(weights), list(weights.values()))[0]
     if not machine.up and random.random() < 0.5:
         name = "session"
-    given = arguments(random)
+    given = arguments(random) | (more or {})
     if name in ("submit", "replace"):
         given["qty"] = Decimal(random.randint(50, 500))
     if name == "report":
         given["qty"] = random.choice([None, None, Decimal(random.randint(50, 500))])
-    wanted = set(inspect.signature(getattr(Machine, name)).parameters) & set(given)
-    ready = {"executions": ("correct", "bust"), "under_way": ("arrive",), "answers": ("repeat", "reuse_a_key")}
+    wanted = set(inspect.signature(getattr(type(machine), name)).parameters) & set(given)
+    ready = {
+        "executions": ("correct", "bust", "copy_what_is_known"),
+        "under_way": ("arrive",),
+        "answers": ("repeat", "reuse_a_key"),
+    }
     needs = next((needed for needed, names in ready.items() if name in names), "orders")
-    if getattr(machine, needs) or name in ("submit", "mass_cancel", "session", "time_passes", "resume", "restart"):
+    if getattr(machine, needs) or name in anytime:
         getattr(machine, name)(**{argument: given[argument] for argument in wanted})
 
 

@@ -492,3 +492,16 @@ def test_a_process_that_starts_begins_an_epoch_and_finds_every_session_down() ->
     assert after.state.epoch == world.state.epoch + 1
     assert not any(session.up for session in after.state.sessions.values())
     assert after.tell(ProcessStarted("3"))[0].epoch == 3
+
+
+def test_a_record_names_the_request_that_its_event_speaks_of() -> None:
+    """By the client's own ClOrdID(11), so that nobody has to ask the state, which may have forgotten it."""
+    world = World.started()
+    made = world.submit("1")
+    world.acknowledge(made)
+    world.ask(CancelOrder(CLIENT, "c1", "1"))
+    cancel = next(reversed(made.requests))
+    world.hear(OrderCancelReject(VENUE, cancel, made.venue_cl_ord_id))
+    told = [record.order.request for record in world.records if record.order is not None]
+    assert told[-2:] == ["c1", "c1"]
+    assert not any(told[:-2])

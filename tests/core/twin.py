@@ -11,7 +11,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from gateway.core.reports import ExecutionReport, OrderCancelReject
-from gateway.core.types import ExecType, OrdStatus, Side
+from gateway.core.types import DoubtOutcome, ExecType, OrdStatus, Side
 
 FINAL = {ExecType.CANCELED: OrdStatus.CANCELED, ExecType.EXPIRED: OrdStatus.EXPIRED}
 PLACES = {
@@ -61,7 +61,15 @@ class Unsent:
     venue_cl_ord_id: str
 
 
-Said = Asked | Lost | Back | Unsent | ExecutionReport | OrderCancelReject
+@dataclass(frozen=True)
+class Settled:
+    """An operator's word about a request in doubt; it holds until the venue speaks."""
+
+    venue_cl_ord_id: str
+    outcome: DoubtOutcome
+
+
+Said = Asked | Lost | Back | Unsent | Settled | ExecutionReport | OrderCancelReject
 
 
 @dataclass
@@ -78,10 +86,12 @@ class Picture:
     ended: bool
     fills: dict[str, tuple[Decimal, Decimal]]
     unspoken: set[str]
+    first: str
     older: set[str] = field(default_factory=set)
     guaranteed: Decimal = Decimal(0)
     never_arrived: bool = False
     replaced_by: list[str] = field(default_factory=list)
+    presumed: Asked | None = None
 
     @property
     def cum_qty(self) -> Decimal:
@@ -146,6 +156,7 @@ class TwinOrder:
             False,
             {},
             {first.venue_cl_ord_id},
+            first.venue_cl_ord_id,
         )
         now.fills = self.fills()  # What counts does not depend on when it was said.
         asked = {said.venue_cl_ord_id: said for said in self.said if isinstance(said, Asked)}
@@ -162,7 +173,10 @@ class TwinOrder:
                     if said.venue_cl_ord_id == first.venue_cl_ord_id:
                         _never_arrived(now)
                     _decided(now, said.venue_cl_ord_id)
+                case Settled():
+                    _settled(now, asked[said.venue_cl_ord_id], said.outcome)
                 case OrderCancelReject():
+                    _overruled(now, said.cl_ord_id)
                     _decided(now, said.cl_ord_id)
                 case ExecutionReport():
                     _report(now, said, asked, first.venue_cl_ord_id)
@@ -198,6 +212,10 @@ def _report(now: Picture, said: ExecutionReport, asked: dict[str, Asked], first:
     if now.never_arrived and _speaks_of_the_order(said, request):
         now.never_arrived = now.ended = False
         now.holds.remove(OrdStatus.REJECTED)
+        now.presumed = None
+    given_up = request if request is not None and request == now.presumed else None
+    _hear_in_spite_of_the_operator(now, said, request)
+    now.open_requests = {key: each for key, each in asked.items() if key in now.open_requests}  # In order again.
     match said.exec_type:
         case ExecType.PENDING_NEW:
             _spoken(now, first)
@@ -234,9 +252,76 @@ def _report(now: Picture, said: ExecutionReport, asked: dict[str, Asked], first:
             if request is not None and request.kind == "replace":
                 _replaced(now, request)
         case ExecType.ORDER_STATUS:
-            _status_reply(now, said, first)
+            _status_reply(now, said, first, given_up)
     if said.order_qty is not None and said.exec_type in (ExecType.REPLACED, ExecType.RESTATED):
         now.order_qty = said.order_qty
+
+
+def _settled(now: Picture, request: Asked, outcome: DoubtOutcome) -> None:
+    """What an operator says becomes of the order, as if the venue had said it."""
+    key = request.venue_cl_ord_id
+    match outcome, request.kind:
+        case DoubtOutcome.UNSENT, "new":
+            _never_arrived(now)
+        case DoubtOutcome.ACCEPTED, "new":
+            now.holds.add(OrdStatus.NEW)
+        case DoubtOutcome.REJECTED, "new":
+            _end(now, OrdStatus.REJECTED)
+        case DoubtOutcome.ACCEPTED, "cancel":
+            _end(now, OrdStatus.CANCELED)
+        case DoubtOutcome.ACCEPTED, "replace":
+            now.holds.add(OrdStatus.NEW)
+            _replaced(now, request)
+    if outcome is DoubtOutcome.ACCEPTED:
+        _decided(now, now.first)
+    _decided(now, key)
+    now.presumed = request
+
+
+def _hear_in_spite_of_the_operator(now: Picture, said: ExecutionReport, request: Asked | None) -> None:
+    """The venue's word about what an operator settled wins."""
+    presumed, status = now.presumed, said.exec_type is ExecType.ORDER_STATUS
+    if presumed is None or (status and said.ord_rej_reason):
+        return
+    kind = request.kind if request is not None else ""
+    refuses = said.exec_type is ExecType.REJECTED and kind in ("cancel", "replace")
+    named = request == presumed
+    if presumed.kind == "new":
+        pending = {ExecType.PENDING_CANCEL: "cancel", ExecType.PENDING_REPLACE: "replace"}.get(said.exec_type)
+        unheard = pending is not None and kind != pending and pending not in _kinds(now)
+        if not (refuses or unheard):
+            now.presumed = None
+            if OrdStatus.REJECTED in now.holds:
+                now.holds.remove(OrdStatus.REJECTED)
+                now.ended = False
+    elif status and said.ord_status in (OrdStatus.CANCELED, OrdStatus.EXPIRED):
+        now.presumed = None
+    elif status or (refuses and named):
+        _overruled(now, presumed.venue_cl_ord_id)
+    elif said.exec_type in FINAL or (said.exec_type is ExecType.REJECTED and not refuses):
+        now.presumed = None
+    elif named and said.exec_type is _SAYS_PENDING[presumed.kind]:
+        _overruled(now, presumed.venue_cl_ord_id)
+        now.open_requests[presumed.venue_cl_ord_id] = presumed
+    elif named and presumed.kind == "replace" and said.exec_type is ExecType.REPLACED:
+        now.presumed = None
+
+
+_SAYS_PENDING = {"cancel": ExecType.PENDING_CANCEL, "replace": ExecType.PENDING_REPLACE}
+
+
+def _kinds(now: Picture) -> set[str]:
+    return {request.kind for request in now.open_requests.values()}
+
+
+def _overruled(now: Picture, venue_cl_ord_id: str) -> None:
+    """The cancel that an operator took for accepted was not: the order lives."""
+    if now.presumed is None or now.presumed.venue_cl_ord_id != venue_cl_ord_id:
+        return
+    now.presumed = None
+    if OrdStatus.CANCELED in now.holds:
+        now.holds.remove(OrdStatus.CANCELED)
+        now.ended = False
 
 
 def _never_arrived(now: Picture) -> None:
@@ -278,16 +363,18 @@ _SHOWS_NOTHING = (
 """Statuses that say that no request is pending at the venue."""
 
 
-def _status_reply(now: Picture, said: ExecutionReport, first: str) -> None:
+def _status_reply(now: Picture, said: ExecutionReport, first: str, replace: Asked | None) -> None:
     """Evidence about what is in doubt: whether requests arrived and whether the order ended; never a quantity."""
     status = said.ord_status
     pending = status in (OrdStatus.PENDING_CANCEL, OrdStatus.PENDING_REPLACE)
     if said.ord_rej_reason:
-        if first in now.unspoken:
+        taken_for_accepted = now.presumed is not None and now.presumed.kind == "new" and not now.ended
+        if first in now.unspoken or taken_for_accepted:
             _decided(now, first)
             _never_arrived(now)
+            now.presumed = None
         return
-    request = now.open_requests.get(said.cl_ord_id)
+    request = now.open_requests.get(said.cl_ord_id) or replace
     if request is not None and request.kind == "replace" and not pending and status is not OrdStatus.PENDING_NEW:
         _replaced(now, request)
     if status is OrdStatus.PENDING_NEW:

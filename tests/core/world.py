@@ -12,10 +12,11 @@ from gateway.core.engine import Answer
 from gateway.core.events import Cause, Event, Input, Record
 from gateway.core.instruments import Instrument
 from gateway.core.invariants import check_state
+from gateway.core.items import find
 from gateway.core.order import Order
 from gateway.core.reports import ExecutionReport, ProcessStarted, SessionUp
 from gateway.core.state import Settings, State
-from gateway.core.types import ExecType, OrdStatus, OrdType, Side
+from gateway.core.types import ExecType, ItemKind, OrdStatus, OrdType, Side
 
 E = TypeVar("E")
 
@@ -81,7 +82,16 @@ class World:
         records = engine.execute(self.state, self.settings, Input(self.now_ns, cause, body))
         self.records.extend(records)
         check_state(self.state)
+        self._check_disputes()
         return records
+
+    def _check_disputes(self) -> None:
+        """Where orders are compared, each disputed quantity has its item."""
+        for order_id in self.state.disputed:
+            venue = self.state.orders[order_id].venue
+            compared = self.state.session(venue).reconciled or venue in self.state.runs
+            if venue in self.settings.reconcile and compared and not find(self.state, ItemKind.TOO_MANY, venue):
+                assert find(self.state, ItemKind.QUANTITY, venue, order_id), f"{order_id} is disputed, without an item"
 
     def tell(self, fact: object, cause: Cause = PROCESS) -> list[Event]:
         """A fact that no venue's message carries."""

@@ -116,3 +116,20 @@ def test_every_relative_link_leads_somewhere(path: Path) -> None:
 def anchors(path: Path) -> set[str]:
     headings = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_decision_is_on_the_architectures_page() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    pages = [path.name for path in sorted((ROOT / "docs" / "adr").glob("*.md"))]
+    assert len(pages) >= 12
+    assert [name for name in pages if f"(adr/{name})" not in page] == []
+
+
+def test_what_the_server_warns_of_is_on_the_operators_page() -> None:
+    """By the fixed words that can be searched for."""
+    page = " ".join((ROOT / "docs" / "operations.md").read_text().split())
+    said = re.compile(r'_log\.(?:warning|error|critical)\(\s*"([^"]+)"')
+    places = [path for path in (ROOT / "gateway").rglob("*.py") if path.parent.name != "client"]
+    words = {word for path in places for word in said.findall(path.read_text())}
+    assert len(words) > 15
+    assert sorted(word for word in words if word not in page) == []

@@ -5,14 +5,15 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from gateway.adapters.journal_sql import SqlJournal
-from gateway.client import EventType, GatewayClient, Order, OrderHandle, OrdStatus, OrdType, Reason, Refused, Side
+from gateway.adapters.journal import SqlJournal
+from gateway.adapters.journal.archive import Archive
+from gateway.client import EventType, GatewayClient, Order, OrderHandle, OrdStatus, OrdType, Refused, Side
 from gateway.core.state import State
 from gateway.runtime.recovery import recover
 from ops.stack import Process, Stack
 from sim_exchange import ledger
 from sim_exchange.control import ControlClient
-from tests.e2e.stack import OPERATOR_ID
+from tests.e2e.stack import NOT_YET, OPERATOR_ID
 
 WAIT_S = 30
 
@@ -31,7 +32,7 @@ async def accepted(gateway: GatewayClient, price: str = "90.00", **order: Any) -
             try:
                 return await gateway.submit(**usual | order)
             except Refused as refused:
-                if refused.reason != Reason.SESSION_DOWN:
+                if refused.reason not in NOT_YET:
                     raise
 
 
@@ -49,7 +50,7 @@ async def canceled(gateway: GatewayClient, handle: OrderHandle) -> Order:
             try:
                 await handle.cancel()
             except Refused as refused:
-                if refused.reason != Reason.SESSION_DOWN:
+                if refused.reason not in NOT_YET:
                     raise
             else:
                 return await handle.done(timeout_s=WAIT_S)
@@ -88,14 +89,19 @@ def control(stack: Stack, venue: str = "XSIM") -> ControlClient:
     return ControlClient(f"127.0.0.1:{stack.control_ports[venue]}")
 
 
+def journal_of(stack: Stack) -> SqlJournal:
+    """The gateway's journal, with what was archived of it."""
+    return SqlJournal(stack.journal_url, older=Archive(stack.folder / "gateway" / "archive"))
+
+
 def state_of(stack: Stack) -> State:
     """What the journal comes to."""
-    return recover(SqlJournal(stack.journal_url))
+    return recover(journal_of(stack))
 
 
 def events_of(stack: Stack, *kinds: type) -> list[Any]:
     """The journal's events of these kinds."""
-    return [record.event for record in SqlJournal(stack.journal_url).read() if isinstance(record.event, kinds)]
+    return [record.event for record in journal_of(stack).read() if isinstance(record.event, kinds)]
 
 
 def received(stack: Stack, msg_type: str) -> Counter[str]:

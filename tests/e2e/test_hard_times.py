@@ -15,7 +15,7 @@ from random import Random
 
 import pytest
 
-from gateway.adapters.journal_sql import SqlJournal
+from gateway.adapters.journal import SqlJournal
 from gateway.app import core_settings
 from gateway.client import CommandReply, EventType, GatewayClient, OrderHandle, OrdStatus
 from gateway.config import load
@@ -74,7 +74,7 @@ async def test_kill_9_under_load_loses_and_duplicates_nothing(tmp_path: Path) ->
         stack.stop()
         state = state_of(stack)
         venues = venue_view({name: stack.ledger(name) for name in stack.venues})
-        verdict = compare(strategy.view, journal_view(state, CLIENT_ID), venues)
+        verdict = compare(strategy.view, journal_view(state.orders.values(), CLIENT_ID), venues)
         assert (verdict.problems, verdict.in_doubt, sent_twice(stack)) == ([], 0, [])
         assert verdict.executions > 0
         assert not state.disputed

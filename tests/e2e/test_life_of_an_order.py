@@ -6,7 +6,7 @@ import pytest
 
 from gateway.client import EventType, GatewayClient, OrdStatus, OrdType, Reason, Refused, Side, TimeInForce
 from ops.stack import Stack
-from tests.e2e.stack import CLIENT_ID
+from tests.e2e.stack import CLIENT_ID, NOT_YET
 
 WAIT_S = 20
 
@@ -109,6 +109,7 @@ async def test_the_state_the_stream_and_the_sessions_survive_kill_9(own_stack: S
         EventType.ORDER_SUBMITTED,
         EventType.ORDER_ROUTED,
         EventType.ORDER_ACKNOWLEDGED,
+        EventType.ORDER_STATUS_REPORTED,  # The comparison after the logon.
         EventType.ORDER_FILLED,
     ]
     assert filled is OrdStatus.FILLED
@@ -122,7 +123,7 @@ async def sell_when_the_session_is_back(gateway: GatewayClient) -> OrdStatus:
                 symbol="ACME", side=Side.SELL, order_qty=10, ord_type=OrdType.LIMIT, price="99.00"
             )
         except Refused as refused:
-            if refused.reason != Reason.SESSION_DOWN:
+            if refused.reason not in NOT_YET:
                 raise
         else:
             return (await order.done(timeout_s=WAIT_S)).ord_status

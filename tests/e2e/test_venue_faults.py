@@ -12,7 +12,7 @@ from gateway.client import Event, EventType, GatewayClient, OrderHandle, OrdStat
 from gateway.pb.v1 import gateway_pb2 as pb
 from ops.stack import Stack
 from sim_exchange.control import ControlClient
-from tests.e2e.stack import CLIENT_ID, OPERATOR_ID
+from tests.e2e.stack import CLIENT_ID, NOT_YET, OPERATOR_ID
 
 WAIT_S = 20
 
@@ -66,6 +66,25 @@ async def test_the_same_exec_id_under_a_new_msg_seq_num_counts_once(desk: Desk) 
     desk.venue("fill", cl_ord_id=name, qty="30", px="90")
     await desk.told(handle, EventType.REPORT_IGNORED)
     assert handle.order.cum_qty == 30
+
+
+@pytest.mark.parametrize("kind", ["poss_dup", "poss_resend"])
+async def test_a_report_that_says_it_may_be_a_repetition_counts_once(desk: Desk, kind: str) -> None:
+    """PossDupFlag(43) under the old number, PossResend(97) under a new one: the next fill shows that both are done."""
+    handle, name = await desk.working()
+    desk.venue("fault", kind=kind, exec_type="F")
+    desk.venue("fill", cl_ord_id=name, qty="30", px="90")
+    desk.venue("fill", cl_ord_id=name, qty="20", px="90")
+    order = await handle.wait_for(lambda order: order.cum_qty >= 50, timeout_s=WAIT_S)
+    assert (order.cum_qty, len((await desk.gateway.get_order(cl_ord_id=handle.cl_ord_id)).executions)) == (50, 2)
+
+
+async def test_the_same_exec_id_on_two_orders_counts_on_both(desk: Desk) -> None:
+    for _ in range(2):
+        handle, name = await desk.working()
+        desk.venue("fill", cl_ord_id=name, qty="30", px="90", exec_id="SHARED-1")
+        order = await handle.wait_for(lambda order: order.cum_qty == 30, timeout_s=WAIT_S)
+        assert order.leaves_qty == 70
 
 
 async def test_busts_and_corrections_move_order_and_position(desk: Desk) -> None:
@@ -177,7 +196,8 @@ async def test_a_report_for_an_order_that_is_not_ours_is_set_aside_and_visible(d
         async for event in operator_events(desk):
             if event.type is EventType.REPORT_SET_ASIDE:
                 break
-        reports = ops.set_aside()
+        reports, items = ops.set_aside(), ops.items("XSIM").items
+    assert "REPORT_UNKNOWN" in {item.kind for item in items}, "the alert"
     assert reports.total >= 1
     assert "no order of ours" in reports.reports[-1].why
 
@@ -222,7 +242,7 @@ async def until_accepted(desk: Desk) -> None:
         try:
             await desk.working()
         except Refused as refused:
-            if refused.reason != Reason.SESSION_DOWN:
+            if refused.reason not in NOT_YET:
                 raise
         else:
             return

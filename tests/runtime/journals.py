@@ -7,9 +7,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from gateway.adapters.memory_journal import Disk, MemoryJournal
+from gateway.codec.journal import Told
 from gateway.core.events import Cause, Input, Record
 from gateway.core.reports import ProcessStarted, SessionUp
-from gateway.core.state import State
+from gateway.core.state import Settings, State
 from gateway.runtime.ports import JournalHead
 from gateway.runtime.sequencer import Sequencer
 from tests.core.world import CLIENT, SETTINGS, START_NS
@@ -54,6 +55,12 @@ class HeldJournal:
     def read(self, from_seq: int = 1) -> Iterator[Record]:
         return self.inner.read(from_seq)
 
+    def told(self, from_seq: int = 1) -> Iterator[Sequence[Told]]:
+        return self.inner.told(from_seq)
+
+    def hash_at(self, seq: int) -> bytes | None:
+        return self.inner.hash_at(seq)
+
     def close(self) -> None:
         self.inner.close()
 
@@ -75,6 +82,7 @@ async def running(
     state: State | None = None,
     journal: HeldJournal | None = None,
     release: Callable[[Sequence[Record]], None] | None = None,
+    settings: Settings = SETTINGS,
     **bounds: int,
 ) -> AsyncIterator[Running]:
     """A started gateway whose sessions are up. What it released until then is not counted."""
@@ -84,7 +92,7 @@ async def running(
     commits: list[int] = []
     sequencer = Sequencer(
         state or State(),
-        SETTINGS,
+        settings,
         journal,
         release or released.extend,
         fatal.append,

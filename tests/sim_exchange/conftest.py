@@ -18,10 +18,11 @@ import pytest
 import quickfix as fix
 
 from sim_exchange import desk
+from sim_exchange.checks import HEADER
 from sim_exchange.config import load
 from sim_exchange.control import ControlClient
 from sim_exchange.exchange import Connection, Exchange
-from sim_exchange.fix import encode
+from sim_exchange.fix import encode, utc_timestamp
 from sim_exchange.ledger import Ledger
 from sim_exchange.session import Now
 
@@ -57,6 +58,7 @@ class Client(fix.Application):
         begin_string: str = "FIX.4.4",
         logon: Mapping[int, str] | None = None,
         venue: str = "XSIM",
+        comp_id: str = "GATEWAY",
         **settings: str,
     ) -> None:
         super().__init__()
@@ -67,7 +69,7 @@ class Client(fix.Application):
         self._logon_fields = dict(logon or {})
         self._changed = threading.Condition()
         self._begin_string = begin_string
-        self._session_id = fix.SessionID(begin_string, "GATEWAY", venue)
+        self._session_id = fix.SessionID(begin_string, comp_id, venue)
         text = "".join(
             f"{key}={value}\n"
             for key, value in {
@@ -92,7 +94,7 @@ class Client(fix.Application):
         config = store / "client.cfg"
         store.mkdir(parents=True, exist_ok=True)
         config.write_text(
-            f"[DEFAULT]\n{text}[SESSION]\nBeginString={begin_string}\nSenderCompID=GATEWAY\nTargetCompID={venue}\n"
+            f"[DEFAULT]\n{text}[SESSION]\nBeginString={begin_string}\nSenderCompID={comp_id}\nTargetCompID={venue}\n"
         )
         self._settings = fix.SessionSettings(str(config))
         self._factory = fix.FileStoreFactory(self._settings)
@@ -238,6 +240,7 @@ CONFIG = """
 name = "XSIM"
 data_dir = "{data}"
 seed = 7
+{venue}
 
 {sessions}
 
@@ -268,12 +271,12 @@ mode = "manual"
 def write_config() -> Callable[..., Path]:
     """Write a configuration for a venue of these FIX versions into a directory."""
 
-    def write(directory: Path, *versions: str, extra: str = "", session: str = "") -> Path:
+    def write(directory: Path, *versions: str, extra: str = "", session: str = "", venue: str = "") -> Path:
         sessions = "\n".join(
             f'[[session]]\nclient = "GATEWAY"\nbegin_string = "{version}"\n{session}' for version in versions
         )
         path = directory / "venue.toml"
-        path.write_text(CONFIG.format(data=directory / "data", sessions=sessions, extra=extra))
+        path.write_text(CONFIG.format(data=directory / "data", sessions=sessions, extra=extra, venue=venue))
         return path
 
     return write
@@ -295,6 +298,7 @@ class FakeLink:
     def __init__(self) -> None:
         self.written: list[Message] = []
         self.closed = False
+        self.paused = False
 
     def write(self, data: bytes) -> None:
         text = data.decode("latin-1")
@@ -304,6 +308,12 @@ class FakeLink:
         self.closed = True
 
     abort = close
+
+    def pause(self) -> None:
+        self.paused = True
+
+    def resume(self) -> None:
+        self.paused = False
 
 
 class Bench:
@@ -334,8 +344,11 @@ class Bench:
         self.connection = Connection(self.link)
 
     def raw(self, msg_type: str, seq: int, **fields: str) -> bytes:
-        head = [(35, msg_type), (34, str(seq)), (49, "GATEWAY"), (52, "20260101-00:00:00"), (56, "XSIM")]
-        return encode(self.version, head + [(int(k[1:]), v) for k, v in fields.items()])
+        time = utc_timestamp(self.now.wall_ns)
+        head = [(35, msg_type), (34, str(seq)), (49, "GATEWAY"), (52, time), (56, "XSIM")]
+        given = [(int(k[1:]), v) for k, v in fields.items()]
+        more = [field for field in given if field[0] in HEADER]
+        return encode(self.version, head + more + [field for field in given if field[0] not in HEADER])
 
     def send(self, msg_type: str, *, seq: int | None = None, **fields: Any) -> list[Message]:
         """Send a message as the client and return what came back."""
@@ -405,8 +418,10 @@ class Bench:
 def bench(tmp_path: Path, write_config: Callable[..., Path]) -> Callable[..., Bench]:
     """bench("FIX.4.2", extra=...) makes an exchange for this version."""
 
-    def make(version: str = "FIX.4.4", *, extra: str = "", session: str = "", logon: bool = True) -> Bench:
-        path = write_config(tmp_path, version, extra=extra, session=session)
+    def make(
+        version: str = "FIX.4.4", *, extra: str = "", session: str = "", venue: str = "", logon: bool = True
+    ) -> Bench:
+        path = write_config(tmp_path, version, extra=extra, session=session, venue=venue)
         made = Bench(path, version, logon=logon)
         made.path = path
         return made

@@ -10,6 +10,7 @@ import sim_exchange
 from sim_exchange.config import ConfigError, load
 
 PACKAGE = Path(sim_exchange.__file__).parent
+DROP_COPY = 'seed = 7\n[[drop_copy]]\nclient = "{}"\nbegin_string = "FIX.4.4"\n{}'
 
 
 @pytest.mark.parametrize(
@@ -27,6 +28,10 @@ PACKAGE = Path(sim_exchange.__file__).parent
         ("seed = 7", "seed = ", "not TOML"),
         ("seed = 7", "seed = 7\n[[fault]]\nkind='gap'\nprobability=2.0", "fault[0].probability: expected 0 to 1"),
         ("seed = 7", "seed = 7\n[[fault]]\nkind='gap'\nnth=0", "fault[0].nth: expected 1 or more"),
+        ("seed = 7", "seed = 7\nmax_skew_s = -1", "venue.max_skew_s: expected 0 to 86400"),
+        ("seed = 7", DROP_COPY.format("GATEWAY", ""), "session: GATEWAY with FIX.4.4 is given twice"),
+        ("seed = 7", DROP_COPY.format("DC", 'of = ["X"]'), "drop_copy[0].of: no [[session]] has client X"),
+        ("seed = 7", DROP_COPY.format("DC", 'reports = "some"'), "`$.drop_copy[0].reports`"),
     ],
 )
 def test_error_says_where_and_what(

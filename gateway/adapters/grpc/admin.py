@@ -3,15 +3,22 @@
 Every action is a command, so the journal says who did it and why.
 """
 
+from itertools import islice
+
 from gateway.adapters.grpc.identity import Call
 from gateway.adapters.grpc.replies import reply
 from gateway.adapters.grpc.services import Services
-from gateway.codec.proto import commands
+from gateway.codec.proto import commands, fields
 from gateway.codec.proto.events import report_json
+from gateway.codec.proto.reconciliation import doubt_to_pb, external_to_pb, item_to_pb
 from gateway.core.commands import OperatorCommand
 from gateway.core.events import Record
+from gateway.core.sessions import takes_orders
 from gateway.pb.v1 import gateway_pb2 as pb
 from gateway.runtime.ports import SessionStatus
+
+SHOWN = 10_000
+"""The most requests in doubt that one answer carries (rule 7)."""
 
 
 class AdminService:
@@ -29,7 +36,15 @@ class AdminService:
 
     async def list_sessions(self, _request: pb.ListSessionsRequest, _call: Call) -> pb.ListSessionsResponse:
         """Every FIX session as it is now."""
-        return pb.ListSessionsResponse(sessions=[_session(link.status()) for link in self._services.links.values()])
+        state, settings = self._sequencer.state, self._sequencer.settings
+        response = pb.ListSessionsResponse()
+        for name, link in self._services.links.items():
+            session = _session(link.status())
+            session.drop_copy_of = settings.drop_copies.get(name, "")
+            session.order_entry_open = takes_orders(state, settings, name)
+            session.reconciling = name in state.runs
+            response.sessions.append(session)
+        return response
 
     async def logon(self, request: pb.LogonRequest, call: Call) -> pb.AdminReply:
         """Let a session connect."""
@@ -50,6 +65,57 @@ class AdminService:
     async def resume_instrument(self, request: pb.ResumeInstrumentRequest, call: Call) -> pb.AdminReply:
         """New orders again."""
         return await self._execute(commands.resume_instrument(request, call.caller.id), call)
+
+    async def reconcile(self, request: pb.ReconcileRequest, call: Call) -> pb.AdminReply:
+        """Have our orders compared with the venue's, now."""
+        return await self._execute(commands.reconcile(request, call.caller.id), call)
+
+    async def open_order_entry(self, request: pb.OpenOrderEntryRequest, call: Call) -> pb.AdminReply:
+        """Let new orders go to a venue that could not be reconciled."""
+        return await self._execute(commands.open_order_entry(request, call.caller.id), call)
+
+    async def resolve_item(self, request: pb.ResolveItemRequest, call: Call) -> pb.AdminReply:
+        """Close a reconciliation item."""
+        return await self._execute(commands.resolve_item(request, call.caller.id), call)
+
+    async def resolve_doubt(self, request: pb.ResolveDoubtRequest, call: Call) -> pb.AdminReply:
+        """Say, with a reason, what became of a request in doubt."""
+        return await self._execute(commands.resolve_doubt(request, call.caller.id), call)
+
+    async def list_items(self, request: pb.ListItemsRequest, _call: Call) -> pb.ListItemsResponse:
+        """The differences that are open, oldest first."""
+        venue = fields.name("venue", request.venue)
+        state = self._sequencer.state
+        found = [item_to_pb(item) for item in state.items.values() if venue in ("", item.raised.venue)]
+        response = pb.ListItemsResponse(items=found, as_of_seq=state.seq)
+        await self._sequencer.committed(response.as_of_seq)
+        return response
+
+    async def list_in_doubt(self, _request: pb.ListInDoubtRequest, _call: Call) -> pb.ListInDoubtResponse:
+        """The requests that may or may not have reached their venue, at most 10,000 of them."""
+        state = self._sequencer.state
+        orders = ((state.orders[order_id], key) for key, order_id in islice(state.doubtful.items(), SHOWN))
+        response = pb.ListInDoubtResponse(
+            requests=[doubt_to_pb(order, order.requests[key]) for order, key in orders], as_of_seq=state.seq
+        )
+        await self._sequencer.committed(response.as_of_seq)
+        return response
+
+    async def list_external_orders(
+        self, request: pb.ListExternalOrdersRequest, _call: Call
+    ) -> pb.ListExternalOrdersResponse:
+        """Orders that venues work for us and that we never sent."""
+        wanted = fields.name("venue", request.venue)
+        state = self._sequencer.state
+        found = [
+            external_to_pb(order)
+            for venue, orders in state.external.items()
+            if wanted in ("", venue)
+            for order in orders.values()
+        ]
+        response = pb.ListExternalOrdersResponse(orders=found, as_of_seq=state.seq)
+        await self._sequencer.committed(response.as_of_seq)
+        return response
 
     async def _execute(self, command: OperatorCommand, call: Call) -> pb.AdminReply:
         return pb.AdminReply(seq=reply(await self._sequencer.execute(command, call.cause), "").seq)

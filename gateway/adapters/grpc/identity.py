@@ -42,6 +42,13 @@ RULES: dict[str, Access] = {
     "gateway.v1.AdminService/HaltInstrument": Access.OPERATOR,
     "gateway.v1.AdminService/ResumeInstrument": Access.OPERATOR,
     "gateway.v1.AdminService/ListSetAside": Access.OPERATOR,
+    "gateway.v1.AdminService/Reconcile": Access.OPERATOR,
+    "gateway.v1.AdminService/OpenOrderEntry": Access.OPERATOR,
+    "gateway.v1.AdminService/ListItems": Access.OPERATOR,
+    "gateway.v1.AdminService/ResolveItem": Access.OPERATOR,
+    "gateway.v1.AdminService/ListInDoubt": Access.OPERATOR,
+    "gateway.v1.AdminService/ResolveDoubt": Access.OPERATOR,
+    "gateway.v1.AdminService/ListExternalOrders": Access.OPERATOR,
     # Probes and tools ask before they are anybody; both tell nothing about orders.
     "grpc.health.v1.Health/Check": Access.OPEN,
     "grpc.health.v1.Health/Watch": Access.OPEN,

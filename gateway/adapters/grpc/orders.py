@@ -1,9 +1,11 @@
 """OrderService: commands, and questions about orders. The Trade stream is in trade.py."""
 
+import asyncio
 import base64
 import binascii
-from collections.abc import Iterator
-from itertools import islice
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from heapq import merge
 
 from gateway.adapters.grpc.errors import Failure
 from gateway.adapters.grpc.identity import Call, Caller
@@ -14,10 +16,13 @@ from gateway.adapters.grpc.trade import TradeStream
 from gateway.codec.proto import commands, enums, fields
 from gateway.codec.proto.fields import InvalidField
 from gateway.codec.proto.orders import order_to_pb, whole_order_to_pb
+from gateway.core import retention
 from gateway.core.commands import ClientCommand
 from gateway.core.order import Order, ord_status, view
+from gateway.core.state import State
 from gateway.core.types import OrdStatus, Reason
 from gateway.pb.v1 import gateway_pb2 as pb
+from gateway.runtime.retired import retired_order
 
 PAGE_SIZE = 100
 MAX_PAGE_SIZE = 1_000
@@ -71,22 +76,29 @@ class OrderService:
 
     async def get_order(self, request: pb.GetOrderRequest, call: Call) -> pb.GetOrderResponse:
         """One order's whole life. Somebody else's order is not found, in the same words as one that does not exist."""
-        found = whole_order_to_pb(self._find(request, call.caller), self._sequencer.state.seq)
+        order = await self._find(request, call.caller)
+        found = whole_order_to_pb(order, self._sequencer.state.seq)
         await self._sequencer.committed(found.as_of_seq)
         return found
 
-    def _find(self, request: pb.GetOrderRequest, caller: Caller) -> Order:
+    async def _find(self, request: pb.GetOrderRequest, caller: Caller) -> Order:
+        """The order, in memory or, when it has left it, in the journal."""
         owner = caller.owner(request.client_id)
         state = self._sequencer.state
         match request.WhichOneof("key"):
             case "order_id":
                 field, named = "order_id", fields.order_id("order_id", request.order_id)
                 order = state.orders.get(named)
+                retired = retention.wanted_order(state, named)
             case "cl_ord_id":
                 field, named = "cl_ord_id", fields.key("cl_ord_id", request.cl_ord_id)
                 order = state.find_order(owner, named)
+                retired = retention.wanted_key(state, owner, named)
             case _:
                 raise InvalidField("order_id", "is required, or cl_ord_id", Reason.FIELD_REQUIRED)
+        if order is None and retired.seqs:
+            await self._sequencer.committed(max(retired.seqs))
+            order = await asyncio.to_thread(retired_order, self._services.journal, retired)
         if order is None or not (caller.is_operator or order.command.client_id == owner):
             raise Failure(Reason.ORDER_UNKNOWN, f"no order of yours has the {field} {named!r}", field)
         return order
@@ -95,25 +107,41 @@ class OrderService:
         """A page of the orders that fit, in order of submission."""
         wanted = _Wanted(request, call.caller)
         size = min(request.page_size or PAGE_SIZE, MAX_PAGE_SIZE)
-        place = _place(request.page_token)
-        response = self._page(wanted, place, size)
+        after = _after(request.page_token)
+        if after > self._sequencer.state.last_order_no:
+            raise InvalidField("page_token", "is not one that this gateway gave")
+        response = self._page(wanted, after, size)
         await self._sequencer.committed(response.as_of_seq)
         return response
 
-    def _page(self, wanted: "_Wanted", place: int, size: int) -> pb.ListOrdersResponse:
-        orders = self._sequencer.state.orders
-        if place > len(orders):
-            raise InvalidField("page_token", "is not one that this gateway gave")
-        response = pb.ListOrdersResponse(as_of_seq=self._sequencer.state.seq)
-        for order in islice(orders.values(), place, place + SCANNED_PER_PAGE):
-            if len(response.orders) == size:
+    def _page(self, wanted: "_Wanted", after: int, size: int) -> pb.ListOrdersResponse:
+        """Orders behind the one with the number `after`, those in memory. Numbers are given in order of submission."""
+        state = self._sequencer.state
+        response = pb.ListOrdersResponse(as_of_seq=state.seq)
+        looked_at = 0
+        for order_id in _behind(state, after):
+            if len(response.orders) == size or looked_at == SCANNED_PER_PAGE:
+                response.next_page_token = _token(after)
                 break
-            place += 1
-            if wanted.fits(order):
-                response.orders.append(order_to_pb(view(order)))
-        if place < len(orders):
-            response.next_page_token = _token(place)
+            looked_at, after = looked_at + 1, _number(order_id)
+            if wanted.fits(state.orders[order_id]):
+                response.orders.append(order_to_pb(view(state.orders[order_id])))
         return response
+
+
+def _number(order_id: str) -> int:
+    """The number in an order_id, the counter behind the journal's prefix."""
+    return int(order_id.rpartition("O")[2])
+
+
+def _behind(state: State, after: int) -> Iterable[str]:
+    """The order_ids whose number is above `after`, in order. Those that came back into memory stand behind newer ones
+    there.
+    """
+    back = sorted(state.recalled, key=_number)
+    rest = [order_id for order_id in state.orders if order_id not in state.recalled] if back else list(state.orders)
+    late, usual = (ids[bisect_right(ids, after, key=_number) :] for ids in (back, rest))
+    return merge(usual, late, key=_number) if late else usual
 
 
 class _Wanted:
@@ -148,18 +176,18 @@ def _statuses(request: pb.ListOrdersRequest) -> Iterator[OrdStatus]:
     return (fields.member("ord_status", number, enums.ORD_STATUS) for number in request.ord_status)
 
 
-def _token(place: int) -> str:
-    """Orders are only ever added at the end, so a place stays what it is while orders arrive and after a restart."""
-    return base64.urlsafe_b64encode(f"orders:{place}".encode()).decode()
+def _token(after: int) -> str:
+    """The number of the last order looked at: it stays what it is while orders come and leave, and after a restart."""
+    return base64.urlsafe_b64encode(f"orders:{after}".encode()).decode()
 
 
-def _place(token: str) -> int:
+def _after(token: str) -> int:
     if not token:
         return 0
     try:
-        kind, _, place = base64.b64decode(token.encode(), altchars=b"-_", validate=True).decode().partition(":")
-        if kind == "orders" and place.isdecimal() and len(place) < 16:
-            return int(place)
+        kind, _, after = base64.b64decode(token.encode(), altchars=b"-_", validate=True).decode().partition(":")
+        if kind == "orders" and after.isdecimal() and len(after) < 16:
+            return int(after)
     except (binascii.Error, ValueError):
         pass
     raise InvalidField("page_token", "is not one that this gateway gave")

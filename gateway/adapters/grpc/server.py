@@ -133,7 +133,7 @@ _STANDARD: tuple[ServiceDescriptor, ...] = (
 
 
 def _implementations(services: Services, streams: Streams) -> dict[str, object]:
-    encoder = EventEncoder(services.sequencer.state)
+    encoder = EventEncoder()
     return {
         "OrderService": OrderService(services, encoder, streams),
         "EventService": EventService(services, encoder, streams),

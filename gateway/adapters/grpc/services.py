@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from gateway.config import Config
 from gateway.runtime.feed import Feed
-from gateway.runtime.ports import VenueLink
+from gateway.runtime.ports import Journal, VenueLink
 from gateway.runtime.sequencer import Sequencer
 
 
@@ -27,12 +27,17 @@ class Overview(NamedTuple):
     order_to_ack_p99_us: int
     command_queue: int
     subscribers: int
+    open_items: int = 0
+    critical_items: int = 0
+    retired_orders: int = 0
+    snapshot_seq: int = 0
 
 
 class Services(NamedTuple):
     """The parts that the API talks to.
 
-    `links` are the venues' sessions by name; `overview` is called on the event loop and has to be cheap.
+    `links` are the FIX sessions by name; `overview` is called on the event loop and has to be cheap. The
+    journal is only read, on threads.
     """
 
     config: Config
@@ -40,3 +45,4 @@ class Services(NamedTuple):
     feed: Feed
     links: Mapping[str, VenueLink]
     overview: Callable[[], Overview]
+    journal: Journal

@@ -14,7 +14,6 @@ from gateway.codec.proto.fields import InvalidField
 from gateway.codec.proto.filters import EVERYTHING, selection
 from gateway.codec.proto.wire import framed
 from gateway.core.events import Record
-from gateway.core.state import State
 from gateway.pb.v1 import gateway_pb2 as pb
 
 ENCODED_KEPT = 8_192
@@ -36,24 +35,17 @@ WRITE_TIMEOUT_S = 30.0
 class EventEncoder:
     """Encodes each event once for all its readers. The oldest encodings are forgotten first."""
 
-    def __init__(self, state: State) -> None:
-        self._state = state
+    def __init__(self) -> None:
         self._encoded: dict[int, bytes] = {}
 
     def __call__(self, record: Record) -> bytes:
         """The event, encoded, with its length before it."""
         found = self._encoded.get(record.seq)
         if found is None:
-            found = self._encoded[record.seq] = framed(event_to_pb(record, self._cl_ord_id))
+            found = self._encoded[record.seq] = framed(event_to_pb(record))
             if len(self._encoded) > ENCODED_KEPT:
                 del self._encoded[next(iter(self._encoded))]
         return found
-
-    def _cl_ord_id(self, order_id: str, venue_cl_ord_id: str) -> str:
-        """The client's own name for a request. It never changes, so it is true for an event of yesterday too."""
-        order = self._state.orders.get(order_id)
-        request = order.requests.get(venue_cl_ord_id) if order is not None else None
-        return request.cl_ord_id if request is not None else ""
 
 
 class StuckReader(Exception):

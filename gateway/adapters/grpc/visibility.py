@@ -7,8 +7,15 @@ from gateway.adapters.grpc.identity import Caller
 from gateway.core import events as ev
 from gateway.core.events import Record
 
-PUBLIC = (ev.SessionLoggedOn, ev.SessionLoggedOut, ev.InstrumentHalted, ev.InstrumentResumed)
-"""What every trader has to know: whether a venue can be reached and an instrument trades."""
+PUBLIC = (
+    ev.SessionLoggedOn,
+    ev.SessionLoggedOut,
+    ev.ReconciliationEnded,
+    ev.OrderEntryOpened,
+    ev.InstrumentHalted,
+    ev.InstrumentResumed,
+)
+"""What every trader has to know: whether a venue can be reached and takes orders, and an instrument trades."""
 
 
 def may_see(caller: Caller, record: Record) -> bool:

@@ -16,18 +16,24 @@ class Kind(IntEnum):
     DOWN = 3
     NOTICE = 4
     TOO_LOW = 5
+    ALERT = 6
 
 
 _NUMBERED = (Kind.MESSAGE, Kind.ENGINE_REJECT)
 
 
 class Entry(NamedTuple):
-    """One thing that happened in the FIX thread at `at_ns` (UTC). `text` is the message, or what there is to say."""
+    """One thing that happened in the FIX thread at `at_ns` (UTC). `text` is the message, or what there is to say.
+
+    Of UP: whether the numbers started over, whether without our asking, and the number of our own Logon.
+    """
 
     at_ns: int
     kind: Kind
     text: str = ""
     reset: bool = False
+    unexpected: bool = False
+    logon_seq_num: int = 0
 
 
 class Inbox:

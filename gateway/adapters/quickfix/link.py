@@ -7,7 +7,6 @@ session is down, a send is refused before QuickFIX can keep it for later.
 """
 
 import asyncio
-import re
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -18,17 +17,21 @@ import quickfix as fix
 import structlog
 
 from gateway.adapters.quickfix.application import Application
+from gateway.adapters.quickfix.facts import copied, refused_by_engine
 from gateway.adapters.quickfix.inbox import Entry, Inbox, Kind
-from gateway.adapters.quickfix.schedule import Schedule, schedule_of
+from gateway.adapters.quickfix.line import MARKS, Line
+from gateway.adapters.quickfix.schedule import Keeper, schedule_of
 from gateway.adapters.quickfix.settings import dialect_of, session_settings
-from gateway.adapters.quickfix.store import Note, Store
-from gateway.codec.fix import EncodeError, Encoder, decode, encode_business_reject
+from gateway.adapters.quickfix.store import Store
+from gateway.adapters.quickfix.wire import Numbers, Wire
+from gateway.codec.fix import Decoded, EncodeError, Encoder, decode, encode_business_reject
 from gateway.config import VenueConfig
 from gateway.core.events import (
     CancelRequested,
     Cause,
     Input,
     OrderRouted,
+    ReconciliationStarted,
     Record,
     ReplaceRequested,
     SessionAdministered,
@@ -37,26 +40,25 @@ from gateway.core.events import (
 )
 from gateway.core.instruments import Instrument
 from gateway.core.reports import Fact, MessageRejected, SendRefused, SessionDown, SessionUp, UnexpectedMessage
-from gateway.runtime.ports import SessionStatus
+from gateway.runtime.ports import Known, SessionStatus
 
 _REFS_KEPT = 65_536
 _LOGOUT_S = 3.0
-_TICK_S = 1.0
-_DIGITS = re.compile(r"\d+")
+_TICK_S = 0.1
 
-Sent = OrderRouted | CancelRequested | ReplaceRequested | StatusRequested
+Sent = OrderRouted | CancelRequested | ReplaceRequested | StatusRequested | ReconciliationStarted
 
 
 class QuickFixLink:
-    """The link to one venue. A `Source` of facts for the sequencer, and a `VenueLink` for what is committed.
+    """The link to one venue, or to its drop copy. A `Source` of facts for the sequencer, and a `VenueLink` for what is
+    committed.
 
-    All methods are called on the event loop, except those at the end that QuickFIX's thread calls; `stop` blocks and
-    may be called from any thread.
+    All methods are called on the event loop; `stop` blocks and may be called from any thread.
 
     Args:
-        config: the venue.
+        config: the session; its name is the one that facts and records name it by.
         instruments: all instruments; those with a symbol at this venue are traded here.
-        store_dir: where each venue has a folder for its session.
+        store_dir: where each session has a folder.
         wake: tells the loop that facts are waiting; called from QuickFIX's thread, must neither block nor take a lock.
         now_ns: UTC nanoseconds since the epoch.
         fatal: ends the process; called with what must not have happened, from any thread, not expected to return.
@@ -64,6 +66,8 @@ class QuickFixLink:
         inbox_limit: messages that wait for the loop before QuickFIX's thread, and so the venue, is held back.
         unconfirmed_limit: how many messages may be on their way that the venue has not shown to have read; over it a
             send is refused. QuickFIX's own queue has no bound and cannot be seen.
+        copies: the venue whose executions this session copies. Nothing is sent on such a session.
+        monotonic: seconds of a clock that does not jump; None for that of the running loop.
     """
 
     def __init__(
@@ -78,87 +82,107 @@ class QuickFixLink:
         overlay: Path | None = None,
         inbox_limit: int = 10_000,
         unconfirmed_limit: int = 10_000,
+        copies: str = "",
+        monotonic: Callable[[], float] | None = None,
     ) -> None:
+        loop = _running_loop()
+        monotonic = monotonic or (loop.time if loop is not None else time.monotonic)
         self.venue = config.name
         self._config = config
         self._overlay = overlay
+        self._copies = copies
         self._wake = wake
         self._now_ns = now_ns
-        self._dialect = dialect_of(config, instruments)
+        self._monotonic = monotonic
+        self._dialect = dialect_of(config, instruments, copies)
         self._encoder = Encoder(self._dialect)
-        self._schedule = schedule_of(config.schedule) if config.schedule else None
+        self._keeper = Keeper(schedule_of(config.schedule), now_ns, monotonic) if config.schedule else None
         session_id = (config.begin_string, config.sender_comp_id, config.target_comp_id, config.name)
         self._session_id = fix.SessionID(*session_id)
         self._store = Store(store_dir / config.name, session_id)
-        self._application = Application(self, fatal)
+        self._inbox = Inbox(inbox_limit, wake)
+        self._wire = Wire(config, self._session_id, self._store, self._inbox, now_ns, monotonic)
+        self._application = Application(self._wire, fatal)
+        self._mark = next(MARKS)
+        self._line = Line(self._mark, config.port)
         self._log = structlog.get_logger().bind(venue=config.name)
         self._initiator: fix.SocketInitiator | None = None
         self._session: fix.Session | None = None
-        self._inbox = Inbox(inbox_limit, wake)
         self._refusals: deque[Input] = deque()
-        self._refs: dict[int, str] = {}
+        self._refs: dict[int, tuple[str, str]] = {}
         self._unconfirmed_limit = unconfirmed_limit
+        self._began_ns: int | None = None
+        self._cut = 0
         self._off = False
         self._running = False
         self._stopped = False
         self.send_refusals = 0
-        # Shared with QuickFIX's thread: plain values, each written whole.
-        self._committed = 0
-        self._starting_over = False
-        self._logon_seq_num = 0
-        self._assigned = 0
-        self._unstored: frozenset[int] = frozenset()
-        self._up = False
-        self._reset_seen = False
-        self._logout_text = ""
-        self._too_low = False
-        self._told = ""
-        self._sent = self._confirmed = self._probed = 0
-        self._last_received_ns: int | None = None
-        self._last_sent_ns: int | None = None
 
     # --- VenueLink ---------------------------------------------------------------------------------------------
 
-    def start(self, next_target_msg_seq_num: int) -> None:
-        """Begin to connect, expecting this MsgSeqNum(34) next: the journal's.
+    def start(self, known: Known) -> None:
+        """Begin to connect, as the journal knows the session.
 
         Raises:
-            DictionaryError, quickfix.ConfigError: the session cannot be made as configured.
+            DictionaryError, StoreError, quickfix.ConfigError: the session cannot be made as configured.
         """
-        self._committed = next_target_msg_seq_num - 1
-        self._starting_over = self._store.note.reset
-        sender = self._store.next_sender_msg_seq_num()
+        note = self._store.note
+        self._began_ns = note.session_began_ns
+        self._wire.numbers = Numbers(known.inbound_seq, starting_over=note.reset, asked=note.asked)
+        evidence = self._store.examine(known.unanswered, known.logon_seq_num)
+        # A store that is whole knows better. And while the numbers start over, the journal knows only those of before.
+        sender = self._next_sender(known.sender_floor if evidence.no_proof and not note.reset else 0)
         self._store.keep()
         settings = fix.SessionSettings()
-        settings.setFromString(session_settings(self._config, self._store.folder, self._overlay))
+        settings.setFromString(session_settings(self._config, self._store.folder, self._overlay, self._mark))
         factory = fix.FileStoreFactory(str(self._store.folder))
         self._initiator = fix.SocketInitiator(self._application, factory, settings)
         self._session = fix.Session.lookupSession(self._session_id)
+        self._wire.engine = self._engine
         if self._engine.getExpectedSenderNum() < sender:
-            # A day began between `keep` and the constructor, which deleted the store. A number is never used twice.
+            # A lost or an old store; or a day began between `keep` and the constructor, which deleted it.
             self._engine.setNextSenderMsgSeqNum(sender)
-        if self._schedule is not None:
-            self._tick(self._schedule)
+        self._store.opened()
+        if evidence.no_proof and known.unanswered:
+            self._log.warning("the store proves nothing about what was unanswered", why=evidence.no_proof)
+        for venue_cl_ord_id in evidence.unsent:
+            self._refuse(SendRefused(self.venue, venue_cl_ord_id, "the FIX store proves that it was never sent"))
+        self.tend()
         self._initiator.start()
         self._running = True
+        if (loop := _running_loop()) is not None:  # Without one, `tend` is for whoever drains.
+            self._tick(loop)
+
+    def _next_sender(self, floor: int) -> int:
+        """The next number to send: the store's, unless the journal proves that it was used (C12)."""
+        stored = self._store.next_sender_msg_seq_num()
+        if stored is None and (floor or self._wire.numbers.committed):
+            self._log.error("store lost", why=self._store.missing(), next_sender_msg_seq_num=floor + 1)
+        elif stored is not None and stored <= floor:
+            self._log.error("store older than the journal", stored=stored, next_sender_msg_seq_num=floor + 1)
+        return max(stored or 1, floor + 1)
 
     def act(self, record: Record) -> None:
         """Carry out one committed record. Called for every committed record, in order; never raises."""
         cause, event = record.cause, record.event
         if cause.msg_seq_num is not None and cause.kind == "venue" and cause.who == self.venue:
             self._commit(cause.msg_seq_num)
-        match event:
-            case OrderRouted() | CancelRequested() | ReplaceRequested() | StatusRequested():
-                if event.venue == self.venue:
+        if getattr(event, "venue", None) != self.venue:
+            return
+        try:
+            match event:
+                case OrderRouted() | CancelRequested() | ReplaceRequested() | StatusRequested():
                     self._send_record(record, event)
-            case SessionAdministered():
-                if event.venue == self.venue:
+                case ReconciliationStarted(how="mass"):
+                    self._send_record(record, event)
+                case SessionAdministered():
                     self._administer(event)
-            case SessionLoggedOn():
-                if event.venue == self.venue and event.reset:
-                    self._started_over()
-            case _:
-                pass
+                case SessionLoggedOn():
+                    self._logged_on_in_journal(event)
+                case _:
+                    pass
+        except BaseException as error:  # noqa: BLE001 - what was sent or stored is not known, and may not be guessed.
+            self._application.end(error)
 
     def drain(self, limit: int) -> Sequence[Input]:
         """At most `limit` facts, oldest first. Decodes what came in, and answers what cannot be understood."""
@@ -185,11 +209,11 @@ class QuickFixLink:
             sender_comp_id=config.sender_comp_id,
             target_comp_id=config.target_comp_id,
             logged_on=self._logged_on(),
-            enabled=session is not None and not self._stopped and session.isEnabled(),
+            enabled=session is not None and not self._stopped and (session.isEnabled() or self._resting),
             next_sender_msg_seq_num=session.getExpectedSenderNum() if session and not self._stopped else 0,
             next_target_msg_seq_num=session.getExpectedTargetNum() if session and not self._stopped else 0,
-            last_received_ns=self._last_received_ns,
-            last_sent_ns=self._last_sent_ns,
+            last_received_ns=self._wire.last_received_ns,
+            last_sent_ns=self._wire.last_sent_ns,
             connects_to=f"{config.host}:{config.port}",
             send_refusals=self.send_refusals,
         )
@@ -221,25 +245,26 @@ class QuickFixLink:
         return self._session is not None and not self._stopped and self._session.isLoggedOn()
 
     def _send_record(self, record: Record, event: Sent) -> None:
-        try:
-            # A reject of a status request must not be taken for one of the order that it asks about.
-            named = "" if isinstance(event, StatusRequested) else event.venue_cl_ord_id
-            problem = self._try_to_send(record, named)
-        except BaseException as error:  # noqa: BLE001 - whether it was sent is not known, and nothing may be guessed.
-            self._application.end(error)
-            return
+        problem = self._try_to_send(record, event)
         if not problem:
             return
         self.send_refusals += 1
-        self._log.warning("send refused", cl_ord_id=event.venue_cl_ord_id, why=problem)
+        name = _name(event)
+        self._log.warning("send refused", ref_id=name, why=problem)
         if isinstance(event, StatusRequested):
-            # It asks about a request under that request's own ID: a refusal would read as proof that the request itself
-            # was not sent. It is asked again when it is still in doubt.
-            return
-        self._refusals.append(self._input(self._now_ns(), SendRefused(self.venue, event.venue_cl_ord_id, problem)))
+            # It asks about a request under that request's own ID: a SendRefused would read as proof that the request
+            # itself was not sent.
+            self._refuse(MessageRejected(self.venue, "H", name, text=problem))
+        elif isinstance(event, ReconciliationStarted):
+            self._refuse(MessageRejected(self.venue, "AF", name, text=problem))
+        else:
+            self._refuse(SendRefused(self.venue, name, problem))
+
+    def _refuse(self, fact: SendRefused | MessageRejected) -> None:
+        self._refusals.append(self._input(self._now_ns(), fact))
         self._wake()
 
-    def _try_to_send(self, record: Record, cl_ord_id: str) -> str:
+    def _try_to_send(self, record: Record, event: Sent) -> str:
         """Send one message. Why it could not be, or "" when it was."""
         try:
             body = self._encoder.encode(record)
@@ -250,33 +275,36 @@ class QuickFixLink:
             return f"{self.venue} requires " + ", ".join(f"tag {tag}" for tag in missing)
         if not self._logged_on():
             return "the FIX session is not logged on"
-        if self._sent - self._confirmed >= self._unconfirmed_limit:
+        wire = self._wire
+        if wire.sent - wire.confirmed >= self._unconfirmed_limit:
             return f"the venue has not read the last {self._unconfirmed_limit} messages"
         if not self._send(body):
             return "the FIX session did not take it"
-        self._remember(cl_ord_id)
+        self._remember(body[3 : body.index("\x01")], _name(event))
         return ""
 
     def _send(self, body: str) -> bool:
-        self._assigned = 0
+        wire = self._wire
+        wire.assigned = 0
         if self._engine.send(fix.Message(body, False)):
-            self._last_sent_ns = self._now_ns()
+            wire.last_sent_ns = self._now_ns()
             return True
-        if self._assigned:
+        if wire.assigned:
             # It went through toApp and could not be stored whole: whatever is on the disk under that number, it was
             # refused and must never be resent.
-            self._unstored |= {self._assigned}
+            wire.unstored |= {wire.assigned}
         return False
 
-    def _remember(self, cl_ord_id: str) -> None:
-        self._refs[self._assigned] = cl_ord_id
+    def _remember(self, msg_type: str, name: str) -> None:
+        wire = self._wire
+        self._refs[wire.assigned] = (msg_type, name)
         if len(self._refs) > _REFS_KEPT:
             del self._refs[next(iter(self._refs))]
-        self._sent += 1
-        if self._sent - self._probed >= max(1, self._unconfirmed_limit // 4):
+        wire.sent += 1
+        if wire.sent - wire.probed >= max(1, self._unconfirmed_limit // 4):
             # A heartbeat that answers this TestRequest(35=1) shows that the venue has read everything before it.
-            self._probed = self._sent
-            self._engine.send(fix.Message(f"35=1\x01112=GW-{self._logon_seq_num}-{self._sent}\x01", False))
+            wire.probed = wire.sent
+            self._engine.send(fix.Message(f"35=1\x01112=GW-{wire.logon_seq_num}-{wire.sent}\x01", False))
 
     def _administer(self, event: SessionAdministered) -> None:
         session = self._session
@@ -285,69 +313,107 @@ class QuickFixLink:
             return
         if event.action == "logon":
             self._off = False
+            self._wire.pace.at_once()
             session.logon()
         elif event.action == "logout":
             self._off = True
             session.logout()
         elif event.action == "set_sequence":
-            if event.next_sender_msg_seq_num is not None:
-                session.setNextSenderMsgSeqNum(event.next_sender_msg_seq_num)
-            if event.next_target_msg_seq_num is not None:
-                self._committed = event.next_target_msg_seq_num - 1
-                self._starting_over = False
-                session.setNextTargetMsgSeqNum(event.next_target_msg_seq_num)
+            self._set_numbers(session, event.next_sender_msg_seq_num, event.next_target_msg_seq_num)
+
+    def _set_numbers(self, session: fix.Session, sender: int | None, target: int | None) -> None:
+        wire = self._wire
+        wire.numbers.asked = wire.numbers.asked or 1 in (sender, target)
+        if sender is not None:
+            # From here on a number may stand for two messages: none of before is resent, and none proves anything.
+            self._store.emptied()
+            wire.resend_from = sender
+            session.setNextSenderMsgSeqNum(sender)
+        if target is not None:
+            wire.numbers.committed, wire.numbers.starting_over = target - 1, False
+            session.setNextTargetMsgSeqNum(target)
 
     # --- The inbound number ---------------------------------------------------------------------------------------
 
     def _commit(self, msg_seq_num: int) -> None:
-        if not self._starting_over:
-            self._committed = max(self._committed, msg_seq_num)
+        numbers = self._wire.numbers
+        if not numbers.starting_over:
+            numbers.committed = max(numbers.committed, msg_seq_num)
 
-    def _start_over(self) -> None:
-        """The numbers begin at 1 again. What is committed until the journal has this counts in the old ones."""
-        self._starting_over = True
-        self._committed = 0
-        self._refs = {}
-        self._store.note = msgspec.structs.replace(self._store.note, reset=True)
+    def _logged_on_in_journal(self, event: SessionLoggedOn) -> None:
+        self._wire.numbers.asked = False
+        if event.reset:
+            self._wire.numbers = Numbers()
+            self._refs.clear()
+            self._store.note = msgspec.structs.replace(self._store.note, reset=False, asked=False)
 
-    def _started_over(self) -> None:
-        self._starting_over = False
-        self._committed = 0
-        self._store.note = msgspec.structs.replace(self._store.note, reset=False)
+    # --- What has to be looked after ------------------------------------------------------------------------------
 
-    # --- The schedule ---------------------------------------------------------------------------------------------
-
-    def _tick(self, schedule: Schedule) -> None:
+    def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._stopped:
             return
         try:
-            self._keep_schedule(schedule)
+            self.tend()
         except BaseException as error:  # noqa: BLE001 - in a callback of the loop it would only be logged.
             self._application.end(error)
-        asyncio.get_running_loop().call_later(_TICK_S, self._tick, schedule)
+        loop.call_later(_TICK_S, self._tick, loop)
 
-    def _keep_schedule(self, schedule: Schedule) -> None:
-        """Be up in a session of the schedule, with numbers of its own, and down outside."""
-        began_ns = schedule.session_at(self._now_ns())
-        session, note = self._engine, self._store.note
-        if began_ns is None:
+    def tend(self) -> None:
+        """Keep the schedule, the pace and the line; to be called a few times in a second."""
+        session = self._session
+        if session is None or self._stopped:
+            return
+        if not self._is_scheduled(session):
+            self._wire.resting = False
             if session.isEnabled():
                 session.logout("end of session")
-        elif note.session_began_ns != began_ns:
-            self._begin_session(began_ns, note)
-        elif not session.isEnabled() and not self._off:
+        elif not session.isEnabled() and not self._off and self._monotonic() >= self._wire.pace.until:
+            self._wire.resting = False
             session.logon()
+        if self._wire.connected:
+            self._watch(session, self._line.of(self._wire.connections))
 
-    def _begin_session(self, began_ns: int, note: Note) -> None:
-        session = self._engine
-        if self._running and session.isEnabled():
-            # Down first: the numbers cannot change while QuickFIX's thread uses them.
-            session.logout("end of session")
-            return
-        if note.session_began_ns is not None:
+    @property
+    def _resting(self) -> bool:
+        """The session went down, and will be tried again when it is time."""
+        return self._wire.resting and not self._off
+
+    def _is_scheduled(self, session: fix.Session) -> bool:
+        """Whether the session is to be up; each one of the schedule with numbers of its own."""
+        if self._keeper is None:
+            return True
+        if jump_s := self._keeper.jumped_s():
+            self._log.error("the clock jumped: no session of the schedule begins until it has settled", seconds=jump_s)
+        wanted, began_ns = self._keeper.wants(self._began_ns)
+        if began_ns is None or began_ns == self._began_ns:
+            return wanted
+        # Down first: the numbers cannot change while QuickFIX's thread uses them.
+        if self._running and (session.isEnabled() or session.isLoggedOn()):
+            return False
+        if self._wire.connected and self._line.of(self._wire.connections).cut():
+            return False
+        self._begin_session(session, began_ns)
+        return wanted
+
+    def _begin_session(self, session: fix.Session, began_ns: int) -> None:
+        if self._began_ns is not None:
             session.reset()
-            self._start_over()
-        self._store.note = Note(began_ns, reset=self._starting_over)
+            self._refs.clear()
+            self._wire.start_over(asked=True)
+        self._began_ns = began_ns
+        self._store.note = msgspec.structs.replace(self._store.note, session_began_ns=began_ns)
+
+    def _watch(self, session: fix.Session, line: Line) -> None:
+        """End a connection that sends no messages, or sends what is none and never ends."""
+        wire = self._wire
+        quiet = session.isLoggedOn() and session.isEnabled() and not wire.waiting
+        silent_s = self._monotonic() - wire.heard_at if quiet else 0.0
+        why = line.trouble(wire.handed_over, silent_s, self._config.heart_bt_int_s)
+        if why and self._cut != wire.connections:
+            self._cut = wire.connections
+            wire.logout_text = why
+            self._log.error("the connection is cut", why=why)
+            line.cut()
 
     # --- In, on the loop --------------------------------------------------------------------------------------------
 
@@ -361,8 +427,10 @@ class QuickFixLink:
             case Kind.ENGINE_REJECT:
                 return self._engine_reject(entry)
             case Kind.UP:
-                self._log.info("session is up", reset=entry.reset)
-                return self._input(entry.at_ns, SessionUp(self.venue, entry.reset))
+                log = self._log.error if entry.unexpected else self._log.info
+                log("session is up", reset=entry.reset, unexpected=entry.unexpected)
+                up = SessionUp(self.venue, entry.reset, entry.logon_seq_num, entry.unexpected)
+                return self._input(entry.at_ns, up)
             case Kind.DOWN:
                 log = self._log.error if "too low" in entry.text else self._log.warning
                 log("session is down", why=entry.text)
@@ -371,13 +439,16 @@ class QuickFixLink:
                 return self._hold(entry)
             case Kind.NOTICE:
                 self._log.warning(entry.text)
+            case Kind.ALERT:
+                self._log.error(entry.text)
         return None
 
     def _hold(self, entry: Entry) -> Input | None:
         """The venue's numbers are too low: it forgot messages that it sent, and may number new ones as it did those.
 
         Each attempt to log on uses up one of its numbers, until they fit again and what was numbered in between is
-        never asked for. So no further attempt is made until an operator has looked and logs the session on.
+        never asked for. So no further attempt is made until an operator has looked and logs the session on. The same
+        goes for a venue that expects ever higher numbers of us.
         """
         if self._off:
             return None
@@ -390,101 +461,40 @@ class QuickFixLink:
     def _understand(self, entry: Entry) -> Input:
         decoded = decode(entry.text, self._dialect)
         fact: Fact = decoded.fact
-        if isinstance(fact, MessageRejected) and not fact.ref_cl_ord_id and fact.ref_seq_num is not None:
-            fact = msgspec.structs.replace(fact, ref_cl_ord_id=self._refs.get(fact.ref_seq_num, ""))
+        if self._copies:
+            fact = copied(decoded.fact, entry.text, self.venue)
+        elif isinstance(fact, MessageRejected):
+            fact = self._named(fact)
         if isinstance(fact, UnexpectedMessage):
             self._log.error("message not understood", msg_type=fact.msg_type, problem=fact.problem)
-            if decoded.reject_reason is not None and decoded.msg_seq_num is not None and self._logged_on():
-                body = encode_business_reject(
-                    fact.msg_type, decoded.msg_seq_num, decoded.reject_reason, fact.problem, decoded.ref_id
-                )
-                self._send(body)
+            if not self._copies and self._logged_on():
+                self._answer(decoded, fact)
         return self._input(entry.at_ns, fact, decoded.msg_seq_num)
+
+    def _answer(self, decoded: Decoded, fact: UnexpectedMessage) -> None:
+        if decoded.reject_reason is not None and decoded.msg_seq_num is not None:
+            reason, ref_id = decoded.reject_reason, decoded.ref_id
+            self._send(encode_business_reject(fact.msg_type, decoded.msg_seq_num, reason, fact.problem, ref_id))
+
+    def _named(self, fact: MessageRejected) -> MessageRejected:
+        """With the type and the name of our message: our own record of its number knows better than the venue."""
+        msg_type, name = self._refs.get(fact.ref_seq_num or 0, (fact.ref_msg_type, ""))
+        return msgspec.structs.replace(fact, ref_msg_type=msg_type, ref_cl_ord_id=fact.ref_cl_ord_id or name)
 
     def _engine_reject(self, entry: Entry) -> Input:
         """QuickFIX refused a message of the venue with a Reject(35=3): kept as what is known of it."""
-        said = dict(piece.split("=", 1) for piece in entry.text.split("\x01") if "=" in piece)
-        tag = f" (tag {said['371']})" if "371" in said else ""
-        problem = f"refused by the session layer: {said.get('58', 'no reason given')}{tag}"
-        self._log.error("message refused", msg_type=said.get("372", ""), problem=problem)
-        raw = entry.text.replace("\x01", "|")
-        seq = int(said["45"]) if said.get("45", "").isdigit() else None
-        return self._input(entry.at_ns, UnexpectedMessage(self.venue, said.get("372", ""), problem, raw), seq)
+        fact, msg_seq_num = refused_by_engine(entry.text, self.venue)
+        self._log.error("message refused", msg_type=fact.msg_type, problem=fact.problem)
+        return self._input(entry.at_ns, fact, msg_seq_num)
 
-    # --- QuickFIX's thread --------------------------------------------------------------------------------------------
 
-    def logged_on(self) -> None:
-        """The session is up."""
-        self._up = True
-        self._told = ""
-        self._inbox.put_now(Entry(self._now_ns(), Kind.UP, reset=self._starting_over or self._reset_seen))
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
-    def logged_out(self) -> None:
-        """The session is down, or did not come up: said once, not at each attempt to connect."""
-        text, self._logout_text = self._logout_text, ""
-        said = _DIGITS.sub("", text)  # A number that grows with each attempt does not make it another reason.
-        if self._up or self._too_low or (said and said != self._told):
-            kind = Kind.TOO_LOW if self._too_low else Kind.DOWN
-            self._inbox.put_now(Entry(self._now_ns(), kind, text or "disconnected"))
-        self._up = self._too_low = False
-        self._told = said or self._told
 
-    def sends_admin(self, msg_type: str, message: fix.Message) -> None:
-        """Complete our Logon, and note what says something about the session."""
-        if msg_type == "A":
-            self._logon(message)
-        elif msg_type == "5" and message.isSetField(58):
-            self._logout_text = message.getField(58)
-            self._too_low = "too low" in self._logout_text
-        elif msg_type == "3":
-            self._inbox.put_now(Entry(self._now_ns(), Kind.ENGINE_REJECT, message.toString()))
-        elif msg_type == "2":
-            gap = f"asking the venue to resend from {message.getField(7)}"
-            self._inbox.put_now(Entry(self._now_ns(), Kind.NOTICE, gap))
-        self._last_sent_ns = self._now_ns()
-
-    def _logon(self, message: fix.Message) -> None:
-        if self._config.username:
-            message.setField(553, self._config.username)
-        if self._config.password:
-            message.setField(554, self._config.password)
-        self._logon_seq_num = int(message.getHeader().getField(34))
-        self._sent = self._confirmed = self._probed = 0
-        expected = 1 if self._starting_over else self._committed + 1
-        # Our own numbers began at 1 although the venue's did not: the store was lost.
-        self._reset_seen = self._logon_seq_num == 1 and expected > 1
-        self._engine.setNextTargetMsgSeqNum(expected)
-
-    def sends_app(self, message: fix.Message) -> None:
-        """Let a first sending pass while the session is up, and of resends those that were sent on this connection."""
-        header = message.getHeader()
-        msg_seq_num = int(header.getField(34))
-        if not header.isSetField(43):
-            if not self._engine.isLoggedOn():
-                raise fix.DoNotSend
-            self._assigned = msg_seq_num
-        elif msg_seq_num < self._logon_seq_num or msg_seq_num in self._unstored:
-            raise fix.DoNotSend
-
-    def received_admin(self, msg_type: str, message: fix.Message) -> None:
-        """Note what says something about the session."""
-        self._last_received_ns = self._now_ns()
-        if msg_type == "A":
-            if message.isSetField(141) and message.getField(141) == "Y":
-                self._start_over()
-        elif msg_type == "5":
-            self._logout_text = message.getField(58) if message.isSetField(58) else "the venue logged out"
-        elif msg_type == "3":
-            self._inbox.put(Entry(self._last_received_ns, Kind.MESSAGE, message.toString()))
-        elif msg_type == "0" and message.isSetField(112):
-            self._heartbeat(message.getField(112))
-
-    def _heartbeat(self, test_req_id: str) -> None:
-        mark = f"GW-{self._logon_seq_num}-"
-        if test_req_id.startswith(mark) and test_req_id[len(mark) :].isdigit():
-            self._confirmed = max(self._confirmed, int(test_req_id[len(mark) :]))
-
-    def received_app(self, text: str) -> None:
-        """Take an application message; wait while too many are waiting."""
-        self._last_received_ns = self._now_ns()
-        self._inbox.put(Entry(self._last_received_ns, Kind.MESSAGE, text))
+def _name(event: Sent) -> str:
+    """What a venue calls the message by, and we too."""
+    return event.mass_status_req_id if isinstance(event, ReconciliationStarted) else event.venue_cl_ord_id

@@ -1,5 +1,6 @@
 """When a FIX session is to be up: windows in a venue's local time, right across changes of the clocks."""
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -7,7 +8,10 @@ import msgspec
 
 from gateway.config import ScheduleConfig
 
+SETTLE_S = 300.0
+"""How long after a jump of the wall clock no new session begins."""
 _NS = 1_000_000_000
+_JUMP_NS = 30 * _NS
 _WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -50,6 +54,48 @@ class Schedule(msgspec.Struct, frozen=True):
         return _at(first, self.start, zone), _at(first + timedelta(days=days), self.end, zone)
 
 
+class Keeper:
+    """What the schedule wants of the session now, by a wall clock that may jump.
+
+    Only a new session of the schedule starts the numbers over, so that is what a wrong clock must not bring about: a
+    session that began before the one in force is none, and after the wall clock jumped against the monotonic one, no
+    session begins until it has settled.
+    """
+
+    def __init__(self, schedule: Schedule, now_ns: Callable[[], int], monotonic: Callable[[], float]) -> None:
+        self._schedule = schedule
+        self._now_ns = now_ns
+        self._monotonic = monotonic
+        self._ahead_ns = self._difference()
+        self._settled_at = 0.0
+
+    def _difference(self) -> int:
+        return self._now_ns() - int(self._monotonic() * _NS)
+
+    def jumped_s(self) -> int:
+        """By how many seconds the wall clock jumped since this was asked last; 0 when it did not."""
+        ahead_ns = self._difference()
+        jump_ns, self._ahead_ns = ahead_ns - self._ahead_ns, ahead_ns
+        if abs(jump_ns) < _JUMP_NS:
+            return 0
+        self._settled_at = self._monotonic() + SETTLE_S
+        return jump_ns // _NS
+
+    def wants(self, in_force_ns: int | None) -> tuple[bool, int | None]:
+        """Whether the session is to be up, and when the one began that its numbers are to belong to.
+
+        `in_force_ns` is when the session began that they belong to now, None when there was none yet.
+        """
+        began_ns = self._schedule.session_at(self._now_ns())
+        if began_ns is None:
+            return False, in_force_ns
+        if in_force_ns is None or began_ns == in_force_ns:
+            return True, began_ns
+        if began_ns < in_force_ns:
+            return True, in_force_ns
+        return (False, in_force_ns) if self._monotonic() < self._settled_at else (True, began_ns)
+
+
 def schedule_of(config: ScheduleConfig) -> Schedule:
     """The schedule that a configuration describes."""
     weekly = bool(config.start_day and config.end_day)
@@ -63,4 +109,15 @@ def schedule_of(config: ScheduleConfig) -> Schedule:
 
 
 def _at(day: date, local: time, zone: ZoneInfo) -> int:
-    return int(datetime.combine(day, local, zone).timestamp()) * _NS
+    """The moment of a local time: the first one when it comes twice, the end of the gap when it does not come."""
+    first = datetime.combine(day, local, zone)
+    second = first.replace(fold=1)
+    early, late = int(second.timestamp()), int(first.timestamp())
+    if early < late:  # A gap. With the offset after it the time is too early, with the one before it too late.
+        while late - early > 1:
+            middle = (early + late) // 2
+            if datetime.fromtimestamp(middle, zone).utcoffset() == first.utcoffset():
+                early = middle
+            else:
+                late = middle
+    return late * _NS

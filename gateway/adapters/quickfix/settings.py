@@ -16,14 +16,17 @@ _DICTIONARIES = {
 _APPLICATION = ("DataDictionary", "AppDataDictionary")
 
 
-def dialect_of(config: VenueConfig, instruments: Mapping[str, Instrument]) -> Dialect:
-    """The codec's view of a venue: its dialect, and the symbols of the instruments that are traded there."""
-    own = config.dialect
+def dialect_of(config: VenueConfig, instruments: Mapping[str, Instrument], venue: str = "") -> Dialect:
+    """The codec's view of a venue: its dialect, and the symbols of the instruments that are traded there.
+
+    `venue` is the venue of the orders where the session is not the one that they are sent on.
+    """
+    own, venue = config.dialect, venue or config.name
     traded = {name: each.venue_symbols for name, each in instruments.items()}
     return Dialect(
-        venue=config.name,
+        venue=venue,
         begin_string=config.begin_string,
-        symbols={name: symbols[config.name] for name, symbols in traded.items() if config.name in symbols},
+        symbols={name: symbols[venue] for name, symbols in traded.items() if venue in symbols},
         accounts=own.accounts,
         add=own.add,
         required=own.required,
@@ -32,8 +35,10 @@ def dialect_of(config: VenueConfig, instruments: Mapping[str, Instrument]) -> Di
     )
 
 
-def session_settings(config: VenueConfig, folder: Path, overlay: Path | None) -> str:
+def session_settings(config: VenueConfig, folder: Path, overlay: Path | None, mark: int) -> str:
     """QuickFIX's settings for one initiator session, in its own file format. Writes the dictionaries into `folder`.
+
+    `mark` is the size of the socket's send buffer, by which the link finds the socket (see line.py).
 
     The venue's name qualifies the session, because QuickFIX keeps the sessions of a process by their ID alone.
 
@@ -55,9 +60,8 @@ def session_settings(config: VenueConfig, folder: Path, overlay: Path | None) ->
         target = folder / "dictionary" / name
         write_dictionary(name, overlay if key in _APPLICATION else None, target)
         session[key] = str(target)
-    return _section("DEFAULT", _DEFAULTS | {"ReconnectInterval": str(config.reconnect_interval_s)}) + _section(
-        "SESSION", session
-    )
+    default = {"ReconnectInterval": str(config.reconnect_interval_s), "SocketSendBufferSize": str(mark)}
+    return _section("DEFAULT", _DEFAULTS | default) + _section("SESSION", session)
 
 
 # CheckLatency: a fill is a fill however wrong a clock is; QuickFIX would refuse it for good over SendingTime(52).

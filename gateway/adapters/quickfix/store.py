@@ -1,24 +1,79 @@
-"""QuickFIX's files of one session, and a note of ours beside them."""
+"""QuickFIX's files of one session, and a note of ours beside them.
 
+QuickFIX's FileStore, version 1.16: `.body` has the messages that we sent, one after the other; `.header` has an entry
+"MsgSeqNum,offset,size " for each of them; `.seqnums` the next numbers to send and to expect. A message is written to
+`.body`, then entered in `.header`, then `.seqnums` moves on, and only then does it go to the socket.
+
+So the files can prove that a request never left: it is not in them, or it is the last entry and `.seqnums` has not
+moved past it. That holds only for files that are whole (the kernel did not lose their tails: the same boot), that are
+those of the journal's last session, and that were not emptied in between. Where any of this is not certain there is no
+proof.
+"""
+
+import mmap
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
-_NUMBERS = re.compile(r"\s*(\d+) : (\d+)")
+_NUMBERS = re.compile(rb"\s*(\d{1,20}) : (\d{1,20})\s*")
+_CL_ORD_ID = re.compile(rb"\x0111=([^\x01]*)\x01")
+_ENTRY = re.compile(rb"(\d+),(\d+),(\d+) ")
+_TAIL = 128
+"""Bytes at the end of `.header` that surely hold its last entry: three numbers of at most 20 digits."""
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+class StoreError(OSError):
+    """The store cannot be read or written. The message names the file and the next step."""
 
 
 class Note(msgspec.Struct, frozen=True):
     """What QuickFIX does not remember.
 
     `session_began_ns` is when the scheduled session began that the numbers belong to. `reset` is true from the moment
-    that the numbers start over until the journal has it: the journal's inbound number is one of the old ones then.
+    that the numbers start over until the journal has it: the journal's inbound number is one of the old ones then;
+    `asked` says that the schedule or an operator wanted it so.
+
+    The rest says what the files can prove. `boot` is the boot of the system and `files` the files that were written by
+    the last process, `floor` the number of a Logon of ours that the journal knew then. `unproven` are requests of
+    earlier processes, of which the files say nothing any more; `emptied` says that the files lost what they had, or
+    that an operator set our numbers, while the last process ran.
     """
 
     session_began_ns: int | None = None
     reset: bool = False
+    asked: bool = False
+    boot: str = ""
+    files: str = ""
+    floor: int = 0
+    unproven: tuple[str, ...] = ()
+    emptied: bool = False
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """What the store says before a session starts: the requests that never left, and what an operator should know."""
+
+    unsent: tuple[str, ...] = ()
+    no_proof: str = ""
+
+
+class _Entry(NamedTuple):
+    seq: int
+    begin: int
+    end: int
+
+
+def boot_id() -> str:
+    """Which boot of the system this is; "" where the system does not say."""
+    try:
+        return _BOOT_ID.read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
 
 
 class Store:
@@ -39,27 +94,153 @@ class Store:
         if path.exists():
             path.write_text(datetime.now(UTC).strftime("%Y%m%d-%H:%M:%S"), encoding="ascii")
 
-    def next_sender_msg_seq_num(self) -> int:
-        """The next number to send, as QuickFIX stored it; 1 when it stored none."""
+    def next_sender_msg_seq_num(self) -> int | None:
+        """The next number to send, as QuickFIX stored it; None when there is no such file, or it holds no numbers.
+
+        Raises:
+            StoreError: it is there and cannot be read.
+        """
+        path = self._file("seqnums")
+        match = _NUMBERS.fullmatch(self._read(path) or b"")
+        return int(match.group(1)) if match else None
+
+    def missing(self) -> str:
+        """Why there are no numbers, for people: which file is not there or not readable as numbers, and what to do."""
+        path = self._file("seqnums")
+        others = sorted(each.name for each in self.folder.glob("*.seqnums") if each != path)
+        if path.exists():
+            return f"{path} does not hold two numbers at position 0"
+        if others:
+            return f"{path} is missing, and {', '.join(others)} is there: the CompIDs or the version were changed"
+        return f"{path} is missing"
+
+    # --- What the files prove ---
+
+    def examine(self, unanswered: Sequence[str], logon_seq_num: int) -> Evidence:
+        """Which of these requests never left, and whether the files are whole. To be called before QuickFIX opens them.
+        `logon_seq_num` is the number of our last Logon that the journal knows.
+
+        What the files were good for is then over: nothing that was sent before our next Logon is ever sent again. So
+        they are emptied, once the note says which requests they can say nothing more about. The numbers stay.
+
+        Raises:
+            StoreError: a file cannot be read or written.
+        """
+        no_proof = self._doubt(logon_seq_num)
+        unsent: tuple[str, ...] = ()
+        if unanswered and not no_proof:
+            known = {*self.note.unproven, *self._stored(frozenset(unanswered))}
+            unsent = tuple(each for each in unanswered if each not in known)
+        proven = frozenset(unsent)
+        self.note = msgspec.structs.replace(
+            self.note,
+            floor=logon_seq_num,
+            unproven=tuple(each for each in unanswered if each not in proven),
+            emptied=bool(no_proof),
+        )
+        for path in (self._file("header"), self._file("body")):
+            if path.exists():
+                self._guarded(path, lambda path=path: os.truncate(path, 0))  # type: ignore[misc]
+        return Evidence(unsent, no_proof)
+
+    def opened(self) -> None:
+        """QuickFIX has opened its files: from here on they prove something."""
+        self.note = msgspec.structs.replace(self.note, boot=boot_id(), files=self._identity(), emptied=False)
+
+    def emptied(self) -> None:
+        """The files lost what they had, or our numbers were set: they prove nothing about what this process sent."""
+        if not self.note.emptied:
+            self.note = msgspec.structs.replace(self.note, emptied=True)
+
+    def _doubt(self, logon_seq_num: int) -> str:
+        """Why the files prove nothing; "" when they do."""
+        note, boot = self.note, boot_id()
+        if not note.boot or not note.files:
+            return "no process noted what it wrote"
+        if note.boot != boot:
+            return "the system was started since: what was not written back is lost"
+        if note.files != self._identity():
+            return "the files are not those that the last process wrote"
+        if note.emptied or note.reset:
+            return "the numbers started over or were set while the last process ran"
+        following, last = self.next_sender_msg_seq_num(), self._last_entry()
+        if following is None or last is None:
+            return "the numbers or the last entry cannot be read"
+        if last.seq and (last.seq not in (following - 1, following) or last.end > self._file("body").stat().st_size):
+            return "the files contradict each other"
+        if not logon_seq_num or (logon_seq_num != note.floor and not self._has_logon(logon_seq_num)):
+            return f"our Logon with number {logon_seq_num}, which the journal knows, is not in them"
+        return ""
+
+    def _identity(self) -> str:
         try:
-            match = _NUMBERS.match(self._file("seqnums").read_text(encoding="ascii"))
+            stats = [self._file(ending).stat() for ending in ("body", "header")]
         except FileNotFoundError:
-            return 1
-        return int(match.group(1)) if match else 1
+            return ""
+        return " ".join(f"{each.st_dev}:{each.st_ino}" for each in stats)
+
+    def _last_entry(self) -> "_Entry | None":
+        """The last message in the files; one of zeros when there is none, None when its entry is damaged."""
+        with self._file("header").open("rb") as header:
+            size = header.seek(0, os.SEEK_END)
+            header.seek(max(0, size - _TAIL))
+            tail = header.read()
+        if not tail:
+            return _Entry(0, 0, 0)
+        match = _ENTRY.fullmatch(tail[tail.rstrip(b" ").rfind(b" ") + 1 :])
+        if match is None:
+            return None
+        seq, offset, length = (int(group) for group in match.groups())
+        return _Entry(seq, offset, offset + length)
+
+    def _stored(self, wanted: frozenset[str]) -> set[str]:
+        """Those of the requests that may have left: of every message but one whose number was not used up."""
+        last, following = self._last_entry(), self.next_sender_msg_seq_num()
+        end = 0 if last is None else last.begin if last.seq == following else last.end
+        if not end:
+            return set()
+        with self._file("body").open("rb") as body, mmap.mmap(body.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            found = (match.group(1).decode("latin-1") for match in _CL_ORD_ID.finditer(data, 0, end))
+            return {each for each in found if each in wanted}
+
+    def _has_logon(self, number: int) -> bool:
+        """A Logon(35=A) of ours with this number is in the files."""
+        with self._file("body").open("rb") as body:
+            if not body.seek(0, os.SEEK_END):
+                return False
+            with mmap.mmap(body.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                return data.find(b"\x0135=A\x0134=%d\x01" % number) >= 0
+
+    # --- Our note ---
 
     @property
     def note(self) -> Note:
         """Our note; an empty one when there is none."""
         try:
-            return msgspec.json.decode(self._file("note").read_bytes(), type=Note)
-        except (FileNotFoundError, msgspec.DecodeError):
+            return msgspec.json.decode(self._read(self._file("note")) or b"", type=Note)
+        except msgspec.DecodeError:
             return Note()
 
     @note.setter
     def note(self, note: Note) -> None:
         draft = self._file("note.new")
-        draft.write_bytes(msgspec.json.encode(note))
+        self._guarded(draft, lambda: draft.write_bytes(msgspec.json.encode(note)))
         draft.replace(self._file("note"))
 
     def _file(self, ending: str) -> Path:
         return self.folder / f"{self._prefix}.{ending}"
+
+    def _read(self, path: Path) -> bytes | None:
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StoreError(f"{path}: {error.strerror}; let the gateway's user read and write it") from error
+
+    @staticmethod
+    def _guarded(path: Path, write: Callable[[], object]) -> None:
+        try:
+            write()
+        except OSError as error:
+            raise StoreError(f"{path}: {error.strerror}; let the gateway's user read and write it") from error

@@ -92,7 +92,7 @@ def _execution_report(fields: Fields, dialect: Dialect, poss_dup: bool) -> Execu
         orig_cl_ord_id=fields.get("41", ""),
         venue_order_id=fields.get("37", ""),
         venue_symbol=fields.get("55", ""),
-        side=f.choice(fields, "54", _SIDES),
+        side=_side(fields, exec_type),
         account=dialect.our_account(fields.get("1", "")),
         order_qty=f.number(fields, "38"),
         cash_order_qty=f.number(fields, "152"),
@@ -110,11 +110,23 @@ def _execution_report(fields: Fields, dialect: Dialect, poss_dup: bool) -> Execu
         transact_time_ns=transact_time_ns,
         poss_dup=poss_dup,
         poss_resend=fields.get("97") == "Y",
+        mass_status_req_id=fields.get("584", ""),
+        tot_num_reports=f.whole(fields.get("911", "")),
+        last_rpt_requested=fields.get("912") == "Y",
     )
     _check_quantities(report)
     if exec_type in _EXECUTIONS:
         _check_execution(report)
     return report
+
+
+def _side(fields: Fields, exec_type: ExecType) -> Side | None:
+    """Side(54) of an order of ours. A status reply may also be about one that is not, with a side that we never send,
+    or about no order at all, where Side is 7 (undisclosed) because the field has to be there.
+    """
+    if exec_type is ExecType.ORDER_STATUS:
+        return _SIDES.get(fields.get("54", ""))
+    return f.choice(fields, "54", _SIDES)
 
 
 def _exec_type(fields: Fields, dialect: Dialect) -> ExecType:

@@ -1,4 +1,4 @@
-"""Committed records to FIX: the bodies of orders, cancels, replaces, status requests and business rejects.
+"""Committed records to FIX: the bodies of orders, cancels, replaces, (mass) status requests and business rejects.
 
 A body begins with MsgType(35) and has no other header field; the FIX session adds those.
 """
@@ -11,6 +11,7 @@ from gateway.core.events import (
     CancelRequested,
     OrderRouted,
     OrderView,
+    ReconciliationStarted,
     Record,
     ReplaceRequested,
     StatusRequested,
@@ -59,6 +60,8 @@ class Encoder:
         return sorted(required - {int(piece.partition("=")[0]) for piece in pieces if piece})
 
     def _pieces(self, record: Record) -> list[str]:
+        if isinstance(record.event, ReconciliationStarted):
+            return self._mass_status(record.event)
         view = record.order
         if view is None:
             raise EncodeError(f"record {record.seq} has no order")
@@ -115,6 +118,12 @@ class Encoder:
 
     def _status(self, event: StatusRequested, view: OrderView) -> list[str]:
         return ["35=H", *_order_id(view), f"11={event.venue_cl_ord_id}", *self._account(view), *self._instrument(view)]
+
+    def _mass_status(self, event: ReconciliationStarted) -> list[str]:
+        """OrderMassStatusRequest(35=AF) for all orders: MassStatusReqType(585) is 7."""
+        if self._dialect.begin_string == FIX42:
+            raise EncodeError("FIX 4.2 has no OrderMassStatusRequest(35=AF)")
+        return ["35=AF", f"584={event.mass_status_req_id}", "585=7"]
 
     def _account(self, view: OrderView) -> list[str]:
         return [f"1={self._dialect.accounts.get(view.account, view.account)}"] if view.account else []

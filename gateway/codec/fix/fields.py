@@ -59,6 +59,9 @@ NAMES = {
     "379": "BusinessRejectRefID",
     "380": "BusinessRejectReason",
     "434": "CxlRejResponseTo",
+    "584": "MassStatusReqID",
+    "911": "TotNumReports",
+    "912": "LastRptRequested",
 }
 
 _ODD = re.compile(r"[^\x01\x20-\x7e]")

@@ -14,8 +14,12 @@ from gateway.core.commands import (
     ClientCommand,
     HaltInstrument,
     MassCancel,
+    OpenOrderEntry,
+    ReconcileVenue,
     ReplaceOrder,
     RequestOrderStatus,
+    ResolveDoubt,
+    ResolveItem,
     ResumeInstrument,
     SubmitOrder,
 )
@@ -162,6 +166,33 @@ def resume_instrument(request: pb.ResumeInstrumentRequest, operator: str) -> Res
     """New orders again."""
     symbol = fields.required_name("symbol", request.symbol)
     return ResumeInstrument(operator, symbol, fields.note("reason", request.reason))
+
+
+def reconcile(request: pb.ReconcileRequest, operator: str) -> ReconcileVenue:
+    """Our orders are compared with the venue's, now."""
+    return ReconcileVenue(operator, fields.required_name("venue", request.venue), fields.note("reason", request.reason))
+
+
+def open_order_entry(request: pb.OpenOrderEntryRequest, operator: str) -> OpenOrderEntry:
+    """New orders go to a venue that could not be reconciled."""
+    return OpenOrderEntry(operator, fields.required_name("venue", request.venue), fields.note("reason", request.reason))
+
+
+def resolve_item(request: pb.ResolveItemRequest, operator: str) -> ResolveItem:
+    """A reconciliation item is dealt with."""
+    item_id = fields.order_id("item_id", request.item_id)
+    return ResolveItem(operator, item_id, fields.note("reason", request.reason))
+
+
+def resolve_doubt(request: pb.ResolveDoubtRequest, operator: str) -> ResolveDoubt:
+    """An operator's evidence about a request in doubt."""
+    return ResolveDoubt(
+        operator=operator,
+        order_id=fields.order_id("order_id", request.order_id),
+        venue_cl_ord_id=fields.name("venue_cl_ord_id", request.venue_cl_ord_id),
+        outcome=fields.member("outcome", request.outcome, enums.DOUBT_OUTCOME),
+        reason=fields.note("reason", request.reason),
+    )
 
 
 def _price(request: Any, field: str) -> Decimal | None:

@@ -11,9 +11,6 @@ from gateway.core import events as ev
 from gateway.core.events import Event, Record
 from gateway.pb.v1 import gateway_pb2 as pb
 
-ResolveClOrdID = Callable[[str, str], str]
-"""(order_id, venue_cl_ord_id) to the client's own ClOrdID(11) of that request; empty when it is not known."""
-
 Extras = dict[str, Any]
 
 _SKIPPED_SHOWN = 20
@@ -26,7 +23,7 @@ def _upper_snake(name: str) -> str:
 EVENT_TYPE: dict[type, Any] = {event: pb.EventType.Value(_upper_snake(event.__name__)) for event in get_args(Event)}
 
 
-def event_to_pb(record: Record, resolve: ResolveClOrdID) -> pb.Event:
+def event_to_pb(record: Record) -> pb.Event:
     """One committed record as its reader sees it."""
     event, order = record.event, record.order
     extras = _EXTRAS[type(event)](event)
@@ -35,14 +32,8 @@ def event_to_pb(record: Record, resolve: ResolveClOrdID) -> pb.Event:
         message.order.CopyFrom(order_to_pb(order))
         message.venue, message.symbol = order.venue, order.symbol
         if not message.cl_ord_id:
-            message.cl_ord_id = _cl_ord_id(event, order, resolve)
+            message.cl_ord_id = order.request or order.cl_ord_id
     return message
-
-
-def _cl_ord_id(event: Event, order: ev.OrderView, resolve: ResolveClOrdID) -> str:
-    """The client's name for what the event speaks of: the request that the venue answered, else the order."""
-    named = getattr(event, "venue_cl_ord_id", "")
-    return (named and resolve(order.order_id, named)) or order.cl_ord_id
 
 
 def report_json(record: Record) -> str:
@@ -173,6 +164,56 @@ def _began(event: ev.EpochBegan) -> Extras:
     return {"text": f"version {event.version}, epoch {event.epoch}"}
 
 
+def _doubt_resolved(event: ev.DoubtResolved) -> Extras:
+    return {"reason": event.outcome.value, "text": event.reason, "operator": event.operator}
+
+
+def _external(event: ev.ExternalOrderReported) -> Extras:
+    return {"venue": event.venue, "text": f"{event.venue_order_id}: not an order of ours"}
+
+
+def _drop_copy(event: ev.DropCopyNoted) -> Extras:
+    known = "known" if event.known else "not told by the order session yet"
+    return {"venue": event.report.venue, "exec_id": event.report.exec_id, "text": known}
+
+
+def _reconciliation_started(event: ev.ReconciliationStarted) -> Extras:
+    return {"venue": event.venue, "text": f"{event.why}; {event.orders} {'order' if event.orders == 1 else 'orders'}"}
+
+
+def _reconciliation_ended(event: ev.ReconciliationEnded) -> Extras:
+    outcome = "reconciled" if event.complete else f"not reconciled: {event.text}"
+    return {"venue": event.venue, "text": f"{outcome}; {event.items} items are open"}
+
+
+def _order_entry_opened(event: ev.OrderEntryOpened) -> Extras:
+    return {"venue": event.venue, "text": event.reason, "operator": event.operator}
+
+
+def _item_raised(event: ev.ItemRaised) -> Extras:
+    return {
+        "venue": event.venue,
+        "reason": event.kind.value,
+        "text": f"{event.item_id} ({event.severity.value}): {event.text}",
+    }
+
+
+def _item_resolved(event: ev.ItemResolved) -> Extras:
+    return {"venue": event.venue, "text": f"{event.item_id}: {event.text}", "operator": event.operator}
+
+
+def _memory(event: ev.OrderRetired | ev.OrderRecalled) -> Extras:
+    return {"text": event.order_id}
+
+
+def _keys_retired(event: ev.KeysRetired) -> Extras:
+    return {"text": f"{len(event.keys)} keys"}
+
+
+def _key_recalled(event: ev.KeyRecalled) -> Extras:
+    return {"cl_ord_id": event.cl_ord_id}
+
+
 _EXTRAS: dict[type, Callable[[Any], Extras]] = {
     ev.OrderSubmitted: _nothing,
     ev.OrderRouted: _nothing,
@@ -211,6 +252,18 @@ _EXTRAS: dict[type, Callable[[Any], Extras]] = {
     ev.SessionLoggedOn: _logged_on,
     ev.SessionLoggedOut: _logged_out,
     ev.EpochBegan: _began,
+    ev.DoubtResolved: _doubt_resolved,
+    ev.ExternalOrderReported: _external,
+    ev.DropCopyNoted: _drop_copy,
+    ev.ReconciliationStarted: _reconciliation_started,
+    ev.ReconciliationEnded: _reconciliation_ended,
+    ev.OrderEntryOpened: _order_entry_opened,
+    ev.ItemRaised: _item_raised,
+    ev.ItemResolved: _item_resolved,
+    ev.OrderRetired: _memory,
+    ev.KeysRetired: _keys_retired,
+    ev.OrderRecalled: _memory,
+    ev.KeyRecalled: _key_recalled,
 }
 
 if _EXTRAS.keys() != EVENT_TYPE.keys():

@@ -51,9 +51,9 @@ def note(field: str, value: str) -> str:
 
 
 def order_id(field: str, value: str) -> str:
-    """An order_id as the gateway gave it."""
+    """An order_id or item_id as the gateway gave it."""
     if not _ORDER_ID.fullmatch(value):
-        raise InvalidField(field, f"{_shown(value)} is not an order_id that this gateway gave")
+        raise InvalidField(field, f"{_shown(value)} is not an id that this gateway gave")
     return value
 
 

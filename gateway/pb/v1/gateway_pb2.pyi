@@ -92,6 +92,32 @@ class EventType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SESSION_LOGGED_ON: _ClassVar[EventType]
     SESSION_LOGGED_OUT: _ClassVar[EventType]
     EPOCH_BEGAN: _ClassVar[EventType]
+    DOUBT_RESOLVED: _ClassVar[EventType]
+    EXTERNAL_ORDER_REPORTED: _ClassVar[EventType]
+    DROP_COPY_NOTED: _ClassVar[EventType]
+    RECONCILIATION_STARTED: _ClassVar[EventType]
+    RECONCILIATION_ENDED: _ClassVar[EventType]
+    ORDER_ENTRY_OPENED: _ClassVar[EventType]
+    ITEM_RAISED: _ClassVar[EventType]
+    ITEM_RESOLVED: _ClassVar[EventType]
+    ORDER_RETIRED: _ClassVar[EventType]
+    KEYS_RETIRED: _ClassVar[EventType]
+    ORDER_RECALLED: _ClassVar[EventType]
+    KEY_RECALLED: _ClassVar[EventType]
+
+class Severity(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SEVERITY_UNSPECIFIED: _ClassVar[Severity]
+    SEVERITY_CRITICAL: _ClassVar[Severity]
+    SEVERITY_WARNING: _ClassVar[Severity]
+    SEVERITY_INFO: _ClassVar[Severity]
+
+class DoubtOutcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    DOUBT_OUTCOME_UNSPECIFIED: _ClassVar[DoubtOutcome]
+    DOUBT_OUTCOME_UNSENT: _ClassVar[DoubtOutcome]
+    DOUBT_OUTCOME_ACCEPTED: _ClassVar[DoubtOutcome]
+    DOUBT_OUTCOME_REJECTED: _ClassVar[DoubtOutcome]
 SIDE_UNSPECIFIED: Side
 SIDE_BUY: Side
 SIDE_SELL: Side
@@ -162,6 +188,26 @@ INSTRUMENT_RESUMED: EventType
 SESSION_LOGGED_ON: EventType
 SESSION_LOGGED_OUT: EventType
 EPOCH_BEGAN: EventType
+DOUBT_RESOLVED: EventType
+EXTERNAL_ORDER_REPORTED: EventType
+DROP_COPY_NOTED: EventType
+RECONCILIATION_STARTED: EventType
+RECONCILIATION_ENDED: EventType
+ORDER_ENTRY_OPENED: EventType
+ITEM_RAISED: EventType
+ITEM_RESOLVED: EventType
+ORDER_RETIRED: EventType
+KEYS_RETIRED: EventType
+ORDER_RECALLED: EventType
+KEY_RECALLED: EventType
+SEVERITY_UNSPECIFIED: Severity
+SEVERITY_CRITICAL: Severity
+SEVERITY_WARNING: Severity
+SEVERITY_INFO: Severity
+DOUBT_OUTCOME_UNSPECIFIED: DoubtOutcome
+DOUBT_OUTCOME_UNSENT: DoubtOutcome
+DOUBT_OUTCOME_ACCEPTED: DoubtOutcome
+DOUBT_OUTCOME_REJECTED: DoubtOutcome
 
 class Terms(_message.Message):
     __slots__ = ("order_qty", "time_in_force", "price", "stop_px", "expire_time_ns", "max_floor", "cash_order_qty")
@@ -566,7 +612,7 @@ class ListPositionsResponse(_message.Message):
     def __init__(self, positions: _Optional[_Iterable[_Union[Position, _Mapping]]] = ..., as_of_seq: _Optional[int] = ...) -> None: ...
 
 class Session(_message.Message):
-    __slots__ = ("venue", "begin_string", "sender_comp_id", "target_comp_id", "logged_on", "enabled", "next_sender_msg_seq_num", "next_target_msg_seq_num", "last_received_ns", "last_sent_ns", "connects_to", "send_refusals")
+    __slots__ = ("venue", "begin_string", "sender_comp_id", "target_comp_id", "logged_on", "enabled", "next_sender_msg_seq_num", "next_target_msg_seq_num", "last_received_ns", "last_sent_ns", "connects_to", "send_refusals", "order_entry_open", "reconciling", "drop_copy_of")
     VENUE_FIELD_NUMBER: _ClassVar[int]
     BEGIN_STRING_FIELD_NUMBER: _ClassVar[int]
     SENDER_COMP_ID_FIELD_NUMBER: _ClassVar[int]
@@ -579,6 +625,9 @@ class Session(_message.Message):
     LAST_SENT_NS_FIELD_NUMBER: _ClassVar[int]
     CONNECTS_TO_FIELD_NUMBER: _ClassVar[int]
     SEND_REFUSALS_FIELD_NUMBER: _ClassVar[int]
+    ORDER_ENTRY_OPEN_FIELD_NUMBER: _ClassVar[int]
+    RECONCILING_FIELD_NUMBER: _ClassVar[int]
+    DROP_COPY_OF_FIELD_NUMBER: _ClassVar[int]
     venue: str
     begin_string: str
     sender_comp_id: str
@@ -591,7 +640,10 @@ class Session(_message.Message):
     last_sent_ns: int
     connects_to: str
     send_refusals: int
-    def __init__(self, venue: _Optional[str] = ..., begin_string: _Optional[str] = ..., sender_comp_id: _Optional[str] = ..., target_comp_id: _Optional[str] = ..., logged_on: _Optional[bool] = ..., enabled: _Optional[bool] = ..., next_sender_msg_seq_num: _Optional[int] = ..., next_target_msg_seq_num: _Optional[int] = ..., last_received_ns: _Optional[int] = ..., last_sent_ns: _Optional[int] = ..., connects_to: _Optional[str] = ..., send_refusals: _Optional[int] = ...) -> None: ...
+    order_entry_open: bool
+    reconciling: bool
+    drop_copy_of: str
+    def __init__(self, venue: _Optional[str] = ..., begin_string: _Optional[str] = ..., sender_comp_id: _Optional[str] = ..., target_comp_id: _Optional[str] = ..., logged_on: _Optional[bool] = ..., enabled: _Optional[bool] = ..., next_sender_msg_seq_num: _Optional[int] = ..., next_target_msg_seq_num: _Optional[int] = ..., last_received_ns: _Optional[int] = ..., last_sent_ns: _Optional[int] = ..., connects_to: _Optional[str] = ..., send_refusals: _Optional[int] = ..., order_entry_open: _Optional[bool] = ..., reconciling: _Optional[bool] = ..., drop_copy_of: _Optional[str] = ...) -> None: ...
 
 class ListSessionsRequest(_message.Message):
     __slots__ = ()
@@ -647,6 +699,152 @@ class ResumeInstrumentRequest(_message.Message):
     reason: str
     def __init__(self, symbol: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
 
+class ReconcileRequest(_message.Message):
+    __slots__ = ("venue", "reason")
+    VENUE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    venue: str
+    reason: str
+    def __init__(self, venue: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class OpenOrderEntryRequest(_message.Message):
+    __slots__ = ("venue", "reason")
+    VENUE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    venue: str
+    reason: str
+    def __init__(self, venue: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class Item(_message.Message):
+    __slots__ = ("item_id", "venue", "kind", "severity", "text", "order_id", "venue_order_id", "exec_id", "ours", "theirs", "raised_ns", "seq")
+    ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    VENUE_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    SEVERITY_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    VENUE_ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    EXEC_ID_FIELD_NUMBER: _ClassVar[int]
+    OURS_FIELD_NUMBER: _ClassVar[int]
+    THEIRS_FIELD_NUMBER: _ClassVar[int]
+    RAISED_NS_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    item_id: str
+    venue: str
+    kind: str
+    severity: Severity
+    text: str
+    order_id: str
+    venue_order_id: str
+    exec_id: str
+    ours: str
+    theirs: str
+    raised_ns: int
+    seq: int
+    def __init__(self, item_id: _Optional[str] = ..., venue: _Optional[str] = ..., kind: _Optional[str] = ..., severity: _Optional[_Union[Severity, str]] = ..., text: _Optional[str] = ..., order_id: _Optional[str] = ..., venue_order_id: _Optional[str] = ..., exec_id: _Optional[str] = ..., ours: _Optional[str] = ..., theirs: _Optional[str] = ..., raised_ns: _Optional[int] = ..., seq: _Optional[int] = ...) -> None: ...
+
+class ListItemsRequest(_message.Message):
+    __slots__ = ("venue",)
+    VENUE_FIELD_NUMBER: _ClassVar[int]
+    venue: str
+    def __init__(self, venue: _Optional[str] = ...) -> None: ...
+
+class ListItemsResponse(_message.Message):
+    __slots__ = ("items", "as_of_seq")
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    AS_OF_SEQ_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedCompositeFieldContainer[Item]
+    as_of_seq: int
+    def __init__(self, items: _Optional[_Iterable[_Union[Item, _Mapping]]] = ..., as_of_seq: _Optional[int] = ...) -> None: ...
+
+class ResolveItemRequest(_message.Message):
+    __slots__ = ("item_id", "reason")
+    ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    item_id: str
+    reason: str
+    def __init__(self, item_id: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class DoubtfulRequest(_message.Message):
+    __slots__ = ("order", "venue_cl_ord_id", "cl_ord_id", "kind", "sent_ns")
+    ORDER_FIELD_NUMBER: _ClassVar[int]
+    VENUE_CL_ORD_ID_FIELD_NUMBER: _ClassVar[int]
+    CL_ORD_ID_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    SENT_NS_FIELD_NUMBER: _ClassVar[int]
+    order: Order
+    venue_cl_ord_id: str
+    cl_ord_id: str
+    kind: str
+    sent_ns: int
+    def __init__(self, order: _Optional[_Union[Order, _Mapping]] = ..., venue_cl_ord_id: _Optional[str] = ..., cl_ord_id: _Optional[str] = ..., kind: _Optional[str] = ..., sent_ns: _Optional[int] = ...) -> None: ...
+
+class ListInDoubtRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListInDoubtResponse(_message.Message):
+    __slots__ = ("requests", "as_of_seq")
+    REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    AS_OF_SEQ_FIELD_NUMBER: _ClassVar[int]
+    requests: _containers.RepeatedCompositeFieldContainer[DoubtfulRequest]
+    as_of_seq: int
+    def __init__(self, requests: _Optional[_Iterable[_Union[DoubtfulRequest, _Mapping]]] = ..., as_of_seq: _Optional[int] = ...) -> None: ...
+
+class ResolveDoubtRequest(_message.Message):
+    __slots__ = ("order_id", "venue_cl_ord_id", "outcome", "reason")
+    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    VENUE_CL_ORD_ID_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    order_id: str
+    venue_cl_ord_id: str
+    outcome: DoubtOutcome
+    reason: str
+    def __init__(self, order_id: _Optional[str] = ..., venue_cl_ord_id: _Optional[str] = ..., outcome: _Optional[_Union[DoubtOutcome, str]] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class ExternalOrder(_message.Message):
+    __slots__ = ("venue", "venue_order_id", "venue_cl_ord_id", "venue_symbol", "side", "ord_status", "order_qty", "cum_qty", "price", "account", "first_ns", "last_ns")
+    VENUE_FIELD_NUMBER: _ClassVar[int]
+    VENUE_ORDER_ID_FIELD_NUMBER: _ClassVar[int]
+    VENUE_CL_ORD_ID_FIELD_NUMBER: _ClassVar[int]
+    VENUE_SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    SIDE_FIELD_NUMBER: _ClassVar[int]
+    ORD_STATUS_FIELD_NUMBER: _ClassVar[int]
+    ORDER_QTY_FIELD_NUMBER: _ClassVar[int]
+    CUM_QTY_FIELD_NUMBER: _ClassVar[int]
+    PRICE_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    FIRST_NS_FIELD_NUMBER: _ClassVar[int]
+    LAST_NS_FIELD_NUMBER: _ClassVar[int]
+    venue: str
+    venue_order_id: str
+    venue_cl_ord_id: str
+    venue_symbol: str
+    side: Side
+    ord_status: OrdStatus
+    order_qty: str
+    cum_qty: str
+    price: str
+    account: str
+    first_ns: int
+    last_ns: int
+    def __init__(self, venue: _Optional[str] = ..., venue_order_id: _Optional[str] = ..., venue_cl_ord_id: _Optional[str] = ..., venue_symbol: _Optional[str] = ..., side: _Optional[_Union[Side, str]] = ..., ord_status: _Optional[_Union[OrdStatus, str]] = ..., order_qty: _Optional[str] = ..., cum_qty: _Optional[str] = ..., price: _Optional[str] = ..., account: _Optional[str] = ..., first_ns: _Optional[int] = ..., last_ns: _Optional[int] = ...) -> None: ...
+
+class ListExternalOrdersRequest(_message.Message):
+    __slots__ = ("venue",)
+    VENUE_FIELD_NUMBER: _ClassVar[int]
+    venue: str
+    def __init__(self, venue: _Optional[str] = ...) -> None: ...
+
+class ListExternalOrdersResponse(_message.Message):
+    __slots__ = ("orders", "as_of_seq")
+    ORDERS_FIELD_NUMBER: _ClassVar[int]
+    AS_OF_SEQ_FIELD_NUMBER: _ClassVar[int]
+    orders: _containers.RepeatedCompositeFieldContainer[ExternalOrder]
+    as_of_seq: int
+    def __init__(self, orders: _Optional[_Iterable[_Union[ExternalOrder, _Mapping]]] = ..., as_of_seq: _Optional[int] = ...) -> None: ...
+
 class AdminReply(_message.Message):
     __slots__ = ("seq",)
     SEQ_FIELD_NUMBER: _ClassVar[int]
@@ -684,7 +882,7 @@ class GetOverviewRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetOverviewResponse(_message.Message):
-    __slots__ = ("seq", "epoch", "version", "started_ns", "orders", "working_orders", "executions", "in_doubt", "disputed", "set_aside", "halted_symbols", "order_to_ack_p50_us", "order_to_ack_p99_us", "command_queue", "subscribers")
+    __slots__ = ("seq", "epoch", "version", "started_ns", "orders", "working_orders", "executions", "in_doubt", "disputed", "set_aside", "halted_symbols", "order_to_ack_p50_us", "order_to_ack_p99_us", "command_queue", "subscribers", "open_items", "critical_items", "retired_orders", "snapshot_seq")
     SEQ_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -700,6 +898,10 @@ class GetOverviewResponse(_message.Message):
     ORDER_TO_ACK_P99_US_FIELD_NUMBER: _ClassVar[int]
     COMMAND_QUEUE_FIELD_NUMBER: _ClassVar[int]
     SUBSCRIBERS_FIELD_NUMBER: _ClassVar[int]
+    OPEN_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    CRITICAL_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    RETIRED_ORDERS_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOT_SEQ_FIELD_NUMBER: _ClassVar[int]
     seq: int
     epoch: int
     version: str
@@ -715,4 +917,8 @@ class GetOverviewResponse(_message.Message):
     order_to_ack_p99_us: int
     command_queue: int
     subscribers: int
-    def __init__(self, seq: _Optional[int] = ..., epoch: _Optional[int] = ..., version: _Optional[str] = ..., started_ns: _Optional[int] = ..., orders: _Optional[int] = ..., working_orders: _Optional[int] = ..., executions: _Optional[int] = ..., in_doubt: _Optional[int] = ..., disputed: _Optional[int] = ..., set_aside: _Optional[int] = ..., halted_symbols: _Optional[_Iterable[str]] = ..., order_to_ack_p50_us: _Optional[int] = ..., order_to_ack_p99_us: _Optional[int] = ..., command_queue: _Optional[int] = ..., subscribers: _Optional[int] = ...) -> None: ...
+    open_items: int
+    critical_items: int
+    retired_orders: int
+    snapshot_seq: int
+    def __init__(self, seq: _Optional[int] = ..., epoch: _Optional[int] = ..., version: _Optional[str] = ..., started_ns: _Optional[int] = ..., orders: _Optional[int] = ..., working_orders: _Optional[int] = ..., executions: _Optional[int] = ..., in_doubt: _Optional[int] = ..., disputed: _Optional[int] = ..., set_aside: _Optional[int] = ..., halted_symbols: _Optional[_Iterable[str]] = ..., order_to_ack_p50_us: _Optional[int] = ..., order_to_ack_p99_us: _Optional[int] = ..., command_queue: _Optional[int] = ..., subscribers: _Optional[int] = ..., open_items: _Optional[int] = ..., critical_items: _Optional[int] = ..., retired_orders: _Optional[int] = ..., snapshot_seq: _Optional[int] = ...) -> None: ...

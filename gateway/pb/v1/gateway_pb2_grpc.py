@@ -594,6 +594,41 @@ class AdminServiceStub:
                 request_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ListSetAsideRequest.SerializeToString,
                 response_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ListSetAsideResponse.FromString,
                 _registered_method=True)
+        self.Reconcile = channel.unary_unary(
+                '/gateway.v1.AdminService/Reconcile',
+                request_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ReconcileRequest.SerializeToString,
+                response_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.AdminReply.FromString,
+                _registered_method=True)
+        self.OpenOrderEntry = channel.unary_unary(
+                '/gateway.v1.AdminService/OpenOrderEntry',
+                request_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.OpenOrderEntryRequest.SerializeToString,
+                response_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.AdminReply.FromString,
+                _registered_method=True)
+        self.ListItems = channel.unary_unary(
+                '/gateway.v1.AdminService/ListItems',
+                request_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ListItemsRequest.SerializeToString,
+                response_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ListItemsResponse.FromString,
+                _registered_method=True)
+        self.ResolveItem = channel.unary_unary(
+                '/gateway.v1.AdminService/ResolveItem',
+                request_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ResolveItemRequest.SerializeToString,
+                response_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.AdminReply.FromString,
+                _registered_method=True)
+        self.ListInDoubt = channel.unary_unary(
+                '/gateway.v1.AdminService/ListInDoubt',
+                request_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ListInDoubtRequest.SerializeToString,
+                response_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ListInDoubtResponse.FromString,
+                _registered_method=True)
+        self.ResolveDoubt = channel.unary_unary(
+                '/gateway.v1.AdminService/ResolveDoubt',
+                request_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ResolveDoubtRequest.SerializeToString,
+                response_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.AdminReply.FromString,
+                _registered_method=True)
+        self.ListExternalOrders = channel.unary_unary(
+                '/gateway.v1.AdminService/ListExternalOrders',
+                request_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ListExternalOrdersRequest.SerializeToString,
+                response_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ListExternalOrdersResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer:
@@ -647,6 +682,48 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Reconcile(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def OpenOrderEntry(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListItems(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResolveItem(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListInDoubt(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResolveDoubt(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListExternalOrders(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -689,6 +766,41 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ListSetAside,
                     request_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ListSetAsideRequest.FromString,
                     response_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ListSetAsideResponse.SerializeToString,
+            ),
+            'Reconcile': grpc.unary_unary_rpc_method_handler(
+                    servicer.Reconcile,
+                    request_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ReconcileRequest.FromString,
+                    response_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.AdminReply.SerializeToString,
+            ),
+            'OpenOrderEntry': grpc.unary_unary_rpc_method_handler(
+                    servicer.OpenOrderEntry,
+                    request_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.OpenOrderEntryRequest.FromString,
+                    response_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.AdminReply.SerializeToString,
+            ),
+            'ListItems': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListItems,
+                    request_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ListItemsRequest.FromString,
+                    response_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ListItemsResponse.SerializeToString,
+            ),
+            'ResolveItem': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResolveItem,
+                    request_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ResolveItemRequest.FromString,
+                    response_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.AdminReply.SerializeToString,
+            ),
+            'ListInDoubt': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListInDoubt,
+                    request_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ListInDoubtRequest.FromString,
+                    response_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ListInDoubtResponse.SerializeToString,
+            ),
+            'ResolveDoubt': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResolveDoubt,
+                    request_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ResolveDoubtRequest.FromString,
+                    response_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.AdminReply.SerializeToString,
+            ),
+            'ListExternalOrders': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListExternalOrders,
+                    request_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ListExternalOrdersRequest.FromString,
+                    response_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ListExternalOrdersResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -907,6 +1019,195 @@ class AdminService:
             '/gateway.v1.AdminService/ListSetAside',
             gateway_dot_pb_dot_v1_dot_gateway__pb2.ListSetAsideRequest.SerializeToString,
             gateway_dot_pb_dot_v1_dot_gateway__pb2.ListSetAsideResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Reconcile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.AdminService/Reconcile',
+            gateway_dot_pb_dot_v1_dot_gateway__pb2.ReconcileRequest.SerializeToString,
+            gateway_dot_pb_dot_v1_dot_gateway__pb2.AdminReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def OpenOrderEntry(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.AdminService/OpenOrderEntry',
+            gateway_dot_pb_dot_v1_dot_gateway__pb2.OpenOrderEntryRequest.SerializeToString,
+            gateway_dot_pb_dot_v1_dot_gateway__pb2.AdminReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListItems(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.AdminService/ListItems',
+            gateway_dot_pb_dot_v1_dot_gateway__pb2.ListItemsRequest.SerializeToString,
+            gateway_dot_pb_dot_v1_dot_gateway__pb2.ListItemsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResolveItem(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.AdminService/ResolveItem',
+            gateway_dot_pb_dot_v1_dot_gateway__pb2.ResolveItemRequest.SerializeToString,
+            gateway_dot_pb_dot_v1_dot_gateway__pb2.AdminReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListInDoubt(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.AdminService/ListInDoubt',
+            gateway_dot_pb_dot_v1_dot_gateway__pb2.ListInDoubtRequest.SerializeToString,
+            gateway_dot_pb_dot_v1_dot_gateway__pb2.ListInDoubtResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResolveDoubt(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.AdminService/ResolveDoubt',
+            gateway_dot_pb_dot_v1_dot_gateway__pb2.ResolveDoubtRequest.SerializeToString,
+            gateway_dot_pb_dot_v1_dot_gateway__pb2.AdminReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListExternalOrders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.AdminService/ListExternalOrders',
+            gateway_dot_pb_dot_v1_dot_gateway__pb2.ListExternalOrdersRequest.SerializeToString,
+            gateway_dot_pb_dot_v1_dot_gateway__pb2.ListExternalOrdersResponse.FromString,
             options,
             channel_credentials,
             insecure,

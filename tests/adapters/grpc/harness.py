@@ -29,7 +29,7 @@ from gateway.core.types import ExecType, OrdStatus
 from gateway.pb.v1 import gateway_pb2 as pb
 from gateway.pb.v1 import gateway_pb2_grpc
 from gateway.runtime.feed import Feed
-from gateway.runtime.ports import SessionStatus
+from gateway.runtime.ports import Known, SessionStatus
 from gateway.runtime.recovery import recover
 from gateway.runtime.sequencer import Sequencer
 
@@ -65,7 +65,7 @@ class Link:
     venue: str
     acted: list[Record] = field(default_factory=list)
 
-    def start(self, next_target_msg_seq_num: int) -> None: ...
+    def start(self, known: Known) -> None: ...
 
     def act(self, record: Record) -> None: ...
 
@@ -143,6 +143,9 @@ class Client:
         request = pb.CancelOrderRequest(cl_ord_id=cl_ord_id, orig_cl_ord_id=orig_cl_ord_id)
         return await self.orders.CancelOrder(request, metadata=self.metadata, timeout=20)
 
+    async def get(self, order_id: str) -> pb.GetOrderResponse:
+        return await self.orders.GetOrder(pb.GetOrderRequest(order_id=order_id), metadata=self.metadata, timeout=20)
+
     def subscribe(self, from_seq: int | None = 1, **values: Any) -> Any:
         return self.events.Subscribe(
             pb.SubscribeRequest(from_seq=from_seq, **values), metadata=self.metadata, timeout=60
@@ -205,7 +208,11 @@ def failing() -> Iterator[Error]:
 
 @asynccontextmanager
 async def running(
-    limits: LimitsConfig | None = None, disk: Disk | None = None, unix_socket: Path | None = None, window: int = 65_536
+    limits: LimitsConfig | None = None,
+    disk: Disk | None = None,
+    unix_socket: Path | None = None,
+    window: int = 65_536,
+    **settings: Any,
 ) -> AsyncIterator[Running]:
     limits = limits or LimitsConfig()
     ticks = count(START_NS, 1_000)
@@ -216,7 +223,7 @@ async def running(
     fatal: list[BaseException] = []
     sequencer = Sequencer(
         state,
-        Settings(INSTRUMENTS, ("XSIM", "YSIM")),
+        Settings(INSTRUMENTS, ("XSIM", "YSIM"), **settings),
         journal,
         feed.publish,
         fatal.append,
@@ -225,7 +232,7 @@ async def running(
     )
     config = Config("test", "data", CLIENTS, (), (), limits=limits)
     links = {venue: Link(venue) for venue in ("XSIM", "YSIM")}
-    server = ApiServer(Services(config, sequencer, feed, links, lambda: overview(sequencer, feed)))
+    server = ApiServer(Services(config, sequencer, feed, links, lambda: overview(sequencer, feed), journal))
     loop = asyncio.create_task(sequencer.run())
     sequencer.tell(Input(START_NS, Cause("process"), ProcessStarted("test")))
     await server.start("127.0.0.1", 0, unix_socket)

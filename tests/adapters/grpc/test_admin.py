@@ -26,6 +26,7 @@ async def test_sessions_are_listed_as_they_are(operator: Client) -> None:
         last_received_ns=START_NS,
         connects_to="127.0.0.1:9",
         send_refusals=2,
+        order_entry_open=True,
     )
     assert not sessions[0].HasField("last_sent_ns")
 

@@ -236,7 +236,7 @@ async def test_an_event_is_encoded_once_and_the_memory_of_it_is_bounded(
     gateway: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streams, "ENCODED_KEPT", 3)
-    encoder = streams.EventEncoder(gateway.sequencer.state)
+    encoder = streams.EventEncoder()
     await trade_once(gateway.as_client("alpha"), gateway, "k-1")
     records = list(gateway.journal.read())
     assert encoder(records[0]) is encoder(records[0])

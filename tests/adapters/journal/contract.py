@@ -49,6 +49,22 @@ class JournalContract:
             journal.append(fills(first, last))
         assert list(journal.read(from_seq)) == fills(from_seq, min(9, from_seq + 9))
 
+    @pytest.mark.parametrize("from_seq", [1, 2, 3, 4, 5, 9, 10])
+    def test_a_replay_gets_the_same_records_with_the_views_as_they_were_written(
+        self, journal: Journal, from_seq: int
+    ) -> None:
+        journal.open()
+        for first, last in ((1, 3), (4, 4), (5, 9)):
+            journal.append(fills(first, last))
+        told = [record for batch in journal.told(from_seq) for record in batch]
+        wanted = list(journal.read(from_seq))
+        assert [(each.seq, each.at_ns, each.cause, each.event) for each in told] == [
+            (each.seq, each.at_ns, each.cause, each.event) for each in wanted
+        ]
+        assert [bytes(each.order) for each in told] == [
+            b"" if each.order is None else msgspec.msgpack.encode(each.order) for each in wanted
+        ]
+
     def test_reopening_goes_on_where_the_last_epoch_ended(self, opener: Opener) -> None:
         first = opener()
         first.open()
@@ -142,6 +158,37 @@ class JournalContract:
         assert sum(_appended(journal, [fill(1)]) for journal in journals) == 1
         for journal in journals:
             journal.close()
+
+    def test_of_many_that_make_it_at_once_each_gets_an_epoch_of_its_own(self, opener: Opener) -> None:
+        journals = [opener() for _ in range(6)]
+        together = threading.Barrier(len(journals))
+        epochs: list[int] = []
+
+        def make(journal: Journal) -> None:
+            together.wait(10)
+            epochs.append(journal.open().epoch)
+
+        threads = [threading.Thread(target=make, args=(journal,)) for journal in journals]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        assert sorted(epochs) == [1, 2, 3, 4, 5, 6]
+        for journal in journals:
+            journal.close()
+
+    def test_a_snapshot_can_be_tied_to_the_end_of_a_batch_only(self, opener: Opener) -> None:
+        journal = opener()
+        journal.open()
+        for first, last in ((1, 3), (4, 4), (5, 9)):
+            journal.append(fills(first, last))
+        journal.close()
+        reader = opener()
+        hashes = {seq: reader.hash_at(seq) for seq in range(12)}
+        assert [seq for seq, found in hashes.items() if found is not None] == [3, 4, 9]
+        assert len({hashes[3], hashes[4], hashes[9]}) == 3
+        assert hashes[9] == reader.open().hash
+        reader.close()
 
     def test_a_reader_beside_the_writer_sees_whole_batches_in_order(self, opener: Opener) -> None:
         writer, reader = opener(), opener()

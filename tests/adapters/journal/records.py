@@ -45,6 +45,7 @@ _PLAIN: dict[Any, st.SearchStrategy[Any]] = {
     Decimal: st.decimals(min_value=-(10**15) + 1, max_value=10**15 - 1, allow_nan=False, places=10),
     int: st.integers(-(2**63), 2**63 - 1),
     str: st.text(),
+    bytes: st.binary(max_size=64),
     bool: st.booleans(),
     type(None): st.none(),
 }
@@ -55,6 +56,8 @@ def any_of(kind: Any) -> st.SearchStrategy[Any]:
     """Any value of a type that stands in an event."""
     if kind in _PLAIN:
         return _PLAIN[kind]
+    if get_origin(kind) is tuple and get_args(kind)[-1] is not Ellipsis:
+        return st.tuples(*(any_of(each) for each in get_args(kind)))
     if get_origin(kind) is tuple:
         return st.lists(any_of(get_args(kind)[0]), max_size=3).map(tuple)
     if get_args(kind):

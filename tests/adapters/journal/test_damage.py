@@ -10,7 +10,7 @@ from typing import Any, Literal
 import pytest
 import structlog
 
-from gateway.adapters.journal_sql import SqlJournal
+from gateway.adapters.journal import SqlJournal
 from gateway.codec.journal import Link, seal
 from gateway.core.events import Record
 from gateway.runtime.ports import JournalDamaged, JournalError
@@ -102,6 +102,26 @@ def test_a_value_of_another_type(path: Path) -> None:
         list(journal.read())
 
 
+@pytest.mark.parametrize("column", ["records", "hash", "prev_hash"])
+@pytest.mark.parametrize("text", ["'text'", "CAST(x'ff00fe80' AS TEXT)"])
+def test_bytes_that_became_a_text_are_damage_in_their_place_whatever_the_text(
+    path: Path, column: str, text: str
+) -> None:
+    """SQLite keeps a type with each value, and a text that is no UTF-8 cannot be read as one."""
+    _change(path, f"UPDATE journal_batch SET {column} = {text} WHERE first_seq = 31")
+    _check_damage_at(path, 31, "wrong types")
+    if column == "hash":
+        with pytest.raises(JournalDamaged, match="wrong types"):
+            _journal(path).hash_at(32)
+
+
+def test_a_start_on_a_last_batch_that_became_a_text_is_refused_as_damage(path: Path) -> None:
+    _change(path, "UPDATE journal_batch SET records = CAST(x'ff00fe80' AS TEXT) WHERE first_seq = 59")
+    with pytest.raises(JournalDamaged, match="wrong types") as damaged:
+        _journal(path).open()
+    assert damaged.value.seq == 59
+
+
 def test_a_reader_from_the_middle_notices_that_the_batch_before_is_another(path: Path) -> None:
     _change(path, "UPDATE journal_batch SET hash = ? WHERE first_seq = 29", (bytes(32),))
     with pytest.raises(JournalDamaged, match="does not follow"):
@@ -134,7 +154,7 @@ def test_a_refused_start_does_not_begin_an_epoch(path: Path) -> None:
 def test_any_flipped_bit_of_the_file_is_noticed_or_changes_no_record(path: Path, tmp_path: Path) -> None:
     whole = path.read_bytes()
     dice = random.Random(5)
-    places = [*range(0, 110, 3), *(dice.randrange(len(whole)) for _ in range(250))]
+    places = [*range(0, 110, 3), *(dice.randrange(len(whole)) for _ in range(300))]
     noticed = 0
     for place in places:
         bit = dice.randrange(8)

@@ -4,12 +4,13 @@ import itertools
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
-from gateway.adapters.journal_sql import SqlJournal
-from gateway.codec.journal import FORMAT_VERSION
+from gateway.adapters.journal import SqlJournal, database
+from gateway.adapters.journal.sqlite import SqliteDatabase
+from gateway.codec.journal import FORMAT_VERSION, Batch
 from gateway.runtime.ports import JournalDamaged, JournalError
 from tests.adapters.journal.contract import JournalContract, Opener
 from tests.adapters.journal.records import BASE_NS, fill, fills
@@ -47,8 +48,8 @@ def test_each_durability_has_its_pragmas(path: Path, durability: Literal["power"
     journal = _journal(path, durability)
     journal.open()
     assert journal._writer is not None
-    assert journal._writer.exec_driver_sql("PRAGMA synchronous").scalar() == synchronous
-    assert journal._writer.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+    assert journal._writer.connection.exec_driver_sql("PRAGMA synchronous").scalar() == synchronous
+    assert journal._writer.connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
     journal.close()
 
 
@@ -57,9 +58,18 @@ def test_a_database_in_memory_is_refused_because_it_is_not_durable() -> None:
         SqlJournal("sqlite:///:memory:").open()
 
 
-def test_a_url_of_another_database_is_refused() -> None:
-    with pytest.raises(JournalError, match="only SQLite"):
-        SqlJournal("postgresql://localhost/journal")
+@pytest.mark.parametrize("url", ["mysql://olga:secret@localhost/journal", "postgresql://olga:secret@localhost/journal"])
+def test_a_url_of_another_database_is_refused(url: str) -> None:
+    with pytest.raises(JournalError, match=r"cannot be kept in \w+:.*sqlite:///.*postgresql\+psycopg://") as refused:
+        SqlJournal(url)
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["journal.sqlite", "postgresql+psycopg://olga:secret@localhost:port/journal"])
+def test_what_is_no_url_is_refused_without_showing_it(url: str) -> None:
+    with pytest.raises(JournalError, match="cannot be read") as refused:
+        SqlJournal(url)
+    assert "secret" not in str(refused.value)
 
 
 def test_one_append_is_one_row(path: Path) -> None:
@@ -144,18 +154,16 @@ def test_a_whole_journal_verifies(path: Path) -> None:
 
 
 def test_reading_takes_a_bounded_amount_at_a_time(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from gateway.adapters import journal_sql
-
-    monkeypatch.setattr(journal_sql, "_CHUNK_BYTES", 1)
+    monkeypatch.setattr(database, "CHUNK_BYTES", 1)
     taken: list[int] = []
-    chunk = journal_sql._chunk
+    chunk = SqliteDatabase.chunk
 
-    def counting(*arguments: object) -> object:
-        found = chunk(*arguments)  # type: ignore[arg-type]
+    def counting(*arguments: Any) -> list[Batch]:
+        found = chunk(*arguments)
         taken.append(len(found))
         return found
 
-    monkeypatch.setattr(journal_sql, "_chunk", counting)
+    monkeypatch.setattr(SqliteDatabase, "chunk", counting)
     journal = _journal(path)
     journal.open()
     for seq in range(1, 6):

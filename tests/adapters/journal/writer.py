@@ -6,7 +6,7 @@ Called as `python -m tests.adapters.journal.writer URL DURABILITY BATCH`.
 import os
 import sys
 
-from gateway.adapters.journal_sql import SqlJournal
+from gateway.adapters.journal import SqlJournal
 from tests.adapters.journal.records import fills
 
 

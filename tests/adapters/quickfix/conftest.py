@@ -1,7 +1,9 @@
 """A gateway of one link: what it is told, and what it tells."""
 
+import asyncio
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from gateway.core.events import Cause, Event, Input, OrderRouted, OrderView, Rec
 from gateway.core.instruments import Instrument
 from gateway.core.reports import SessionUp
 from gateway.core.types import OrdStatus, OrdType, Side
+from gateway.runtime.ports import Known
 from tests.adapters.quickfix.peers import Acceptor, RawVenue, free_port, wait_until
 
 INSTRUMENTS = {
@@ -59,9 +62,19 @@ class Gateway:
             **{"now_ns": time.time_ns} | options,
         )
 
-    def start(self, committed: int = 0) -> "Gateway":
-        self.link.start(committed + 1)
+    def start(self, committed: int = 0, floor: int = 0, unanswered: Sequence[str] = ()) -> "Gateway":
+        self.link.start(Known(committed, floor, floor, tuple(unanswered)))
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            threading.Thread(target=self._tend, daemon=True).start()
         return self
+
+    def _tend(self) -> None:
+        """What the loop's timer does, where a test has no loop."""
+        while not self.link._stopped:
+            self.link.tend()
+            time.sleep(0.01)
 
     def turn(self) -> None:
         """What the loop does: take facts, commit them."""
@@ -73,7 +86,7 @@ class Gateway:
     def commit(self, given: Input) -> None:
         event: Any = given.body
         if isinstance(event, SessionUp):
-            event = SessionLoggedOn(event.venue, event.reset)
+            event = SessionLoggedOn(event.venue, event.reset, event.logon_seq_num, event.unexpected)
         self.act(event, cause=given.cause)
 
     def act(self, event: Event | Any, order: OrderView | None = None, cause: Cause | None = None) -> None:

@@ -23,7 +23,7 @@ def main() -> None:
         def broken(text: str) -> None:
             raise SystemExit(f"not even this may escape into QuickFIX: {text[:9]}")
 
-        gateway.link.received_app = broken  # type: ignore[method-assign]
+        gateway.link._wire.received_app = broken  # type: ignore[method-assign]
     gateway.start(committed)
     gateway.committing = mode != "uncommitted"
     while True:

@@ -184,6 +184,11 @@ class RawVenue:
         assert self._socket is not None
         self._socket.sendall(data)
 
+    def patience(self, seconds: float) -> None:
+        """How long a read or a write of this connection may take."""
+        assert self._socket is not None
+        self._socket.settimeout(seconds)
+
     def logon(self, more: str = "", seq: int | None = None) -> dict[str, str]:
         """Accept a connection and answer its Logon, which is returned."""
         self.accept()

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from gateway.config import DialectConfig
-from gateway.core.events import StatusRequested
+from gateway.core.events import Cause, ReconciliationStarted, StatusRequested
 from gateway.core.reports import (
     ExecutionReport,
     MessageRejected,
@@ -15,7 +15,7 @@ from gateway.core.reports import (
     UnexpectedMessage,
 )
 from gateway.core.types import ExecType
-from tests.adapters.quickfix.conftest import Gateway, Gateways, venue_config, view
+from tests.adapters.quickfix.conftest import Acceptors, Gateway, Gateways, venue_config, view
 from tests.adapters.quickfix.peers import RawVenue, wait_until
 from tests.adapters.quickfix.test_sequence import new, poss_dup
 
@@ -179,7 +179,7 @@ def test_a_venue_that_does_not_read_is_not_sent_more_than_the_limit(venue: RawVe
         venue.send(f"35=0\x01112={probe}\x01")
         if probe.endswith("-8"):
             break
-    wait_until(lambda: gateway.link._confirmed == 8, "the heartbeat arrived")
+    wait_until(lambda: gateway.link._wire.confirmed == 8, "the heartbeat arrived")
     gateway.order("g10")
     assert venue.read_until("D")["11"] == "g10"
 
@@ -198,11 +198,68 @@ def test_an_order_that_lacks_what_the_venue_asks_for_is_not_sent(venue: RawVenue
     assert gateway.link.status().send_refusals == 3
 
 
-def test_a_status_request_that_cannot_be_sent_is_no_proof_about_its_order(gateways: Gateways) -> None:
+def test_a_status_request_that_cannot_be_sent_is_told_and_is_no_proof_about_its_order(gateways: Gateways) -> None:
     gateway = gateways(venue_config(1)).start()
     gateway.act(StatusRequested("1", "XSIM", "g1", "in doubt"), view())
+    refused = gateway.wait_for(MessageRejected)
+    assert refused == MessageRejected("XSIM", "H", "g1", text="the FIX session is not logged on")
+    assert gateway.input_of(refused).cause == Cause("venue", "XSIM")
     assert gateway.bodies(SendRefused) == []
     assert gateway.link.send_refusals == 1
+
+
+@pytest.mark.parametrize("begin_string", ["FIX.4.4", "FIXT.1.1"])
+def test_all_orders_are_asked_for_at_once(begin_string: str, acceptors: Acceptors, gateways: Gateways) -> None:
+    acceptor, port = acceptors(begin_string)
+    gateway = gateways(venue_config(port, begin_string)).start()
+    gateway.wait_for(SessionUp)
+    gateway.act(ReconciliationStarted("XSIM", 1, "each", "logon", 2))
+    gateway.act(ReconciliationStarted("XSIM", 2, "mass", "logon", 2, "M2"))
+    (asked,) = wait_until(lambda: acceptor.app, "the request")
+    assert (asked["35"], asked["584"], asked["585"]) == ("AF", "M2", "7")
+    assert not [m for m in acceptor.admin if m["35"] in ("3", "j")]
+
+    acceptor.send(
+        "35=8\x0137=V1\x0111=g1\x0117=0\x01150=I\x0139=0\x0155=ACM.N\x0154=1\x0138=9\x01151=9\x0114=0\x016=0\x01"
+        "584=M2\x01911=2\x01912=N\x01"
+    )
+    acceptor.send(
+        "35=8\x0137=V2\x0111=g2\x0117=0\x01150=I\x0139=0\x0155=ACM.N\x0154=1\x0138=9\x01151=9\x0114=0\x016=0\x01"
+        "584=M2\x01911=2\x01912=Y\x01"
+    )
+    reports = [gateway.wait_for(ExecutionReport, count) for count in (1, 2)]
+    assert [(r.mass_status_req_id, r.tot_num_reports, r.last_rpt_requested) for r in reports] == [
+        ("M2", 2, False),
+        ("M2", 2, True),
+    ]
+
+
+def test_a_venue_that_refuses_to_tell_of_all_orders_is_understood(venue: RawVenue, session: Gateway) -> None:
+    session.act(ReconciliationStarted("XSIM", 1, "mass", "logon", 2, "M1"))
+    number = venue.read_until("AF")["34"]
+    venue.send(f"35=j\x0145={number}\x01372=AF\x01380=3\x0158=no such thing\x01379=M1\x01")
+    venue.send(f"35=j\x0145={number}\x01380=3\x01")
+    venue.send(f"35=3\x0145={number}\x01373=11\x01")
+    for count in (1, 2, 3):
+        refused = session.wait_for(MessageRejected, count)
+        assert (refused.ref_msg_type, refused.ref_cl_ord_id) == ("AF", "M1")
+
+
+@pytest.mark.parametrize(
+    ("begin_string", "text"),
+    [
+        ("FIX.4.4", "the FIX session is not logged on"),
+        ("FIX.4.2", "FIX 4.2 has no OrderMassStatusRequest(35=AF)"),
+    ],
+)
+def test_a_question_about_all_orders_that_cannot_be_sent_comes_back(
+    begin_string: str, text: str, gateways: Gateways
+) -> None:
+    gateway = gateways(venue_config(1, begin_string)).start()
+    gateway.act(ReconciliationStarted("XSIM", 1, "mass", "logon", 2, "M1"))
+    refused = gateway.wait_for(MessageRejected)
+    assert refused == MessageRejected("XSIM", "AF", "M1", text=text)
+    assert gateway.input_of(refused).cause.msg_seq_num is None
 
 
 def test_records_of_other_venues_are_not_ours(venue: RawVenue, session: Gateway) -> None:

@@ -101,7 +101,7 @@ def test_a_message_that_could_not_be_stored_whole_is_never_sent_again(venue: Raw
     gateway.wait_for(SessionUp)
     gateway.order("g1")
     number = venue.read_until("D")["34"]
-    gateway.link._unstored = frozenset({int(number)})
+    gateway.link._wire.unstored = frozenset({int(number)})
     venue.send(f"35=2\x017={number}\x0116=0\x01")
     gap = venue.read()
     assert (gap["35"], gap["34"], gap["36"]) == ("4", number, str(int(number) + 1))
@@ -136,18 +136,6 @@ def test_a_number_that_is_too_low_is_an_alert_and_no_reset(venue: RawVenue, gate
     assert not gateway.bodies(SessionUp)
     # Held down: another attempt would use up another of the venue's numbers, until the loss is covered up.
     assert not gateway.link.status().enabled
-
-
-def test_the_venues_own_too_low_is_told_once(venue: RawVenue, gateways: Gateways) -> None:
-    gateway = gateways(venue_config(venue.port)).start()
-    text = "MsgSeqNum too low, expecting 100 but received "
-    for number in (1, 2):
-        venue.accept()
-        venue.read_until("A")
-        venue.send(f"35=5\x0158={text}{number}\x01")
-        venue.read_until("5")
-        venue.drop()
-    assert [down.text for down in gateway.bodies(SessionDown)] == [text + "1"]
 
 
 def test_a_reset_by_the_venue_is_reported_and_numbers_begin_at_one(venue: RawVenue, gateways: Gateways) -> None:

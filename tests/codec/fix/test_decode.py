@@ -231,3 +231,18 @@ def test_one_character_changed_is_never_an_error(report: ExecutionReport, data: 
     raw = encode_report(report, FIX44)
     at = data.draw(st.integers(0, len(raw) - 1))
     decode(raw[:at] + data.draw(st.characters()) + raw[at + 1 :], dialect())
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({}, ("", None, False)),
+        ({"584": "M1", "911": "3", "912": "N"}, ("M1", 3, False)),
+        ({"584": "M1", "911": "3", "912": "Y"}, ("M1", 3, True)),
+        ({"584": "M1", "911": "many", "912": "?"}, ("M1", None, False)),
+    ],
+)
+def test_the_answers_to_a_mass_status_request_say_so(more: dict[str, str], said: tuple[str, int | None, bool]) -> None:
+    fact = decode(report(**more), dialect()).fact
+    assert isinstance(fact, ExecutionReport)
+    assert (fact.mass_status_req_id, fact.tot_num_reports, fact.last_rpt_requested) == said

@@ -16,6 +16,7 @@ from gateway.core.events import (
     InstrumentHalted,
     OrderRouted,
     OrderView,
+    ReconciliationStarted,
     Record,
     ReplaceRequested,
     StatusRequested,
@@ -168,3 +169,16 @@ def test_a_business_reject_can_always_be_said() -> None:
 @given(ns=st.integers(0, 4_102_444_800_000).map(lambda ms: ms * 1_000_000))
 def test_times_there_and_back(ns: int) -> None:
     assert parse_utc_timestamp(utc_timestamp(ns)) == ns
+
+
+@pytest.mark.parametrize("begin_string", [version for version in VERSIONS if version != FIX42])
+def test_all_orders_are_asked_for_by_one_request(begin_string: str) -> None:
+    body = Encoder(dialect(begin_string)).encode(
+        record(ReconciliationStarted("XSIM", 1, "mass", "logon", 3, "M1"), None)
+    )
+    assert parse(body) == {"35": "AF", "584": "M1", "585": "7"}
+
+
+def test_fix_42_cannot_ask_for_all_orders() -> None:
+    with pytest.raises(EncodeError, match=r"FIX 4\.2 has no OrderMassStatusRequest\(35=AF\)"):
+        Encoder(dialect(FIX42)).encode(record(ReconciliationStarted("XSIM", 1, "mass", "logon", 3, "M1"), None))

@@ -11,7 +11,17 @@ from gateway.core import events as ev
 from gateway.core.commands import CancelOrder, HaltInstrument, MassCancel, ReplaceOrder, SubmitOrder
 from gateway.core.events import Cause, OrderView, Record, Terms
 from gateway.core.reports import ExecutionReport, MessageRejected
-from gateway.core.types import ExecType, OrdStatus, OrdType, Reason, Side, TimeInForce
+from gateway.core.types import (
+    DoubtOutcome,
+    ExecType,
+    ItemKind,
+    OrdStatus,
+    OrdType,
+    Reason,
+    Severity,
+    Side,
+    TimeInForce,
+)
 from gateway.pb.v1 import gateway_pb2 as pb
 
 TERMS = Terms(Decimal(100), TimeInForce.GTC, Decimal("0.0000001"), None, None, Decimal("1E+1"))
@@ -29,7 +39,7 @@ SAMPLES: dict[type, tuple[Any, dict[str, Any]]] = {
     type(event): (event, told)
     for event, told in [
         (ev.OrderSubmitted("O1", SUBMIT, "XSIM", Decimal(1), "USD"), {"cl_ord_id": "k-1"}),
-        (ev.OrderRouted("O1", "XSIM", "R1"), {"cl_ord_id": "own-R1"}),
+        (ev.OrderRouted("O1", "XSIM", "R1"), {"cl_ord_id": "k-1"}),
         (ev.CancelRequested("O1", "XSIM", "c-1", "R2", "R1", CANCEL), {"cl_ord_id": "c-1"}),
         (
             ev.ReplaceRequested("O1", "XSIM", "r-1", "R2", "R1", TERMS, ReplaceOrder("alpha", "r-1", "k-1")),
@@ -50,7 +60,7 @@ SAMPLES: dict[type, tuple[Any, dict[str, Any]]] = {
                 "venue": "XSIM",
             },
         ),
-        (ev.StatusRequested("O1", "XSIM", "R1", "asked"), {"text": "asked", "cl_ord_id": "own-R1"}),
+        (ev.StatusRequested("O1", "XSIM", "R1", "asked"), {"text": "asked", "cl_ord_id": "k-1"}),
         (
             ev.SessionAdministered("op", "XSIM", "logout", "lunch"),
             {"venue": "XSIM", "reason": "logout", "text": "lunch"},
@@ -60,14 +70,14 @@ SAMPLES: dict[type, tuple[Any, dict[str, Any]]] = {
         (ev.OrderPendingNew("O1", **REPORTED), REPORTED),
         (ev.OrderAcknowledged("O1", **REPORTED), REPORTED),
         (ev.OrderRejected("O1", **REPORTED, ord_rej_reason="99"), {**REPORTED, "reason": "99"}),
-        (ev.OrderUnsent("O1", "R1", "not in the store"), {"text": "not in the store", "cl_ord_id": "own-R1"}),
-        (ev.RequestPending("O1", **REPORTED, venue_cl_ord_id="R2"), {**REPORTED, "cl_ord_id": "own-R2"}),
+        (ev.OrderUnsent("O1", "R1", "not in the store"), {"text": "not in the store", "cl_ord_id": "k-1"}),
+        (ev.RequestPending("O1", **REPORTED, venue_cl_ord_id="R2"), {**REPORTED, "cl_ord_id": "k-1"}),
         (
             ev.RequestRejected("O1", **REPORTED, venue_cl_ord_id="R2", cxl_rej_reason="1"),
-            {**REPORTED, "cl_ord_id": "own-R2", "reason": "1"},
+            {**REPORTED, "cl_ord_id": "k-1", "reason": "1"},
         ),
-        (ev.OrderReplaced("O1", **REPORTED, venue_cl_ord_id="R2"), {**REPORTED, "cl_ord_id": "own-R2"}),
-        (ev.OrderCanceled("O1", **REPORTED, venue_cl_ord_id="R2"), {**REPORTED, "cl_ord_id": "own-R2"}),
+        (ev.OrderReplaced("O1", **REPORTED, venue_cl_ord_id="R2"), {**REPORTED, "cl_ord_id": "k-1"}),
+        (ev.OrderCanceled("O1", **REPORTED, venue_cl_ord_id="R2"), {**REPORTED, "cl_ord_id": "k-1"}),
         (ev.OrderExpired("O1", **REPORTED), REPORTED),
         (ev.OrderDoneForDay("O1", **REPORTED), REPORTED),
         (ev.OrderStopped("O1", **REPORTED), REPORTED),
@@ -83,13 +93,13 @@ SAMPLES: dict[type, tuple[Any, dict[str, Any]]] = {
             {**REPORTED, "exec_ref_id": "E0", "last_qty": "5", "last_px": "2"},
         ),
         (ev.ExecutionBusted("O1", **REPORTED, exec_ref_id="E0"), {**REPORTED, "exec_ref_id": "E0"}),
-        (ev.OrderStatusReported("O1", **REPORTED, venue_cl_ord_id="R1"), {**REPORTED, "cl_ord_id": "own-R1"}),
+        (ev.OrderStatusReported("O1", **REPORTED, venue_cl_ord_id="R1"), {**REPORTED, "cl_ord_id": "k-1"}),
         (
             ev.QuantityDisputed("O1", Decimal(50), Decimal("40.0")),
             {"text": "the venue's CumQty is 50, its executions add up to 40"},
         ),
         (ev.OrderOverfilled("O1", Decimal(5)), {"text": "5 more than ordered was executed"}),
-        (ev.OrderInDoubt("O1", "R1", "silence"), {"text": "silence", "cl_ord_id": "own-R1"}),
+        (ev.OrderInDoubt("O1", "R1", "silence"), {"text": "silence", "cl_ord_id": "k-1"}),
         (ev.ReportIgnored("O1", "E1", "known"), {"exec_id": "E1", "text": "known"}),
         (ev.ReportSetAside(REPORT, "no such order"), {"venue": "XSIM", "text": "no such order"}),
         (
@@ -99,13 +109,39 @@ SAMPLES: dict[type, tuple[Any, dict[str, Any]]] = {
         (ev.SessionLoggedOn("XSIM", reset=True), {"venue": "XSIM", "text": "sequence numbers started over"}),
         (ev.SessionLoggedOut("XSIM", "bye"), {"venue": "XSIM", "text": "bye"}),
         (ev.EpochBegan("1.0", 3, "AB"), {"text": "version 1.0, epoch 3"}),
+        (
+            ev.DoubtResolved("O1", "R1", DoubtOutcome.UNSENT, "op", "by phone"),
+            {"cl_ord_id": "k-1", "reason": "unsent", "text": "by phone", "operator": "op"},
+        ),
+        (ev.ExternalOrderReported("XSIM", "V9", REPORT), {"venue": "XSIM", "text": "V9: not an order of ours"}),
+        (
+            ev.DropCopyNoted("XSIM.DROP", REPORT, known=False),
+            {"venue": "XSIM", "exec_id": "E9", "text": "not told by the order session yet"},
+        ),
+        (
+            ev.ReconciliationStarted("XSIM", 1, "mass", "logged on", 7, "M1"),
+            {"venue": "XSIM", "text": "logged on; 7 orders"},
+        ),
+        (
+            ev.ReconciliationEnded("XSIM", 1, complete=False, orders=7, items=2, text="no answer"),
+            {"venue": "XSIM", "text": "not reconciled: no answer; 2 items are open"},
+        ),
+        (ev.OrderEntryOpened("XSIM", "op", "by phone"), {"venue": "XSIM", "text": "by phone", "operator": "op"}),
+        (
+            ev.ItemRaised("I1", "XSIM", ItemKind.QUANTITY, Severity.CRITICAL, "10 and not 5", order_id="O1"),
+            {"venue": "XSIM", "reason": "QUANTITY", "text": "I1 (critical): 10 and not 5"},
+        ),
+        (ev.ItemResolved("I1", "XSIM", "they agree"), {"venue": "XSIM", "text": "I1: they agree"}),
+        (ev.OrderRetired("O1", b"all of it"), {"text": "O1"}),
+        (ev.KeysRetired((("alpha", "k-1"), ("alpha", "k-2"))), {"text": "2 keys"}),
+        (ev.OrderRecalled("O1", b"all of it"), {"text": "O1"}),
+        (ev.KeyRecalled("alpha", "k-1", b"its answer"), {"cl_ord_id": "k-1"}),
     ]
 }
 
 
-def own_name(order_id: str, venue_cl_ord_id: str) -> str:
-    assert order_id == "O1"
-    return f"own-{venue_cl_ord_id}"
+# They name an order, and no owner is told of them as one of its events.
+OF_NO_ORDER = (ev.DropCopyNoted, ev.ItemRaised, ev.OrderRetired, ev.OrderRecalled)
 
 
 def record(event: Any, order: OrderView | None = None) -> Record:
@@ -119,8 +155,8 @@ def test_there_is_a_sample_of_every_event() -> None:
 @pytest.mark.parametrize("kind", SAMPLES, ids=lambda kind: kind.__name__)
 def test_every_event_tells_what_it_knows(kind: type) -> None:
     event, told = SAMPLES[kind]
-    belongs = hasattr(event, "order_id")
-    message = event_to_pb(record(event, ORDER if belongs else None), own_name)
+    belongs = hasattr(event, "order_id") and not isinstance(event, OF_NO_ORDER)
+    message = event_to_pb(record(event, ORDER if belongs else None))
     assert (message.seq, message.time_ns) == (7, 1_000)
     assert pb.EventType.Name(message.type).replace("_", "") == kind.__name__.upper()
     assert {field: getattr(message, field) for field in told} == told
@@ -135,7 +171,7 @@ def test_every_type_of_event_in_the_api_is_one_of_the_core() -> None:
 
 
 def test_an_order_shows_every_field_and_no_number_has_an_exponent() -> None:
-    order = event_to_pb(record(ev.OrderRouted("O1", "XSIM", "R1"), ORDER), own_name).order
+    order = event_to_pb(record(ev.OrderRouted("O1", "XSIM", "R1"), ORDER)).order
     assert {field.name for field, _ in order.ListFields()} == set(pb.Order.DESCRIPTOR.fields_by_name)
     assert (order.terms.price, order.terms.max_floor) == ("0.0000001", "10")
     assert (order.cum_qty, order.leaves_qty, order.avg_px) == ("40", "60", "10.5")
@@ -144,20 +180,21 @@ def test_an_order_shows_every_field_and_no_number_has_an_exponent() -> None:
     assert list(order.pending) == ["c-1", "c-2"]
 
 
-def test_a_request_that_is_not_known_falls_back_to_the_order() -> None:
-    message = event_to_pb(record(ev.OrderCanceled("O1"), ORDER), lambda _order, _request: "")
-    assert message.cl_ord_id == "k-1"
+def test_an_event_of_a_request_goes_by_the_requests_own_cl_ord_id() -> None:
+    named = msgspec.structs.replace(ORDER, request="c-1")
+    assert event_to_pb(record(ev.OrderCanceled("O1", venue_cl_ord_id="R2"), named)).cl_ord_id == "c-1"
+    assert event_to_pb(record(ev.OrderCanceled("O1"), ORDER)).cl_ord_id == "k-1"
 
 
 def test_an_operators_refused_command_has_no_key() -> None:
     refused = ev.CommandRefused(HaltInstrument("op", "NOPE", "r"), Reason.SYMBOL_UNKNOWN, "symbol", "no")
-    message = event_to_pb(record(refused), own_name)
+    message = event_to_pb(record(refused))
     assert (message.cl_ord_id, message.symbol, message.reason) == ("", "NOPE", "SYMBOL_UNKNOWN")
 
 
 def test_a_mass_cancel_that_skips_many_does_not_list_them_all() -> None:
     done = ev.MassCancelDone(MassCancel("alpha", "m"), 0, tuple(f"O{n}" for n in range(1000)))
-    assert len(event_to_pb(record(done), own_name).text) < 300
+    assert len(event_to_pb(record(done)).text) < 300
 
 
 def test_a_set_aside_report_is_shown_whole() -> None:

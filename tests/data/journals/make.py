@@ -13,11 +13,22 @@ from typing import get_args
 import msgspec
 
 from gateway import __version__
-from gateway.adapters.journal_sql import SqlJournal
+from gateway.adapters.journal import SqlJournal
 from gateway.core import commands as cmd
 from gateway.core import events as ev
 from gateway.core import reports as rep
-from gateway.core.types import CxlRejResponseTo, ExecType, OrdStatus, OrdType, Reason, Side, TimeInForce
+from gateway.core.types import (
+    CxlRejResponseTo,
+    DoubtOutcome,
+    ExecType,
+    ItemKind,
+    OrdStatus,
+    OrdType,
+    Reason,
+    Severity,
+    Side,
+    TimeInForce,
+)
 
 D = Decimal
 HERE = Path(__file__).parent
@@ -53,6 +64,7 @@ VIEW = ev.OrderView(
     pending=("a-2", "a-3"),
     in_doubt=True,
     venue_symbol="ACME.X",
+    request="a-3",
 )
 SUBMIT = cmd.SubmitOrder(
     client_id="alpha",
@@ -95,6 +107,13 @@ ADMINISTER = cmd.AdministerSession(
     next_sender_msg_seq_num=12,
     next_target_msg_seq_num=34,
 )
+RESOLVE_DOUBT = cmd.ResolveDoubt(
+    operator="olga",
+    order_id="O1",
+    outcome=DoubtOutcome.UNSENT,
+    reason="the venue's log",
+    venue_cl_ord_id="T1ABCD-3",
+)
 EXECUTION_REPORT = rep.ExecutionReport(
     venue="XSIM",
     exec_type=ExecType.TRADE,
@@ -123,6 +142,9 @@ EXECUTION_REPORT = rep.ExecutionReport(
     transact_time_ns=NOON_NS,
     poss_dup=True,
     poss_resend=True,
+    mass_status_req_id="T1ABCD-M1",
+    tot_num_reports=2,
+    last_rpt_requested=True,
 )
 CANCEL_REJECT = rep.OrderCancelReject(
     venue="XSIM",
@@ -145,7 +167,7 @@ EVIDENCE = ("O1", "E1", "20260101", "V77", "said the venue", NOON_NS, D(40), D(1
 
 EVENTS: tuple[ev.Event, ...] = (
     ev.EpochBegan(version="0.1.0", epoch=1, id_prefix="T1ABCD"),
-    ev.SessionLoggedOn(venue="XSIM", reset=True),
+    ev.SessionLoggedOn(venue="XSIM", reset=True, logon_seq_num=3, unexpected=True, copies="YSIM"),
     ev.OrderSubmitted(
         order_id="O1", command=SUBMIT, venue="XSIM", multiplier=D("0.5"), currency="EUR", venue_symbol="ACME.X"
     ),
@@ -162,7 +184,9 @@ EVENTS: tuple[ev.Event, ...] = (
     ev.CancelRequested("O1", "XSIM", "m-1", "T1ABCD-4", "T1ABCD-2", MASS_CANCEL),
     ev.MassCancelDone(command=MASS_CANCEL, requested=1, skipped=("O2", "O3")),
     ev.RequestRejected(*EVIDENCE, venue_cl_ord_id="T1ABCD-3", cxl_rej_reason="0"),
-    ev.OrderStatusReported(*EVIDENCE, venue_cl_ord_id="T1ABCD-1", ord_status=OrdStatus.CALCULATED),
+    ev.OrderStatusReported(
+        *EVIDENCE, venue_cl_ord_id="T1ABCD-1", ord_status=OrdStatus.CALCULATED, mass_status_req_id="T1ABCD-M1"
+    ),
     ev.OrderRestated(*EVIDENCE, terms=TERMS, exec_restatement_reason="4", factor=D(2)),
     ev.OrderStopped(*EVIDENCE, last_qty=D(10), last_px=D("100.01")),
     ev.OrderSuspended(*EVIDENCE),
@@ -194,8 +218,36 @@ EVENTS: tuple[ev.Event, ...] = (
             cmd.ResumeInstrument(operator="olga", symbol="ACME", reason="checked"),
             cmd.HaltInstrument(operator="olga", symbol="ACME", reason="news"),
             ADMINISTER,
+            cmd.ReconcileVenue(operator="olga", venue="XSIM", reason="after the venue's restart"),
+            cmd.OpenOrderEntry(operator="olga", venue="XSIM", reason="compared by phone"),
+            RESOLVE_DOUBT,
+            cmd.ResolveItem(operator="olga", item_id="R1", reason="the venue corrected it"),
         )
     ),
+    ev.ReconciliationStarted("XSIM", run=1, how="mass", why="logon", orders=2, mass_status_req_id="T1ABCD-M1"),
+    ev.ExternalOrderReported(venue="XSIM", venue_order_id="V99", report=EXECUTION_REPORT),
+    ev.DropCopyNoted(session="XSIM-DC", report=EXECUTION_REPORT, known=False, order_id="O1"),
+    ev.ItemRaised(
+        item_id="R1",
+        venue="XSIM",
+        kind=ItemKind.EXECUTION_MISSING,
+        severity=Severity.CRITICAL,
+        text="the drop copy has a fill that the order session has not",
+        order_id="O1",
+        venue_order_id="V99",
+        exec_id="E9",
+        trade_date="20260101",
+        ours="nothing",
+        theirs="4 at 1.5",
+    ),
+    ev.ItemResolved(item_id="R1", venue="XSIM", text="the venue corrected it", operator="olga"),
+    ev.DoubtResolved("O1", "T1ABCD-3", DoubtOutcome.UNSENT, operator="olga", reason="the venue's log"),
+    ev.ReconciliationEnded("XSIM", run=1, complete=False, orders=2, items=1, text="no answer for 30 s"),
+    ev.OrderEntryOpened(venue="XSIM", operator="olga", reason="compared by phone"),
+    ev.OrderRetired(order_id="O1", memory=b"\x91\x00\xff"),
+    ev.KeysRetired(keys=(("alpha", "a-9"), ("beta", "b-9"))),
+    ev.OrderRecalled(order_id="O1", memory=b"\x91\x00\xff"),
+    ev.KeyRecalled(client_id="alpha", cl_ord_id="a-9", memory=b"\x92\x01\x02"),
     ev.SessionLoggedOut(venue="XSIM", text="end of day"),
 )
 

@@ -1,0 +1,148 @@
+"""The projections' reader: listings for history, and how fresh they are. Changes nothing and waits for nobody."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from gateway.adapters.projections import tables
+from gateway.adapters.projections.wanted import Wanted
+from gateway.runtime.follower import ProjectionsError
+
+Row = dict[str, Any]
+
+LISTS: dict[str, sa.Table] = {
+    "orders": tables.orders,
+    "executions": tables.executions,
+    "positions": tables.positions,
+    "sessions": tables.session_events,
+    "items": tables.items,
+}
+"""What can be listed."""
+
+_NEWEST_FIRST: dict[str, tuple[sa.ColumnElement[Any], ...]] = {
+    "orders": (tables.orders.c.submitted_seq.desc(),),
+    "executions": (tables.executions.c.seq.desc(),),
+    "positions": (
+        tables.positions.c.account.desc(),
+        tables.positions.c.strategy.desc(),
+        tables.positions.c.symbol.desc(),
+    ),
+    "sessions": (tables.session_events.c.seq.desc(),),
+    "items": (tables.items.c.raised_seq.desc(),),
+}
+
+# An order or an item belongs to every time between its beginning and its end.
+_SINCE = {
+    "orders": tables.orders.c.updated_ns,
+    "executions": tables.executions.c.time_ns,
+    "sessions": tables.session_events.c.time_ns,
+    "items": sa.func.coalesce(tables.items.c.resolved_ns, sa.literal(1 << 62, sa.BigInteger)),
+}
+_UNTIL = {
+    "orders": tables.orders.c.submitted_ns,
+    "executions": tables.executions.c.time_ns,
+    "sessions": tables.session_events.c.time_ns,
+    "items": tables.items.c.raised_ns,
+}
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """The rows, the oldest first, whether there are `more` before them, and as of when: the journal's `seq`, and the
+    time of that record.
+    """
+
+    rows: list[Row]
+    more: bool
+    seq: int
+    time_ns: int
+
+
+class History:
+    """The tables in the database `url`, for reading."""
+
+    def __init__(self, url: str) -> None:
+        self._url = sa.make_url(url)
+
+    def list(self, what: str, wanted: Wanted) -> Listing:
+        """The rows of one of `LISTS` that fit.
+
+        Raises:
+            ProjectionsError: there are no projections, or they cannot be read.
+        """
+        with self._reading() as connection:
+            place = connection.execute(sa.select(tables.position)).one()
+            query = sa.select(LISTS[what]).where(*_conditions(what, wanted)).order_by(*_NEWEST_FIRST[what])
+            found = [dict(row) for row in connection.execute(query.limit(wanted.limit + 1)).mappings()]
+            seq = place.positions_seq if what == "positions" else place.seq
+            return Listing(found[: wanted.limit][::-1], len(found) > wanted.limit, seq, place.time_ns)
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        """A connection that sees one moment, on tables of this version."""
+        name = self._url.render_as_string(hide_password=True)
+        if self._url.get_backend_name() == "sqlite" and not Path(self._url.database or "").exists():
+            raise ProjectionsError(f"there are no projections at {name} yet; {_MAKE}")
+        try:
+            with tables.reading(self._url).connect() as connection:
+                _one_moment(connection)
+                self._check(connection, name)
+                yield connection
+        except sa.exc.SQLAlchemyError as error:
+            said = getattr(error, "orig", None) or error
+            raise ProjectionsError(f"projections {name}: cannot read them: {said}") from error
+
+    def _check(self, connection: sa.Connection, name: str) -> None:
+        place = tables.position
+        known = sa.inspect(connection).has_table(place.name)
+        version = connection.scalar(sa.select(place.c.schema_version)) if known else None
+        if version is None:
+            raise ProjectionsError(f"there are no projections at {name} yet; {_MAKE}")
+        if version != tables.SCHEMA_VERSION:
+            raise ProjectionsError(
+                f"projections {name}: their tables have version {version}, and this program reads version "
+                f"{tables.SCHEMA_VERSION}; {_MAKE}"
+            )
+
+
+_MAKE = "start the gateway, or run: gateway follow --once --config FILE"
+
+
+def _one_moment(connection: sa.Connection) -> None:
+    """Every query of this connection sees the same rows, and none can change them."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN")
+    else:
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+
+
+def _conditions(what: str, wanted: Wanted) -> Sequence[sa.ColumnElement[bool]]:
+    table = LISTS[what]
+    found: list[sa.ColumnElement[bool]] = [table.c[name] == value for name, value in wanted.columns.items()]
+    if wanted.order:
+        found.append(_of_order(table, wanted.order))
+    if wanted.since_ns is not None:
+        found.append(_SINCE[what] >= wanted.since_ns)
+    if wanted.until_ns is not None:
+        found.append(_UNTIL[what] < wanted.until_ns)
+    if wanted.status:
+        found.append(_status(what, wanted.status))
+    return found
+
+
+def _of_order(table: sa.Table, name: str) -> sa.ColumnElement[bool]:
+    requests = tables.requests
+    known = sa.or_(requests.c.cl_ord_id == name, requests.c.venue_cl_ord_id == name)
+    chain = sa.select(requests.c.order_id).where(known)
+    submitted = sa.select(tables.orders.c.order_id).where(tables.orders.c.cl_ord_id == name)
+    return sa.or_(table.c.order_id == name, table.c.order_id.in_(chain), table.c.order_id.in_(submitted))
+
+
+def _status(what: str, status: Sequence[str]) -> sa.ColumnElement[bool]:
+    if what == "orders":
+        return tables.orders.c.ord_status.in_(status)
+    resolved = tables.items.c.resolved_seq
+    return sa.or_(*(resolved.is_(None) if each == "open" else resolved.is_not(None) for each in status))

@@ -1,0 +1,234 @@
+"""What happens in QuickFIX's thread, and the few values that it shares with the loop: plain ones, each written whole.
+
+In `sends_admin`, `sends_app` and `logged_out` QuickFIX holds the session's mutex: nothing waits there, and no lock of
+ours is taken.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+import quickfix as fix
+
+from gateway.adapters.quickfix.inbox import Entry, Inbox, Kind
+from gateway.adapters.quickfix.pace import Pace
+from gateway.adapters.quickfix.store import Store
+from gateway.config import VenueConfig
+
+HIGHEST = 999_999_999
+"""No MsgSeqNum(34) above it is believed: many engines count in 32 bits."""
+_ADOPTIONS = 3
+_DIGITS = re.compile(r"\d+")
+_TAGS = re.compile(r"\(\d+\)")
+_TOO_LOW = re.compile(r"too low|too small|lower than|less than", re.IGNORECASE)
+_EXPECTED = re.compile(r"\bexpect(?:ing|ed|s)?\b\D{0,40}?(\d+)", re.IGNORECASE)
+
+
+def expected_number(text: str) -> int | None:
+    """The MsgSeqNum(34) that a venue's Text(58) says it expects of us, when it says that ours was too low."""
+    said = _TAGS.sub("", text)
+    found = _EXPECTED.search(said) if _TOO_LOW.search(said) else None
+    return int(found.group(1)) if found is not None and len(found.group(1)) <= 18 else None
+
+
+class Engine(Protocol):
+    """What is needed of a quickfix.Session here."""
+
+    def isLoggedOn(self) -> bool: ...  # noqa: N802 - QuickFIX's names.
+    def logout(self) -> None: ...
+    def getExpectedSenderNum(self) -> int: ...  # noqa: N802
+    def setNextSenderMsgSeqNum(self, number: int) -> None: ...  # noqa: N802
+    def setNextTargetMsgSeqNum(self, number: int) -> None: ...  # noqa: N802
+
+
+@dataclass
+class Numbers:
+    """The inbound number that the journal has, and whether the numbers start over.
+
+    `starting_over` is true from then on until the journal has it; `asked` that the schedule or an operator wanted it.
+    """
+
+    committed: int = 0
+    starting_over: bool = False
+    asked: bool = False
+
+
+class Wire:
+    """The handler of one session's callbacks. `engine` has to be set before the session starts."""
+
+    engine: Engine
+
+    def __init__(
+        self,
+        config: VenueConfig,
+        session_id: fix.SessionID,
+        store: Store,
+        inbox: Inbox,
+        now_ns: Callable[[], int],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._config = config
+        self._session_id = session_id
+        self._store = store
+        self._inbox = inbox
+        self._now_ns = now_ns
+        self._monotonic = monotonic
+        self.pace = Pace(config.reconnect_interval_s)
+        self.numbers = Numbers()
+        self.logon_seq_num = 0
+        self.resend_from = 0
+        self.assigned = 0
+        self.unstored: frozenset[int] = frozenset()
+        self.sent = self.confirmed = self.probed = 0
+        self.connected = False
+        self.connections = 0
+        self.handed_over = 0
+        self.heard_at = 0.0
+        self.waiting = False
+        self.resting = False
+        self.last_received_ns: int | None = None
+        self.last_sent_ns: int | None = None
+        self._up = False
+        self._reset_seen = False
+        self.logout_text = ""
+        self._too_low = False
+        self._expected: int | None = None
+        self._adoptions = 0
+        self._told = ""
+
+    # --- The session ---
+
+    def logged_on(self) -> None:
+        """The session is up."""
+        self._up = True
+        self._told = ""
+        self._adoptions = 0
+        self.pace.came_up(self._monotonic())
+        reset = self.numbers.starting_over or self._reset_seen
+        unexpected = reset and not self.numbers.asked
+        entry = Entry(self._now_ns(), Kind.UP, reset=reset, unexpected=unexpected, logon_seq_num=self.logon_seq_num)
+        self._inbox.put_now(entry)
+
+    def logged_out(self) -> None:
+        """The session is down, or did not come up: said once, not at each attempt to connect."""
+        text, self.logout_text = self.logout_text, ""
+        said = _DIGITS.sub("", text)  # A number that grows with each attempt does not make it another reason.
+        held = self._too_low or not self._adopt()
+        if self._up or held or (said and said != self._told):
+            self._inbox.put_now(Entry(self._now_ns(), Kind.TOO_LOW if held else Kind.DOWN, text or "disconnected"))
+        self._up = self._too_low = self.connected = False
+        self._told = said or self._told
+        # Were it enabled still, QuickFIX would write a Logon for the connection that is gone, and use up a number. The
+        # link lets it log on again.
+        self.resting = True
+        self.engine.logout()
+        slowed = self.pace.slowed
+        if self.pace.went_down(self._monotonic()) and not slowed:
+            text = "the session does not come up: attempts are made at growing intervals from here on"
+            self._inbox.put_now(Entry(self._now_ns(), Kind.ALERT, text))
+
+    def _adopt(self) -> bool:
+        """Go on with the number that the venue expects of us. False when the venue is not to be followed any more."""
+        expected, self._expected = self._expected, None
+        ours = self.engine.getExpectedSenderNum()
+        if expected is None or expected <= ours:
+            return True
+        if self._adoptions >= _ADOPTIONS or expected > HIGHEST:
+            return False
+        self._adoptions += 1
+        self.engine.setNextSenderMsgSeqNum(expected)
+        text = f"the venue knows more messages of ours than our store: {expected} is our next number, not {ours}"
+        self._inbox.put_now(Entry(self._now_ns(), Kind.ALERT, text))
+        return True
+
+    def start_over(self, *, asked: bool) -> None:
+        """The numbers begin at 1 again. What is committed until the journal has this counts in the old ones."""
+        numbers = self.numbers
+        numbers.asked = asked or numbers.asked
+        numbers.starting_over = True
+        numbers.committed = 0
+        self._store.note = msgspec.structs.replace(self._store.note, reset=True, asked=numbers.asked, emptied=True)
+
+    # --- Out ---
+
+    def sends_admin(self, msg_type: str, message: fix.Message) -> None:
+        """Complete our Logon, and note what says something about the session."""
+        if msg_type == "A":
+            self._logon(message)
+        elif msg_type == "5" and message.isSetField(58):
+            self.logout_text = message.getField(58)
+            # Once the session is up, a number that is too low is a message that came twice. At the Logon it is a loss.
+            self._too_low = "too low" in self.logout_text and not self._up
+        elif msg_type == "3":
+            self._inbox.put_now(Entry(self._now_ns(), Kind.ENGINE_REJECT, message.toString()))
+        elif msg_type == "2":
+            gap = f"asking the venue to resend from {message.getField(7)}"
+            self._inbox.put_now(Entry(self._now_ns(), Kind.NOTICE, gap))
+        self.last_sent_ns = self._now_ns()
+
+    def _logon(self, message: fix.Message) -> None:
+        if self._config.username:
+            message.setField(553, self._config.username)
+        if self._config.password:
+            message.setField(554, self._config.password)
+        self.logon_seq_num = self.resend_from = int(message.getHeader().getField(34))
+        self.sent = self.confirmed = self.probed = self.handed_over = 0
+        self.connections += 1
+        self.connected = True
+        self.heard_at = self._monotonic()
+        expected = 1 if self.numbers.starting_over else self.numbers.committed + 1
+        # Our own numbers began at 1 although the venue's did not: the store was lost.
+        self._reset_seen = self.logon_seq_num == 1 and expected > 1
+        self.engine.setNextTargetMsgSeqNum(expected)
+
+    def sends_app(self, message: fix.Message) -> None:
+        """Let a first sending pass while the session is up, and of resends those that were sent on this connection."""
+        header = message.getHeader()
+        msg_seq_num = int(header.getField(34))
+        if not header.isSetField(43):
+            if not self.engine.isLoggedOn():
+                raise fix.DoNotSend
+            self.assigned = msg_seq_num
+        elif msg_seq_num < self.resend_from or msg_seq_num in self.unstored:
+            raise fix.DoNotSend
+
+    # --- In ---
+
+    def received_admin(self, msg_type: str, message: fix.Message) -> None:
+        """Note what says something about the session."""
+        text = message.toString()
+        self._heard(text)
+        if msg_type == "A":
+            if message.isSetField(141) and message.getField(141) == "Y":
+                self.start_over(asked=False)
+        elif msg_type == "5":
+            self.logout_text = message.getField(58) if message.isSetField(58) else "the venue logged out"
+            self._expected = expected_number(self.logout_text)
+        elif msg_type == "3":
+            self._put(text)
+        elif msg_type == "0" and message.isSetField(112):
+            self._heartbeat(message.getField(112))
+
+    def _heartbeat(self, test_req_id: str) -> None:
+        mark = f"GW-{self.logon_seq_num}-"
+        number = test_req_id.removeprefix(mark)
+        if number != test_req_id and number.isdigit() and len(number) <= 18:
+            self.confirmed = max(self.confirmed, int(number))
+
+    def received_app(self, text: str) -> None:
+        """Take an application message; wait while too many are waiting."""
+        self._heard(text)
+        self._put(text)
+
+    def _heard(self, text: str) -> None:
+        self.last_received_ns = self._now_ns()
+        self.heard_at = self._monotonic()
+        self.handed_over += len(text)
+
+    def _put(self, text: str) -> None:
+        self.waiting = True
+        self._inbox.put(Entry(self._now_ns(), Kind.MESSAGE, text))
+        self.waiting = False
+        self.heard_at = self._monotonic()

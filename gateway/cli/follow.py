@@ -1,0 +1,223 @@
+"""`gateway follow`: keeps the projections and the snapshots behind the journal, and proves that the journal replays.
+
+The server starts one by itself, as a process of its own (`attend`), which ends with it. It reads the journal and never
+writes to it. Exit codes: 0 a clean end, 1 another one runs or the database is somebody else's, 2 the configuration is
+wrong, 3 the journal is damaged or does not replay to what was told.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from gateway.adapters import logs
+from gateway.adapters.projections.store import Projections
+from gateway.cli.keep import kept_journal
+from gateway.config import Config, ConfigError, load
+from gateway.core.engine import Diverged
+from gateway.runtime.follower import Follower, ProjectionsError
+from gateway.runtime.ports import JournalDamaged, JournalError
+from gateway.runtime.snapshots import Snapshots
+
+CLEAN, FAILED, CONFIGURATION_WRONG, JOURNAL_WRONG = 0, 1, 2, 3
+STOP_S = 15.0
+"""How long `attend` waits for a clean end, which may write a last snapshot."""
+
+_NICER = 10
+_LOCK_S = 5.0
+"""How long to wait for one whose server was killed: it ends as soon as it notices."""
+_AGAIN_S = (1.0, 60.0)
+
+_log = structlog.get_logger("gateway.follower")
+
+
+class AnotherFollows(Exception):
+    """Another follower runs on the same data directory."""
+
+
+# --- The command ------------------------------------------------------------------------------------------------------
+
+
+def follow(
+    config: Annotated[Path, typer.Option("--config", "-c", help="The configuration file (TOML).", show_default=False)],
+    once: Annotated[bool, typer.Option("--once", help="Catch up with the journal, and end.")] = False,
+    until_stdin_closes: Annotated[bool, typer.Option("--until-stdin-closes", hidden=True)] = False,
+) -> None:
+    """Keep the projections and the snapshots behind the journal, until SIGINT or SIGTERM. Reads the journal only.
+
+    A gateway that runs has one already. Exit codes: 0 clean end, 1 another one runs, 2 configuration wrong, 3 the
+    journal is damaged or does not replay.
+    """
+    try:
+        loaded = load(config)
+    except ConfigError as error:
+        raise _failed(str(error), CONFIGURATION_WRONG) from None
+    logs.configure(loaded.log)
+    os.nice(_NICER)
+    os.umask(0o077)
+    try:
+        with _alone(Path(loaded.data_dir), _LOCK_S if until_stdin_closes else 0):
+            follower = made(loaded)
+            if once:
+                _catch_up(follower)
+            else:
+                _run(follower, _ending(until_stdin_closes))
+    except (Diverged, JournalDamaged) as error:
+        _log.critical("journal_does_not_replay", reason=str(error))
+        raise typer.Exit(JOURNAL_WRONG) from None
+    except (JournalError, ProjectionsError, AnotherFollows) as error:
+        raise _failed(str(error), FAILED) from None
+
+
+def made(config: Config) -> Follower:
+    """The follower of a configuration."""
+    url = config.projections.url
+    return Follower(
+        kept_journal(config),
+        Projections(url, config.stack) if url else None,
+        snapshots(config, lambda reason: _log.warning("snapshot_passed_over", reason=reason)),
+        config.retention.snapshot_events,
+    )
+
+
+def snapshots(config: Config, note: Callable[[str], None]) -> Snapshots:
+    """Where the snapshots are; `note` is told why one is not used."""
+    return Snapshots(Path(config.data_dir) / "snapshots", config.retention.snapshots, note)
+
+
+def _catch_up(follower: Follower) -> None:
+    began = time.monotonic()
+    count = follower.catch_up()
+    if follower.projections_failure:
+        raise ProjectionsError(follower.projections_failure)
+    follower.finish()
+    took = time.monotonic() - began
+    print(f"caught up with the journal at seq {follower.state.seq:,}: {count:,} events replayed in {took:.1f} s")
+
+
+def _run(follower: Follower, wait: Callable[[float], bool]) -> None:
+    follower.run(wait)
+    follower.finish()
+    _log.info("stopped", seq=follower.state.seq)
+
+
+def _ending(until_stdin_closes: bool) -> Callable[[float], bool]:
+    """Pauses, and says whether it is time to end: after SIGINT or SIGTERM, or when the parent is gone."""
+    end = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: end.set())
+    if until_stdin_closes:
+        threading.Thread(target=_until_closed, args=(end,), daemon=True).start()
+    return end.wait
+
+
+def _until_closed(end: threading.Event) -> None:
+    """The other end of standard input is held by the parent alone, and closes when it dies, however it dies."""
+    while os.read(0, 4_096):
+        pass
+    end.set()
+
+
+@contextlib.contextmanager
+def _alone(data_dir: Path, patience_s: float) -> Iterator[None]:
+    """The only follower of this data directory."""
+    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    until = time.monotonic() + patience_s
+    with (data_dir / "follower.lock").open("w") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= until:
+                    raise AnotherFollows(
+                        f"another follower runs on {data_dir}: a gateway that runs has one; nothing is to be done"
+                    ) from None
+                time.sleep(0.05)
+        yield
+
+
+def _failed(message: str, code: int) -> typer.Exit:
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    for line in message.splitlines():
+        console.print(Text.assemble(("error: ", "bold red"), line))
+    return typer.Exit(code)
+
+
+# --- The server's child -----------------------------------------------------------------------------------------------
+
+
+async def spawn(config: Path) -> asyncio.subprocess.Process:
+    """Start a follower that ends with this process, whose log goes to the same place."""
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        __name__,
+        "--config",
+        str(config),
+        "--until-stdin-closes",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.DEVNULL,
+    )
+
+
+async def attend(config: Path) -> None:
+    """Keep a follower running until this is canceled; then end it, in good order if it can.
+
+    Trading goes on without it. When it ends by itself it is started again after a while; not when it found that the
+    journal does not replay, which is for people to look at.
+    """
+    pause, longest = _AGAIN_S
+    while True:
+        started = time.monotonic()
+        code = await _attended(config)
+        if code == JOURNAL_WRONG:
+            _log.error(
+                "follower_stopped",
+                exit_code=code,
+                next="run: gateway replay --config FILE --check; keep the journal's files",
+            )
+            return
+        pause = _AGAIN_S[0] if time.monotonic() - started > longest else min(longest, pause * 2)
+        _log.error("follower_ended", exit_code=code, started_again_in_s=pause)
+        await asyncio.sleep(pause)
+
+
+async def _attended(config: Path) -> int:
+    """One follower's exit code. It ends with us, when we are canceled."""
+    try:
+        process = await spawn(config)
+    except OSError as error:
+        _log.error("follower_not_started", reason=str(error))  # No defect, but a machine that is full.
+        return FAILED
+    try:
+        return await process.wait()
+    except asyncio.CancelledError:
+        await _end(process)
+        raise
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.stdin is not None:
+        process.stdin.close()
+    try:
+        await asyncio.wait_for(process.wait(), STOP_S)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+if __name__ == "__main__":
+    typer.run(follow)

@@ -1,0 +1,227 @@
+"""`gateway backup`, `restore` and `archive`: copies of the journal that are proven, and what is old out of its way.
+
+Exit codes: 0 done, 1 it could not be done, 2 the configuration is wrong.
+"""
+
+import fcntl
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from gateway import __version__
+from gateway.adapters.journal import SqlJournal
+from gateway.adapters.journal.archive import Archive
+from gateway.codec.journal import Batch
+from gateway.config import Config, ConfigError, load
+from gateway.core.engine import Diverged
+from gateway.core.invariants import InvariantBroken
+from gateway.runtime.ports import JournalError, JournalHead
+from gateway.runtime.recovery import recover
+from gateway.runtime.snapshots import Snapshots
+
+CONFIGURATION_WRONG = 2
+JOURNAL, MANIFEST = "journal.sqlite", "backup.json"
+RESTORED = "restored.json"
+"""Left in the data directory by `restore`, for the next start: it must not give IDs a second time."""
+
+ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="The configuration file (TOML).", show_default=False)]
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """What a backup says of itself. `hash` is that of the last batch, in hex."""
+
+    stack: str
+    version: str
+    made_ns: int
+    last_seq: int
+    epoch: int
+    hash: str
+
+
+def kept_journal(config: Config) -> SqlJournal:
+    """The journal of a configuration, with its archive."""
+    return SqlJournal(config.journal.url, config.journal.durability, older=Archive(Path(config.data_dir) / "archive"))
+
+
+# --- Backup -----------------------------------------------------------------------------------------------------------
+
+
+def backup(
+    config: ConfigFile,
+    to: Annotated[
+        Path, typer.Option("--to", help="A folder for the backup. One that has an older backup is brought up to date.")
+    ],
+) -> None:
+    """Copy the journal, running or not, and prove the copy."""
+    loaded = _load(config)
+    with _failures():
+        to.mkdir(parents=True, exist_ok=True, mode=0o700)
+        source, copy = kept_journal(loaded), SqlJournal(f"sqlite:///{(to / JOURNAL).absolute()}")
+        last = source.last_seq()
+        begin = _end_of_backup(source, copy, to)
+        head = copy.import_batches(_shown("Copying", _through(source.batches(begin + 1), last), begin, last))
+        _prove(copy, head)
+        made = Manifest(loaded.stack, __version__, time.time_ns(), head.seq, head.epoch, head.hash.hex())
+        (to / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(made)) + b"\n")
+    print(f"{to}: {head.seq:,} events, {head.seq - begin:,} of them new; the chain is whole, hash {head.hash.hex()}")
+
+
+def _end_of_backup(source: SqlJournal, copy: SqlJournal, to: Path) -> int:
+    """The last seq that the backup has already.
+
+    Raises:
+        JournalError: it is one of another journal.
+    """
+    head = copy.head() if (to / JOURNAL).exists() else None
+    if head is None or head.seq == 0:
+        return 0
+    if source.hash_at(head.seq) != head.hash:
+        raise JournalError(f"{to} has a backup of another journal: name a folder of its own for this one")
+    return head.seq
+
+
+def _through(batches: Iterable[Batch], last: int) -> Iterator[Batch]:
+    """Those that were there when the copy began: a gateway that runs would never let it end."""
+    for batch in batches:
+        if batch.last_seq > last:
+            return
+        yield batch
+
+
+# --- Restore ----------------------------------------------------------------------------------------------------------
+
+
+def restore(
+    config: ConfigFile,
+    from_: Annotated[Path, typer.Option("--from", help="The folder of the backup.", show_default=False)],
+) -> None:
+    """Put a backup into an empty journal, prove it and replay it. The gateway must not run."""
+    loaded = _load(config)
+    with _failures(), _nobody_runs(loaded):
+        manifest = _manifest(from_)
+        source, target = SqlJournal(f"sqlite:///{(from_ / JOURNAL).absolute()}"), kept_journal(loaded)
+        there = target.head()
+        if there is not None and there.seq:
+            raise JournalError(
+                f"journal {target.label} has {there.seq:,} events already: a backup is only put into an empty one"
+            )
+        _matches(source, manifest)
+        # Before the first batch: a start after a restore that was cut short must not give IDs a second time either.
+        (Path(loaded.data_dir) / RESTORED).write_bytes(msgspec.json.encode(manifest))
+        head = target.import_batches(_shown("Restoring", source.batches(), 0, manifest.last_seq))
+        _prove(target, head)
+        state = recover(target)
+    print(
+        f"{target.label}: {head.seq:,} events, {len(state.orders):,} orders in memory, "
+        f"{state.executions:,} executions.\n"
+        "The chain is whole, and it replays.\n"
+        f"What happened after seq {head.seq:,} is not in it: orders that were sent since then show as external at the "
+        "first reconciliation, and keys that were spent since then are not known. See docs/operations.md."
+    )
+
+
+def _manifest(folder: Path) -> Manifest:
+    try:
+        return msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
+    except FileNotFoundError:
+        raise JournalError(f"{folder} is not a backup: it has no {MANIFEST}") from None
+    except msgspec.MsgspecError as error:
+        raise JournalError(f"{folder / MANIFEST} cannot be read: {error}") from None
+
+
+def _matches(source: SqlJournal, manifest: Manifest) -> None:
+    """A backup that was cut short or changed is refused before anything is written."""
+    verdict = source.verify()
+    if verdict.damage is not None:
+        raise JournalError(f"backup {source.label} is damaged at seq {verdict.damage.seq}: {verdict.damage.what}")
+    if (verdict.records, verdict.head_hash.hex()) != (manifest.last_seq, manifest.hash):
+        raise JournalError(
+            f"backup {source.label} ends at seq {verdict.records} with hash {verdict.head_hash.hex()}, and its "
+            f"{MANIFEST} says seq {manifest.last_seq} with hash {manifest.hash}: it is not whole"
+        )
+
+
+@contextmanager
+def _nobody_runs(config: Config) -> Iterator[None]:
+    """The data directory is ours while this is open."""
+    folder = Path(config.data_dir)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (folder / "gateway.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise JournalError(f"a gateway runs on {folder}: stop it first") from None
+        yield
+
+
+# --- Archive ----------------------------------------------------------------------------------------------------------
+
+
+def archive(config: ConfigFile) -> None:
+    """Move what every kept snapshot has behind it out of the journal, running or not, into the archive.
+
+    The archive is read wherever something old is asked for; a restart does not need it.
+    """
+    loaded = _load(config)
+    with _failures():
+        journal = kept_journal(loaded)
+        kept = Archive(Path(loaded.data_dir) / "archive")
+        through = Snapshots(Path(loaded.data_dir) / "snapshots", loaded.retention.snapshots).oldest_seq()
+        after = journal.archived()
+        if through is None or through <= after.seq:
+            print("nothing to archive: no snapshot has more of the journal behind it than is archived already")
+            return
+        last = kept.add(_shown("Archiving", journal.batches(after.seq + 1), after.seq, through), after, through)
+        dropped = journal.drop_before(last + 1)
+    print(f"seq {after.seq + 1:,} to {last:,} are in {kept.where}: {dropped:,} batches less in {journal.label}")
+
+
+# --- All --------------------------------------------------------------------------------------------------------------
+
+
+def _prove(journal: SqlJournal, head: JournalHead) -> None:
+    verdict = journal.verify()
+    if verdict.damage is not None or verdict.head_hash != head.hash:
+        what = verdict.damage.what if verdict.damage is not None else "it does not end where it was written to"
+        raise JournalError(f"{journal.label} does not read back as it was written: {what}")
+
+
+def _shown(what: str, batches: Iterable[Batch], first: int, last: int) -> Iterator[Batch]:
+    """The same batches, with a bar on a terminal."""
+    console = Console(stderr=True)
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn("events"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(what, total=max(last - first, 0))
+        for batch in batches:
+            yield batch
+            progress.update(task, completed=batch.last_seq - first)
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    try:
+        yield
+    except (JournalError, Diverged, InvariantBroken, OSError) as error:
+        _fail(str(error), 1)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    for line in message.splitlines():
+        console.print(Text.assemble(("error: ", "bold red"), line))
+    raise typer.Exit(code)
+
+
+def _load(path: Path) -> Config:
+    try:
+        return load(path)
+    except ConfigError as error:
+        _fail(str(error), CONFIGURATION_WRONG)

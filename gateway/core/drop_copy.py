@@ -1,0 +1,187 @@
+"""The drop copy: a second session of a venue that copies every execution, compared with what the order session told.
+
+Two lists for each venue, each waiting for the other source: what only the drop copy told (`told`), and what it has not
+shown while it was up (`untold`). After the grace time the first is applied, the second is an item.
+"""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from gateway.core import differences, items, venue_reports
+from gateway.core import events as ev
+from gateway.core.events import Event
+from gateway.core.order import Order, report_key
+from gateway.core.reports import DropCopied, ExecutionReport
+from gateway.core.state import Copied, DropCopy, Reconcile, Settings, State
+from gateway.core.types import ExecType, ItemKind
+
+MAX_AWAITED = 100_000
+"""How many executions of a venue wait for the other source at most (rule 7)."""
+_EXECUTIONS = (ExecType.TRADE, ExecType.TRADE_CORRECT, ExecType.TRADE_CANCEL)
+
+
+def decide(state: State, settings: Settings, fact: DropCopied) -> list[Event]:
+    """The events of one drop copy.
+
+    An execution that the order session has not told waits for it, as long as the grace time. Any other copy is news
+    only when the order is in doubt: then it is evidence, and taken at once.
+    """
+    report = fact.report
+    order = venue_reports.find(state, report)
+    if order is None or order.venue != report.venue:
+        return _stranger(state, fact)
+    known = report_key(report.trade_date, report.exec_id) in order.seen
+    if report.exec_type in _EXECUTIONS:
+        return [ev.DropCopyNoted(fact.session, report, known, order.order_id)]
+    noted = ev.DropCopyNoted(fact.session, report, True, order.order_id)
+    if known or not order.in_doubt or report.exec_type is ExecType.ORDER_STATUS:
+        return [noted]
+    return [noted, *venue_reports.decide(state, settings, _evidence(fact.session, report))]
+
+
+def _stranger(state: State, fact: DropCopied) -> list[Event]:
+    report = fact.report
+    known = state.external.get(report.venue, {})
+    new = venue_reports.is_working_elsewhere(report) and len(known) < venue_reports.MAX_EXTERNAL
+    if venue_reports.find(state, report) is None and (report.venue_order_id in known or new):
+        return [ev.ExternalOrderReported(report.venue, report.venue_order_id, report)]
+    return [ev.DropCopyNoted(fact.session, report, False)]
+
+
+def _evidence(session: str, report: ExecutionReport) -> ExecutionReport:
+    """The copy as a report, which says where it comes from."""
+    text = f"told by drop copy {session}" + (f": {report.text}" if report.text else "")
+    return msgspec.structs.replace(report, text=text)
+
+
+def due(state: State, settings: Settings, at_ns: int) -> Iterator[Event]:
+    """What has waited for the other source as long as the grace time. Both lists are oldest first."""
+    for venue in settings.drop_copies.values():
+        copy, grace_ns = state.drop_copies.get(venue), settings.reconcile.get(venue, Reconcile()).grace_ns
+        if copy is None:
+            continue
+        for waiting in _late(copy.told, at_ns, grace_ns):
+            yield from _apply(state, settings, venue, copy, waiting)
+        for waiting in _late(copy.untold, at_ns, grace_ns):
+            yield from _unconfirmed(state, venue, copy, waiting)
+        if copy.lost_track:
+            text = f"drop copy {copy.session} has not shown {MAX_AWAITED} executions; those are not compared any more"
+            yield from items.raise_(state, ItemKind.TOO_MANY, venue, text)
+
+
+def overflow(state: State, settings: Settings, fact: DropCopied) -> Iterator[Event]:
+    """No execution is forgotten: when too many wait, the oldest is applied before its time."""
+    copy = state.drop_copies.get(fact.report.venue)
+    if copy is not None and len(copy.told) > MAX_AWAITED:
+        yield from _apply(state, settings, fact.report.venue, copy, next(iter(copy.told.values())))
+
+
+def _apply(state: State, settings: Settings, venue: str, copy: DropCopy, waiting: Copied) -> Iterator[Event]:
+    """The order session never told an execution: the drop copy is evidence (rule 2), and the ledger takes it by the
+    same rules as the order session's own report, which is dropped by its ExecID(17) when it comes after all. A copy
+    that cannot be true is set aside, and its item stays open.
+    """
+    report = waiting.report
+    if report is None:
+        return
+    key = report_key(waiting.trade_date, waiting.exec_id)
+    yield from items.raise_(
+        state,
+        ItemKind.EXECUTION_MISSING,
+        venue,
+        f"drop copy {copy.session} has execution {waiting.exec_id}, which {venue} has not told",
+        order_id=waiting.order_id,
+        exec_id=waiting.exec_id,
+        trade_date=waiting.trade_date,
+        theirs=f"{report.last_qty} at {report.last_px}",
+    )
+    for event in venue_reports.decide(state, settings, _evidence(copy.session, report)):
+        yield event
+        if state.orders[waiting.order_id].has_execution(waiting.trade_date, waiting.exec_id):
+            text = f"applied from drop copy {copy.session}"
+            yield from items.resolve(state, text, ItemKind.EXECUTION_MISSING, venue, waiting.order_id, key)
+        yield from differences.of(state, settings, event, report)
+    yield ev.DropCopyNoted(copy.session, report, True, waiting.order_id)
+
+
+def _late(waiting: dict[str, Copied], at_ns: int, grace_ns: int) -> list[Copied]:
+    late: list[Copied] = []
+    for each in waiting.values():
+        if abs(at_ns - each.at_ns) < grace_ns:  # Also those from before the clock was set back by more than that.
+            break
+        late.append(each)
+    return late
+
+
+def _unconfirmed(state: State, venue: str, copy: DropCopy, waiting: Copied) -> Iterator[Event]:
+    yield from items.raise_(
+        state,
+        ItemKind.EXECUTION_UNCONFIRMED,
+        venue,
+        f"drop copy {copy.session} has not shown execution {waiting.exec_id}",
+        order_id=waiting.order_id,
+        exec_id=waiting.exec_id,
+        trade_date=waiting.trade_date,
+    )
+
+
+# --- Changing ---
+
+
+def _key(order_id: str, trade_date: str, exec_id: str) -> str:
+    return f"{order_id}|{report_key(trade_date, exec_id)}"
+
+
+def noted(state: State, event: ev.DropCopyNoted, at_ns: int) -> None:
+    """The drop copy has told it: the other source is awaited, or was first."""
+    report = event.report
+    if not event.order_id or report.exec_type not in _EXECUTIONS:
+        return
+    copy = state.drop_copies.setdefault(report.venue, DropCopy(event.session))
+    key = _key(event.order_id, report.trade_date, report.exec_id)
+    copy.untold.pop(key, None)
+    if event.known:
+        copy.told.pop(key, None)
+    elif key not in copy.told:
+        copy.told[key] = Copied(event.order_id, report.exec_id, report.trade_date, at_ns, report)
+
+
+def executed(
+    state: State, order: Order, event: ev.OrderFilled | ev.ExecutionCorrected | ev.ExecutionBusted, at_ns: int
+) -> None:
+    """The ledger has it: the drop copy is awaited, or was first."""
+    copy = state.drop_copies.get(order.venue)
+    if copy is None:
+        return
+    key = _key(order.order_id, event.trade_date, event.exec_id)
+    if copy.told.pop(key, None) is not None or not copy.up:
+        return
+    if len(copy.untold) >= MAX_AWAITED:
+        copy.untold.clear()
+        copy.lost_track = True
+    copy.untold[key] = Copied(order.order_id, event.exec_id, event.trade_date, at_ns)
+
+
+def logged_on(state: State, session: str, venue: str) -> None:
+    """From here on the drop copy has to show what the order session tells."""
+    copy = state.drop_copies.setdefault(venue, DropCopy(session))
+    copy.session, copy.up = session, True
+
+
+def logged_out(state: State, venue: str) -> None:
+    """What it shows later tells nothing about its silence until then."""
+    copy = state.drop_copies[venue]
+    copy.up = False
+    copy.untold.clear()
+
+
+def item_raised(state: State, event: ev.ItemRaised) -> None:
+    """From here on the item waits, not the list."""
+    copy = state.drop_copies.get(event.venue)
+    if copy is None:
+        return
+    if event.kind is ItemKind.EXECUTION_UNCONFIRMED:
+        copy.untold.pop(_key(event.order_id, event.trade_date, event.exec_id), None)
+    elif event.kind is ItemKind.TOO_MANY:
+        copy.lost_track = False

@@ -1,0 +1,147 @@
+"""Sessions, the clock and the process: what it means that a session comes or goes, that time passes, and that another
+process has taken over.
+"""
+
+from gateway.core import drop_copy, retention
+from gateway.core import events as ev
+from gateway.core.events import Event
+from gateway.core.order import SENT, Order
+from gateway.core.reports import ProcessStarted, SendRefused, SessionDown, SessionUp
+from gateway.core.state import Session, Settings, State
+
+
+def session_up(state: State, settings: Settings, fact: SessionUp) -> list[Event]:
+    """Ask the venue about everything that may or may not have reached it; each order once. Where orders are compared,
+    the comparison asks.
+    """
+    copies = settings.drop_copies.get(fact.venue, "")
+    logged_on = ev.SessionLoggedOn(fact.venue, fact.reset, fact.logon_seq_num, fact.unexpected, copies)
+    if fact.venue in settings.reconcile:
+        return [logged_on]
+    asked = dict.fromkeys(
+        order_id for order_id in state.doubtful.values() if state.orders[order_id].venue == fact.venue
+    )
+    questions = [_question(state.orders[order_id], "it is in doubt and the session is back") for order_id in asked]
+    return [logged_on, *questions]
+
+
+def _question(order: Order, why: str) -> Event:
+    return ev.StatusRequested(order.order_id, order.venue, order.venue_cl_ord_id, why)
+
+
+def session_down(state: State, fact: SessionDown) -> list[Event]:
+    """What the venue has not answered may or may not have arrived."""
+    if not state.session(fact.venue).up:
+        # It did not come up. The link says why once, not at each attempt, and that is worth keeping.
+        return [ev.SessionLoggedOut(fact.venue, fact.text)] if fact.text else []
+    return [
+        ev.SessionLoggedOut(fact.venue, fact.text),
+        *_doubt(state, fact.venue, "the session went down before the venue answered"),
+    ]
+
+
+def _doubt(state: State, venue: str, why: str) -> list[Event]:
+    return [
+        ev.OrderInDoubt(order_id, key, why)
+        for at_venue, silent in state.silent.items()
+        if venue in ("", at_venue)
+        for key, order_id in silent.items()
+    ]
+
+
+def send_refused(state: State, fact: SendRefused) -> list[Event]:
+    """It is proven that a request was not sent."""
+    order = state.orders.get(state.by_venue_cl_ord_id.get(fact.venue_cl_ord_id, ""))
+    if order is None or order.requests[fact.venue_cl_ord_id].state != SENT:
+        return []
+    return [ev.OrderUnsent(order.order_id, fact.venue_cl_ord_id, fact.text)]
+
+
+def timer(state: State, settings: Settings, at_ns: int) -> list[Event]:
+    """Silence is not evidence: what waits too long is in doubt, and the venue is asked."""
+    late: list[ev.OrderInDoubt] = []
+    for venue, limit in settings.ack_timeout_ns.items():
+        for key, order_id in state.silent.get(venue, {}).items():
+            if abs(at_ns - state.orders[order_id].requests[key].sent_ns) < limit:
+                break  # Those behind it were sent later. One from the future was sent before the clock was set back.
+            late.append(ev.OrderInDoubt(order_id, key, f"no answer for {limit // 1_000_000_000} s"))
+    asked = [state.orders[order_id] for order_id in dict.fromkeys(event.order_id for event in late)]
+    questions = [_question(order, "the venue has not answered") for order in asked if state.session(order.venue).up]
+    return [*late, *questions, *retention.retire(state, settings, at_ns)]
+
+
+def process_started(state: State, fact: ProcessStarted, at_ns: int) -> list[Event]:
+    """A new process owns the journal: no session is up, and what was on its way may or may not have arrived."""
+    prefix = "" if fact.restored else state.id_prefix
+    prefix = prefix or _base36(at_ns // 1_000_000_000)
+    down = [ev.SessionLoggedOut(venue, "the process ended") for venue, session in state.sessions.items() if session.up]
+    return [
+        ev.EpochBegan(fact.version, fact.epoch or state.epoch + 1, prefix),
+        *down,
+        *_doubt(state, "", "the process ended before the venue answered"),
+    ]
+
+
+def _base36(number: int) -> str:
+    digits = ""
+    while number:
+        number, rest = divmod(number, 36)
+        digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[rest] + digits
+    return digits or "0"
+
+
+def takes_orders(state: State, settings: Settings, venue: str) -> bool:
+    """Whether new orders may go to a venue: logged on, and compared where it is compared at all."""
+    session = state.session(venue)
+    compared = session.reconciled or venue not in settings.reconcile
+    return session.up and compared and venue in settings.venues
+
+
+# --- Changing ---
+
+
+def session(state: State, venue: str) -> Session:
+    """The venue's session, to be changed."""
+    found = state.sessions.get(venue)
+    if found is None:
+        found = state.sessions[venue] = Session()
+    return found
+
+
+def sent(state: State, venue: str) -> Session:
+    """One message more was committed to be sent on the venue's session: it takes a number of ours."""
+    ours = state.sessions.get(venue) or session(state, venue)
+    ours.sender_floor += 1
+    return ours
+
+
+def logged_on(state: State, event: ev.SessionLoggedOn, _: int) -> None:
+    """The session is up on a new connection; the venue is to be compared anew."""
+    ours = session(state, event.venue)
+    ours.up = True
+    ours.logons += 1
+    ours.reconciled = False
+    if event.reset:
+        ours.inbound_seq = 0
+    if event.reset or event.logon_seq_num:
+        ours.sender_floor = ours.logon_seq_num = event.logon_seq_num
+    ours.copies = event.copies
+    if event.copies:
+        drop_copy.logged_on(state, event.venue, event.copies)
+
+
+def logged_out(state: State, event: ev.SessionLoggedOut, _: int) -> None:
+    """The session is down."""
+    ours = session(state, event.venue)
+    ours.up = ours.reconciled = False
+    if ours.copies:
+        drop_copy.logged_out(state, ours.copies)
+
+
+def administered(state: State, event: ev.SessionAdministered, _: int) -> None:
+    """An operator set the numbers."""
+    ours = session(state, event.venue)
+    if event.next_target_msg_seq_num is not None:
+        ours.inbound_seq = event.next_target_msg_seq_num - 1
+    if event.next_sender_msg_seq_num is not None:
+        ours.sender_floor = event.next_sender_msg_seq_num - 1

@@ -1,0 +1,121 @@
+"""The directory of snapshots: each is complete or absent, and none is ever trusted over the journal (C10).
+
+A snapshot only saves time. One that is torn, was changed, is of another version or belongs to another journal is passed
+over, with the reason; an older one serves, or the whole journal.
+"""
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from gateway.codec.snapshot import HEAD_SIZE, SnapshotUnusable, head, pack, unpack
+from gateway.core.state import State
+from gateway.runtime.ports import Journal
+
+_SUFFIX, _UNFINISHED = ".snapshot", ".unfinished"
+
+
+class Snapshots:
+    """The newest `keep` snapshots of one journal. One process writes them, any may read. `note` is told why one is not
+    used.
+    """
+
+    def __init__(self, directory: Path, keep: int = 2, note: Callable[[str], None] = lambda _reason: None) -> None:
+        if keep < 1:
+            raise ValueError("at least one snapshot has to be kept")
+        self._directory = directory
+        self._keep = keep
+        self._note = note
+
+    def save(self, state: State, chain_hash: bytes) -> Path:
+        """Write the snapshot of a state as of the end of the batch with this hash, and remove what is too old. When
+        this returns it is there for good; whenever the process dies before, the older ones are as they were.
+
+        Raises:
+            OSError: it could not be written. Nothing is lost.
+        """
+        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._remove(self._directory.glob(f"*{_UNFINISHED}"))  # Of a process that died while it wrote.
+        final = self._directory / f"{state.seq:020d}{_SUFFIX}"
+        unfinished = final.with_suffix(_UNFINISHED)
+        try:
+            _write(unfinished, pack(state, chain_hash))
+            unfinished.replace(final)
+            _sync_directory(self._directory)
+        except BaseException:
+            self._remove([unfinished])
+            raise
+        self._remove(self.paths()[self._keep :])
+        return final
+
+    def newest(self, journal: Journal) -> State | None:
+        """The state in the newest snapshot that this program can start from, on this journal.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        for path in self.paths():
+            try:
+                return _load(path, journal)
+            except (SnapshotUnusable, OSError) as error:
+                self._note(f"snapshot {path} is not used: {error}")
+        return None
+
+    def oldest_seq(self) -> int | None:
+        """The seq up to which every kept snapshot has the journal behind it; None when there is none."""
+        paths = self.paths()
+        return int(paths[-1].stem) if paths else None
+
+    def newest_seq(self) -> int | None:
+        """The seq of the newest one; None when there is none."""
+        paths = self.paths()
+        return int(paths[0].stem) if paths else None
+
+    def paths(self) -> list[Path]:
+        """The finished snapshots, the newest first."""
+        try:
+            found = [path for path in self._directory.iterdir() if path.suffix == _SUFFIX and path.stem.isdecimal()]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            self._note(f"no snapshot is used: {error}")
+            return []
+        return sorted(found, key=lambda path: int(path.stem), reverse=True)
+
+    def _remove(self, paths: Iterable[Path]) -> None:
+        """What is too much only takes space, so it is no failure when it stays."""
+        for path in paths:
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                self._note(f"{path} stays: {error}")
+
+
+def _load(path: Path, journal: Journal) -> State:
+    with path.open("rb") as file:
+        beginning = file.read(HEAD_SIZE)
+        said = head(beginning)
+        ours = journal.hash_at(said.seq)
+        if ours is None:
+            raise SnapshotUnusable(f"the journal has no batch that ends at its seq {said.seq}")
+        if ours != said.chain_hash:
+            raise SnapshotUnusable(f"it belongs to another journal: at seq {said.seq} this one has another hash")
+        return unpack(beginning + file.read(said.size + 1))
+
+
+def _write(path: Path, parts: Iterable[bytes]) -> None:
+    with open(os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb", buffering=0) as file:  # noqa: PTH123
+        for part in parts:
+            rest = memoryview(part)
+            while rest:
+                rest = rest[file.write(rest) or 0 :]
+        os.fsync(file.fileno())
+
+
+def _sync_directory(path: Path) -> None:
+    """The new name is durable only when the directory is."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""The crash campaign: processes killed at random moments under load, and three accounts of it compared."""

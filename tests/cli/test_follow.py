@@ -1,0 +1,301 @@
+"""`gateway follow`: catches up, goes on until it is told to end or its parent is gone, and never past what is wrong."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+from msgspec.structs import replace
+from sqlalchemy.exc import SQLAlchemyError
+from typer.testing import CliRunner, Result
+
+from gateway.adapters.journal import SqlJournal
+from gateway.cli import follow as following
+from gateway.cli.server import app
+from gateway.core.commands import HaltInstrument
+from gateway.core.engine import execute
+from gateway.core.events import Cause, Input, Record
+from gateway.core.types import OrdStatus
+from tests.adapters.projections.harness import check, dump
+from tests.cli.history import configured, write_journal
+from tests.core.world import World
+from tests.postgres import PostgresServer
+
+ROOT = Path(__file__).parents[2]
+WITHIN_S = 30
+
+
+@pytest.fixture
+def world() -> World:
+    """One order, half filled."""
+    world = World.started()
+    order = world.submit()
+    world.acknowledge(order)
+    world.fill(order, 50)
+    return world
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return configured(tmp_path)
+
+
+@pytest.fixture
+def journal(tmp_path: Path, config: Path, world: World) -> Iterator[SqlJournal]:
+    made = write_journal(tmp_path, world)
+    yield made
+    made.close()
+
+
+def projections(config: Path) -> str:
+    return f"sqlite:///{config.parent / 'data' / 'projections.sqlite'}"
+
+
+def once(config: Path) -> Result:
+    return CliRunner().invoke(app, ["follow", "--config", str(config), "--once"])
+
+
+@contextlib.contextmanager
+def started(config: Path, *more: str) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-m", "gateway.cli.follow", "--config", str(config), *more]
+    with (config.parent / "log").open("ab") as log:
+        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stderr=log)
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    end = time.monotonic() + WITHIN_S
+    while not condition():
+        assert time.monotonic() < end, f"never: {what}"
+        time.sleep(0.01)
+
+
+def at(config: Path) -> int:
+    """How far the projections tell."""
+    return _at(projections(config))
+
+
+def _at(database: str) -> int:
+    try:
+        return int(dump(database)["projection_position"][0]["seq"])
+    except (SQLAlchemyError, IndexError):
+        return 0
+
+
+def told(config: Path) -> list[object]:
+    """What was logged, by name."""
+    return [line["event"] for line in logged(config)]
+
+
+def logged(config: Path) -> list[dict[str, object]]:
+    lines = (config.parent / "log").read_text().splitlines(keepends=True)
+    return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+@pytest.fixture(autouse=True)
+def _as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The command changes its own process; here that is the tests' process."""
+    monkeypatch.setattr(os, "nice", lambda _: 0)
+    mask, root = os.umask(0o077), logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    os.umask(mask)
+    root.handlers[:], root.level = handlers, level
+    structlog.reset_defaults()
+
+
+def test_once_catches_up_and_ends(config: Path, journal: SqlJournal, world: World) -> None:
+    result = once(config)
+    assert result.exit_code == 0, result.output
+    assert f"caught up with the journal at seq {world.state.seq}" in result.stdout
+    check(projections(config), world.state, world.records)
+
+
+def test_it_tails_the_journal_until_sigterm(config: Path, journal: SqlJournal, world: World) -> None:
+    with started(config) as process:
+        until(lambda: at(config) == world.state.seq, "caught up")
+        known = len(world.records)
+        world.fill(world.state.orders[next(iter(world.state.orders))], 50)
+        journal.append(world.records[known:])
+        until(lambda: at(config) == world.state.seq, "the fill came")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(WITHIN_S) == 0
+    assert dump(projections(config))["orders"][0]["ord_status"] == OrdStatus.FILLED.name
+
+
+def test_it_ends_with_its_parent(config: Path, journal: SqlJournal) -> None:
+    with started(config, "--until-stdin-closes") as process:
+        until(lambda: at(config) > 0, "caught up")
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait(WITHIN_S) == 0
+
+
+def test_a_second_one_says_that_there_is_one(config: Path, journal: SqlJournal) -> None:
+    with started(config):
+        until(lambda: at(config) > 0, "caught up")
+        result = once(config)
+    assert result.exit_code == 1
+    assert "another follower runs on" in result.stderr
+
+
+@pytest.mark.parametrize("way", [["--once"], []])
+def test_a_journal_that_does_not_replay_is_told_with_its_seq(
+    config: Path, tmp_path: Path, world: World, way: list[str]
+) -> None:
+    """What was told is not what follows from the events: the program or the journal is not what it was."""
+    wrong = [record for record in world.records if record.order is not None][-1]
+    _rewrite(tmp_path, world, {wrong.seq: _other(wrong)})
+    with started(config, *way) as process:
+        assert process.wait(WITHIN_S) == 3
+    (line,) = [line for line in logged(config) if line["level"] == "critical"]
+    assert f"event {wrong.seq} (OrderFilled) replays differently" in str(line["reason"])
+
+
+def _other(record: Record) -> Record:
+    assert record.order is not None
+    return replace(record, order=replace(record.order, ord_status=OrdStatus.CANCELED))
+
+
+def _rewrite(tmp_path: Path, world: World, changed: dict[int, Record]) -> None:
+    """The journal with some records changed and every hash right."""
+    journal = SqlJournal(f"sqlite:///{tmp_path / 'data' / 'journal.sqlite'}", "process")
+    journal.open()
+    journal.append([changed.get(record.seq, record) for record in world.records])
+    journal.close()
+
+
+@pytest.mark.parametrize("became", ["CAST(records || x'00' AS BLOB)", "CAST(x'ff00fe80' AS TEXT)"])
+def test_a_damaged_journal_ends_it_with_3(config: Path, tmp_path: Path, journal: SqlJournal, became: str) -> None:
+    journal.close()
+    with sqlite3.connect(tmp_path / "data" / "journal.sqlite") as database:
+        database.execute(f"UPDATE journal_batch SET records = {became} WHERE first_seq = 1")
+    database.close()
+    with started(config, "--once") as process:
+        assert process.wait(WITHIN_S) == 3
+    (line,) = [line for line in logged(config) if line["level"] == "critical"]
+    assert "damaged at seq 1" in str(line["reason"])
+
+
+def test_a_journal_that_is_not_there_is_waited_for_and_told_once(config: Path, tmp_path: Path, world: World) -> None:
+    with started(config) as process:
+        until(lambda: len(logged(config)) == 2, "it is told")
+        write_journal(tmp_path, world).close()
+        until(lambda: at(config) == world.state.seq, "the journal came")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(WITHIN_S) == 0
+    assert [line["event"] for line in logged(config)] == ["following", "journal_away", "journal_back", "stopped"]
+
+
+def test_once_on_a_journal_that_is_not_there_fails(config: Path) -> None:
+    result = once(config)
+    assert result.exit_code == 1
+    assert "does not exist" in result.stderr
+
+
+def test_snapshots_are_kept_and_started_from(tmp_path: Path) -> None:
+    config = configured(tmp_path, "[retention]\nsnapshot_events = 1000\nsnapshots = 1")
+    world = World.started()
+    for number in range(1_200):
+        given = Input(world.now_ns + number, Cause("operator", "ops"), HaltInstrument("ops", "ACME", "a test"))
+        world.records.extend(execute(world.state, world.settings, given))
+    write_journal(tmp_path, world).close()
+    assert once(config).exit_code == 0
+    (kept,) = [path.name for path in (tmp_path / "data" / "snapshots").iterdir()]
+    with started(config, "--once") as process:
+        assert process.wait(WITHIN_S) == 0
+    (line,) = [line for line in logged(config) if line["event"] == "following"]
+    assert (line["snapshot"], line["from_seq"]) == (True, int(kept.split(".")[0]) + 1)
+
+
+def test_without_projections_it_only_proves_and_keeps_snapshots(tmp_path: Path, world: World) -> None:
+    config = configured(tmp_path, '[projections]\nurl = ""')
+    write_journal(tmp_path, world).close()
+    assert once(config).exit_code == 0
+    assert not (tmp_path / "data" / "projections.sqlite").exists()
+
+
+# --- PostgreSQL ---
+
+
+def test_a_journal_and_projections_in_postgresql_and_a_server_that_goes_away(tmp_path: Path, world: World) -> None:
+    """Both are waited for, each is told once, and nothing is lost."""
+    with PostgresServer() as server:
+        books, rows = server.url(server.new_database()), server.url(server.new_database())
+        config = configured(tmp_path, f'[journal]\nurl = "{books}"\n[projections]\nurl = "{rows}"')
+        journal = SqlJournal(books)
+        journal.open()
+        journal.append(world.records)
+        journal.close()
+        with started(config) as process:
+            until(lambda: _at(rows) == world.state.seq, "caught up")
+            server.kill()
+            until(lambda: "journal_away" in told(config), "it is noticed")
+            server.start()
+            until(lambda: "journal_back" in told(config), "it is back")
+            known = len(world.records)
+            world.fill(world.state.orders[next(iter(world.state.orders))], 50)
+            journal.open()
+            journal.append(world.records[known:])
+            journal.close()
+            until(lambda: _at(rows) == world.state.seq, "the fill came")
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(WITHIN_S) == 0
+        check(rows, world.state, world.records)
+    assert told(config) == ["following", "journal_away", "journal_back", "stopped"]
+
+
+# --- The server's child ---
+
+
+async def test_the_server_keeps_one_running_and_ends_it(config: Path, journal: SqlJournal) -> None:
+    keeping = asyncio.create_task(following.attend(config))
+    await asyncio.to_thread(until, lambda: at(config) > 0, "it runs")
+    assert once(config).exit_code == 1
+    keeping.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await keeping
+    assert once(config).exit_code == 0
+
+
+async def test_one_that_was_killed_is_started_again(
+    config: Path, journal: SqlJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[asyncio.subprocess.Process] = []
+    real = following.spawn
+
+    async def spawn(path: Path) -> asyncio.subprocess.Process:
+        made.append(await real(path))
+        return made[-1]
+
+    monkeypatch.setattr(following, "spawn", spawn)
+    monkeypatch.setattr(following, "_AGAIN_S", (0.01, 0.01))
+    keeping = asyncio.create_task(following.attend(config))
+    await asyncio.to_thread(until, lambda: at(config) > 0, "it runs")
+    made[0].kill()
+    await asyncio.to_thread(until, lambda: len(made) > 1, "another runs")
+    keeping.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await keeping
+
+
+async def test_one_that_found_the_journal_wrong_is_not_started_again(
+    config: Path, tmp_path: Path, world: World
+) -> None:
+    wrong = [record for record in world.records if record.order is not None][-1]
+    _rewrite(tmp_path, world, {wrong.seq: _other(wrong)})
+    await asyncio.wait_for(following.attend(config), WITHIN_S)

@@ -1,0 +1,225 @@
+"""The drop copy: executions that one source tells and the other does not, and what a copy is evidence of."""
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from gateway.core import drop_copy
+from gateway.core import events as ev
+from gateway.core.commands import AdministerSession
+from gateway.core.events import Cause, Event
+from gateway.core.order import Order
+from gateway.core.reports import DropCopied, ExecutionReport, SessionDown, SessionUp, TimerFired
+from gateway.core.types import ExecType, ItemKind, OrdStatus
+from tests.core.test_reconciliation import EACH, kinds
+from tests.core.world import SECOND_NS, SETTINGS, VENUE, World, restarted
+
+DROP = f"{VENUE}.DROP"
+SETTLED = msgspec.structs.replace(
+    SETTINGS, venues=(VENUE,), reconcile={VENUE: EACH}, drop_copies={DROP: VENUE}, ack_timeout_ns={}
+)
+
+
+def world_with(copy_up: bool = True) -> tuple[World, Order]:
+    """An order that the venue has confirmed, before the drop copy was up."""
+    world = World.started(SETTLED)
+    one = world.submit()
+    world.acknowledge(one)
+    if copy_up:
+        up(world)
+    return world, one
+
+
+def up(world: World) -> None:
+    world.tell(SessionUp(DROP), Cause("venue", DROP))
+
+
+def copied(world: World, of: Order, exec_id: str, last_qty: int = 10, **fields: object) -> list[Event]:
+    """The drop copy shows an execution."""
+    said = {
+        "exec_id": exec_id,
+        "trade_date": "20260105",
+        "cl_ord_id": of.venue_cl_ord_id,
+        "last_qty": Decimal(last_qty),
+        "last_px": Decimal(10),
+    } | fields
+    kind = said.pop("exec_type", ExecType.TRADE)
+    status = said.pop("ord_status", OrdStatus.PARTIALLY_FILLED)
+    report = ExecutionReport(VENUE, kind, status, **said)
+    return world.tell(DropCopied(DROP, report), Cause("venue", DROP, len(world.records)))
+
+
+def wait(world: World, seconds: int = 5) -> list[Event]:
+    world.now_ns += seconds * SECOND_NS
+    events = world.tell(TimerFired())
+    assert world.recovered() == world.state
+    return events
+
+
+def lists(world: World) -> tuple[int, int]:
+    copy = world.state.drop_copies[VENUE]
+    return len(copy.told), len(copy.untold)
+
+
+# --- Both tell it ---
+
+
+@pytest.mark.parametrize("drop_copy_first", [True, False])
+def test_an_execution_that_both_tell_counts_once(drop_copy_first: bool) -> None:
+    """Rule 4."""
+    world, one = world_with()
+    if drop_copy_first:
+        (noted,) = copied(world, one, "E9")
+        assert (noted.known, one.cum_qty, lists(world)) == (False, 0, (1, 0))
+    world.fill(one, 10, exec_id="E9")
+    if not drop_copy_first:
+        assert lists(world) == (0, 1)
+        (noted,) = copied(world, one, "E9")
+        assert noted.known
+    wait(world)
+    assert (one.cum_qty, lists(world), world.events(ev.ItemRaised)) == (10, (0, 0), [])
+
+
+def test_an_order_is_found_by_the_venues_name_for_it() -> None:
+    world, one = world_with()
+    world.fill(one, 10, exec_id="E9", venue_order_id="V1")
+    (noted,) = copied(world, one, "E9", cl_ord_id="theirs", venue_order_id="V1")
+    assert (noted.order_id, noted.known) == (one.order_id, True)
+
+
+# --- The order session does not ---
+
+
+def test_an_execution_that_only_the_drop_copy_tells_is_applied_after_the_grace_time() -> None:
+    """Rule 2: the drop copy is evidence."""
+    world, one = world_with()
+    copied(world, one, "E9", cum_qty=Decimal(10))
+    assert wait(world, 4) == []
+    raised, filled, resolved, noted = wait(world, 1)
+    assert (raised.kind, raised.exec_id, raised.order_id) == (ItemKind.EXECUTION_MISSING, "E9", one.order_id)
+    assert (filled.last_qty, filled.text) == (10, f"told by drop copy {DROP}")
+    assert (noted.known, resolved.text) == (True, f"applied from drop copy {DROP}")
+    assert (one.cum_qty, one.disputed, kinds(world), lists(world)) == (10, False, [], (0, 0))
+
+
+def test_the_order_sessions_later_copy_is_dropped_by_its_exec_id() -> None:
+    world, one = world_with()
+    copied(world, one, "E9")
+    wait(world)
+    (event,) = world.fill(one, 10, exec_id="E9")
+    assert (type(event), one.cum_qty) == (ev.ReportIgnored, 10)
+
+
+def test_a_quantity_that_does_not_fit_is_an_item_there_too() -> None:
+    """Rule 4."""
+    world, one = world_with()
+    copied(world, one, "E9", cum_qty=Decimal(30))
+    assert one.order_id in [event.order_id for event in wait(world) if isinstance(event, ev.StatusRequested)]
+    assert (kinds(world), one.disputed) == ([ItemKind.QUANTITY], True)
+
+
+def test_a_bust_that_only_the_drop_copy_tells_is_applied_too() -> None:
+    world, one = world_with()
+    world.fill(one, 10, exec_id="E9")
+    copied(world, one, "E9")
+    copied(world, one, "E10", exec_type=ExecType.TRADE_CANCEL, exec_ref_id="E9")
+    wait(world)
+    assert (one.cum_qty, kinds(world)) == (0, [])
+
+
+def test_an_execution_that_cannot_be_true_is_set_aside_and_not_tried_again() -> None:
+    world, one = world_with()
+    copied(world, one, "E9", last_qty=0)
+    wait(world)
+    assert (one.cum_qty, len(world.events(ev.ReportSetAside)), lists(world)) == (0, 1, (0, 0))
+    assert ItemKind.EXECUTION_MISSING in kinds(world)
+    assert wait(world) == []
+    world.fill(one, 10, exec_id="E9")
+    assert ItemKind.EXECUTION_MISSING not in kinds(world), "the order session has told it"
+
+
+def test_what_waits_survives_a_restart() -> None:
+    world, one = world_with()
+    copied(world, one, "E9")
+    world = restarted(world)
+    wait(world)
+    assert world.state.orders[one.order_id].cum_qty == 10
+
+
+def test_no_execution_is_forgotten_when_too_many_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule 7: the oldest is applied before its time."""
+    monkeypatch.setattr(drop_copy, "MAX_AWAITED", 2)
+    world, one = world_with()
+    for exec_id in ("E91", "E92", "E93"):
+        copied(world, one, exec_id)
+    assert (one.cum_qty, lists(world)) == (10, (2, 0))
+
+
+# --- The drop copy does not ---
+
+
+def test_an_execution_that_the_drop_copy_does_not_show_is_an_item_until_it_does() -> None:
+    world, one = world_with()
+    world.fill(one, 10, exec_id="E9")
+    assert wait(world, 4) == []
+    (raised,) = wait(world, 1)
+    assert (raised.kind, raised.exec_id, lists(world)) == (ItemKind.EXECUTION_UNCONFIRMED, "E9", (0, 0))
+    copied(world, one, "E9")
+    assert kinds(world) == []
+
+
+def test_a_drop_copy_that_is_down_is_not_waited_for() -> None:
+    world, one = world_with(copy_up=False)
+    world.fill(one, 10, exec_id="E8")
+    up(world)
+    world.fill(one, 10, exec_id="E9")
+    world.tell(SessionDown(DROP), Cause("venue", DROP))
+    up(world)
+    assert wait(world) == []
+
+
+def test_too_many_that_are_not_shown_are_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule 7."""
+    monkeypatch.setattr(drop_copy, "MAX_AWAITED", 2)
+    world, one = world_with()
+    for _ in range(3):
+        world.fill(one, 10)
+    assert lists(world) == (0, 1)
+    assert [event.kind for event in wait(world, 1)] == [ItemKind.TOO_MANY]
+    assert wait(world, 1) == []
+
+
+# --- Other copies ---
+
+
+def test_a_copy_is_evidence_about_an_order_in_doubt() -> None:
+    """Rule 2: the order session is down, the drop copy shows that the venue has the order."""
+    world = World.started(SETTLED)
+    up(world)
+    one = world.submit()
+    world.tell(SessionDown(VENUE))
+    assert one.in_doubt
+    noted, acknowledged = copied(world, one, "E1", exec_type=ExecType.NEW, ord_status=OrdStatus.NEW)
+    assert (noted.known, type(acknowledged), one.in_doubt) == (True, ev.OrderAcknowledged, False)
+
+
+def test_any_other_copy_about_an_order_of_ours_is_only_noted() -> None:
+    world, one = world_with()
+    (noted,) = copied(world, one, "E5", exec_type=ExecType.CANCELED, ord_status=OrdStatus.CANCELED)
+    assert (noted.known, one.closed) == (True, False)
+
+
+def test_an_order_that_we_never_sent_is_external() -> None:
+    world, one = world_with()
+    copied(world, one, "E5", cl_ord_id="theirs", venue_order_id="V9")
+    assert (kinds(world), list(world.state.external[VENUE])) == ([ItemKind.ORDER_EXTERNAL], ["V9"])
+    copied(world, one, "E6", cl_ord_id="theirs", venue_order_id="V9", ord_status=OrdStatus.FILLED)
+    assert (kinds(world), world.state.external[VENUE]) == ([], {})
+    copied(world, one, "E7", cl_ord_id="theirs", venue_order_id="V8", ord_status=OrdStatus.FILLED)
+    assert kinds(world) == [ItemKind.REPORT_UNKNOWN]
+
+
+def test_an_operator_acts_on_a_drop_copys_session_as_on_any_other() -> None:
+    world, _ = world_with()
+    assert world.ask(AdministerSession("ops", DROP, "logout", "maintenance")).reason is None

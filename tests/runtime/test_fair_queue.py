@@ -1,0 +1,56 @@
+"""Rule 7, for several owners: bounded, in turn, and nobody fills it alone."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.runtime.fair_queue import FairQueue
+
+
+def test_owners_are_served_in_turn_and_each_in_his_own_order() -> None:
+    queue: FairQueue[str] = FairQueue(100)
+    for item in ("a1", "a2", "a3", "b1", "c1", "c2"):
+        queue.put(item[0], 1, item)
+    assert [queue.take() for _ in range(6)] == ["a1", "b1", "c1", "a2", "c2", "a3"]
+    assert not queue
+    assert queue.size == 0
+
+
+def test_one_who_floods_leaves_room_for_another() -> None:
+    queue: FairQueue[int] = FairQueue(1_000)
+    number = 0
+    while queue.has_room("flood", 1):
+        queue.put("flood", 1, number)
+        number += 1
+    assert queue.size == 900
+    assert queue.has_room("other", 100)
+    queue.put("other", 1, -1)
+    assert [queue.take() for _ in range(2)] == [0, -1]
+
+
+def test_several_who_flood_leave_room_for_one_more() -> None:
+    queue: FairQueue[int] = FairQueue(10_000)
+    for owner in ("flood1", "flood2", "flood3"):
+        while queue.has_room(owner, 10):
+            queue.put(owner, 10, 0)
+    assert queue.has_room("other", 1)
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 5)) | st.none(), max_size=200), st.integers(1, 40))
+def test_it_is_bounded_and_loses_nothing(steps: list[tuple[str, int] | None], limit: int) -> None:
+    queue: FairQueue[tuple[str, int]] = FairQueue(limit)
+    there: dict[str, list[tuple[str, int]]] = {"a": [], "b": [], "c": []}
+    sizes: dict[tuple[str, int], int] = {}
+    for number, step in enumerate(steps):
+        if step is None:
+            if queue:
+                item = queue.take()
+                assert there[item[0]].pop(0) == item
+        elif queue.has_room(*step):
+            item = (step[0], number)
+            sizes[item] = step[1]
+            queue.put(step[0], step[1], item)
+            there[step[0]].append(item)
+        waiting = [item for items in there.values() for item in items]
+        assert queue.size == sum(sizes[item] for item in waiting) <= limit
+        assert len(queue) == len(waiting)
+        assert bool(queue) == bool(waiting)

@@ -1,0 +1,219 @@
+"""Bugs planted on purpose: each breaks one promise in the real code, as a mistake of a programmer would.
+
+They show that the simulator can fail. A bug is a context in which the patched code is in force.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import wraps
+from typing import Any
+from unittest.mock import patch
+
+from gateway.adapters.quickfix.link import QuickFixLink
+from gateway.adapters.quickfix.store import Store
+from gateway.adapters.quickfix.wire import Wire
+from gateway.core import engine, intake, retention, sessions, venue_reports
+from gateway.core import events as ev
+from gateway.core.events import Event, Record
+from gateway.core.order import Order
+from gateway.core.reports import ExecutionReport, OrderCancelReject, ProcessStarted
+from gateway.core.state import State
+from gateway.runtime.feed import Feed
+from gateway.runtime.ports import JournalError
+from gateway.runtime.sequencer import Sequencer, _Batch, _resolve
+from tests.simulation import process
+
+Bug = Callable[[], AbstractContextManager[Any]]
+
+
+def release_before_commit() -> AbstractContextManager[Any]:
+    """Rule 1: the venue gets the order before it is durable."""
+
+    async def finish(self: Sequencer, batch: _Batch) -> None:
+        if batch.records:
+            self._release(batch.records)
+            await self._loop.run_in_executor(self._writer, self._journal.append, batch.records)
+            self.committed_seq = batch.records[-1].seq
+            self._on_commit(batch.records, 0.0)
+            while self._commit_waiters and self._commit_waiters[0][0] <= self.committed_seq:
+                _resolve(self._commit_waiters.popleft()[1], None)
+        for reply, answers in batch.replies:
+            _resolve(reply, answers)
+
+    return patch.object(Sequencer, "_finish", finish)
+
+
+def reply_before_commit() -> AbstractContextManager[Any]:
+    """Rule 1: the caller is answered before its answer is durable."""
+    finish = Sequencer._finish
+
+    async def hasty(self: Sequencer, batch: _Batch) -> None:
+        for reply, answers in batch.replies:
+            _resolve(reply, answers)
+        await finish(self, batch)
+
+    return patch.object(Sequencer, "_finish", hasty)
+
+
+def failed_append_retried() -> AbstractContextManager[Any]:
+    """A commit whose outcome is not known is simply tried again."""
+    finish = Sequencer._finish
+
+    async def stubborn(self: Sequencer, batch: _Batch) -> None:
+        try:
+            await finish(self, batch)
+        except JournalError:
+            await finish(self, batch)
+
+    return patch.object(Sequencer, "_finish", stubborn)
+
+
+def orders_resent() -> AbstractContextManager[Any]:
+    """Rule 2: the venue asks for a resend and gets an order of an earlier connection."""
+
+    def again(self: Wire, message: Any) -> None:
+        self.assigned = int(message.getHeader().getField(34))
+
+    return patch.object(Wire, "sends_app", again)
+
+
+def duplicates_booked() -> AbstractContextManager[Any]:
+    """Rule 4: an ExecID that was seen before counts again."""
+    return patch.object(venue_reports, "report_key", lambda _date, _exec_id: "never seen")
+
+
+def inbound_number_too_high() -> AbstractContextManager[Any]:
+    """The session expects one message too late: what was received and not committed is not asked for."""
+    start = QuickFixLink.start
+
+    @wraps(start)
+    def late(self: QuickFixLink, next_target: int, *others: Any, **named: Any) -> None:
+        start(self, next_target + (next_target > 1), *others, **named)
+
+    return patch.object(QuickFixLink, "start", late)
+
+
+def fill_after_cancel_dropped() -> AbstractContextManager[Any]:
+    """A canceled order cannot be filled, can it?"""
+    real = venue_reports._execution
+
+    def strict(order: Order, report: ExecutionReport) -> list[Event]:
+        return [venue_reports._ignored(order, report, "the order has ended")] if order.closed else real(order, report)
+
+    return patch.object(venue_reports, "_execution", strict)
+
+
+def doubt_ended_by_a_restart() -> AbstractContextManager[Any]:
+    """Rule 2: after a restart what nobody answered is called unsent."""
+    real = sessions.process_started
+
+    def cleared(state: State, fact: ProcessStarted, at_ns: int) -> list[Event]:
+        unsent = [ev.OrderUnsent(order_id, key, "the process ended") for key, order_id in state.waiting.items()]
+        return [event for event in real(state, fact, at_ns) if not isinstance(event, ev.OrderInDoubt)] + unsent
+
+    return patch.object(sessions, "process_started", cleared)
+
+
+def key_forgotten_at_recovery() -> AbstractContextManager[Any]:
+    """Rule 3: the newest key does not survive a restart."""
+    real = process.recover
+
+    def forgetful(*given: Any) -> State:
+        state = real(*given)
+        for keys in state.keys.values():
+            keys.popitem()
+            break
+        return state
+
+    return patch.object(process, "recover", forgetful)
+
+
+def stream_skips_a_record() -> AbstractContextManager[Any]:
+    """A reader that resumes from the journal misses a record between two pieces."""
+    real = Feed._from_journal
+
+    def skipping(self: Feed, from_seq: int, count: int) -> list[Record]:
+        records = real(self, from_seq, count)
+        return records[:1] + records[2:] if len(records) > 20 else records
+
+    return patch.object(Feed, "_from_journal", skipping)
+
+
+def last_batch_not_recovered() -> AbstractContextManager[Any]:
+    """Recovery stops one record before the end of the journal."""
+
+    def short(journal: Any, *_: Any) -> State:
+        state, last = State(), None
+        for record in journal.read():
+            if last is not None:
+                engine.replay(state, last)
+            last = record
+        return state
+
+    return patch.object(process, "recover", short)
+
+
+def unknown_order_taken_for_canceled() -> AbstractContextManager[Any]:
+    """The venue refuses a cancel because it does not know the order: then it is gone, is it not?"""
+    real = venue_reports._cancel_reject
+
+    def hopeful(state: State, report: OrderCancelReject) -> list[Event]:
+        order = state.orders.get(state.by_venue_cl_ord_id.get(report.cl_ord_id, ""))
+        if order is None or report.cxl_rej_reason != venue_reports.UNKNOWN_TO_CANCEL:
+            return real(state, report)
+        return [ev.OrderCanceled(order.order_id, text=report.text, venue_cl_ord_id=report.cl_ord_id)]
+
+    return patch.object(venue_reports, "_cancel_reject", hopeful)
+
+
+def key_taken_by_another_request() -> AbstractContextManager[Any]:
+    """Rule 3: a second request under a known key is answered as if it were the first."""
+
+    def same(state: State, command: Any) -> bool:
+        return getattr(command, "cl_ord_id", "") in state.keys.get(command.client_id, {})
+
+    return patch.object(intake, "_is_repeated", same)
+
+
+def report_lost_with_its_batch() -> AbstractContextManager[Any]:
+    """Facts that find no room in a batch are dropped instead of left where they are."""
+    real = Sequencer._drain
+
+    def dropping(self: Sequencer) -> None:
+        real(self)
+        for source in self._sources:
+            if len(self._drained) >= self._max_batch:
+                source.drain(1)
+
+    return patch.object(Sequencer, "_drain", dropping)
+
+
+def store_trusted_after_power_loss() -> AbstractContextManager[Any]:
+    """C12: a FIX store that lost its tail proves that what is not in it was never sent."""
+    return patch.object(Store, "_doubt", lambda _self, _floor: "")
+
+
+def retired_not_recalled() -> AbstractContextManager[Any]:
+    """What has left memory is forgotten."""
+    return patch.object(retention, "wanted", lambda _state, _body: [])
+
+
+BUGS: dict[Bug, int] = {
+    # The bug, and a seed that finds it.
+    release_before_commit: 0,
+    reply_before_commit: 0,
+    failed_append_retried: 13,
+    orders_resent: 2,
+    duplicates_booked: 3,
+    inbound_number_too_high: 0,
+    fill_after_cancel_dropped: 3,
+    doubt_ended_by_a_restart: 1,
+    key_forgotten_at_recovery: 0,
+    stream_skips_a_record: 0,
+    last_batch_not_recovered: 0,
+    unknown_order_taken_for_canceled: 22,
+    key_taken_by_another_request: 0,
+    report_lost_with_its_batch: 0,
+    store_trusted_after_power_loss: 4,
+    retired_not_recalled: 0,
+}

@@ -1,0 +1,176 @@
+"""What a seed holds in store: how long the trouble lasts, how large things are, and which faults happen how often."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from random import Random
+
+from gateway.core.instruments import Instrument
+from gateway.core.state import Reconcile, Settings
+from sim_exchange.config import FaultConfig
+from tests.simulation.scheduler import MS, S
+
+AUTO, MANUAL = "ACME", "DESK"
+"""An instrument that the exchange matches, and one that is worked by hand."""
+
+POINTS = (
+    "before the append",
+    "in the middle of the append",
+    "before the append is synced",
+    "after the append is synced",
+    "while the journal is read",
+    "before the session takes a message",
+    "before a message is stored",
+    "after a message is stored, before its number is used up",
+    "after the number is used up, before the socket",
+    "after the socket",
+    "before the inbound number moves",
+    "before the store writes numbers",
+    "before a reply",
+    "before a piece of a stream",
+)
+"""The named places where a process may die; between any two entries of the queue it may die as well."""
+
+
+@dataclass(frozen=True)
+class Death:
+    """The process dies: at a moment, or (with `where`) the `nth` time that it comes to a place after that moment.
+
+    `power`: the machine loses power, not only the process its life.
+    """
+
+    at_ns: int
+    where: str = ""
+    nth: int = 1
+    power: bool = False
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Something else happens to the machine, the network or a venue at a moment."""
+
+    at_ns: int
+    kind: str
+    venue: str = ""
+    for_ns: int = 0
+
+
+@dataclass
+class Plan:
+    """Everything that is decided before the first step."""
+
+    trouble_ns: int
+    clients: int
+    quota: int
+    pause_ns: int
+    window: int
+    max_batch: int
+    max_commands: int
+    loss: float
+    lies: float
+    deaths: list[Death]
+    troubles: list[Trouble]
+    faults: dict[str, list[FaultConfig]] = field(default_factory=dict)
+    reconcile: bool = True
+    retire_after_ns: int | None = None
+    max_ended_orders: int = 100_000
+    snapshot_events: int = 50
+
+    def settings(self, venues: dict[str, str]) -> Settings:
+        """Two instruments at both venues: one is matched, one is worked by hand."""
+        instruments = {
+            symbol: Instrument(
+                symbol,
+                dict.fromkeys(venues, symbol),
+                next(iter(venues)),
+                tick_size=Decimal("0.01"),
+                lot_size=Decimal(1),
+                currency="EUR",
+            )
+            for symbol in (AUTO, MANUAL)
+        }
+        reconcile = {
+            venue: Reconcile(mass=begin_string != "FIX.4.2", every_ns=4 * S, timeout_ns=3 * S, window=5)
+            for venue, begin_string in venues.items()
+        }
+        return Settings(
+            instruments=instruments,
+            venues=tuple(venues),
+            ack_timeout_ns=dict.fromkeys(venues, 2 * S),
+            max_working_orders_per_client=60,
+            max_unanswered_per_order=4,
+            reconcile=reconcile if self.reconcile else {},
+            retire_after_ns=self.retire_after_ns,
+            max_ended_orders=self.max_ended_orders,
+        )
+
+
+_MACHINE = ("disk full", "fsync fails", "slow disk", "clock forward", "clock back", "snapshot damaged", "taken over")
+_NETWORK = ("connection cut", "connection silent", "network slow", "network down", "venue killed", "numbers forgotten")
+_FAULTS = (
+    "delay",
+    "duplicate",
+    "reorder",
+    "poss_dup",
+    "poss_resend",
+    "drop",
+    "gap",
+    "torn",
+    "reject",
+    "silence",
+    "silence",
+    "session_reject",
+    "business_reject",
+    "refuse_logon",
+)
+
+
+def draw(chance: Random, venues: tuple[str, ...]) -> Plan:
+    """The plan of one seed. One in ten is calm, so that what needs no trouble is seen too."""
+    calm = chance.random() < 0.1
+    trouble_ns = chance.randint(3, 9) * S
+    return Plan(
+        trouble_ns=trouble_ns,
+        clients=chance.randint(1, 4),
+        quota=chance.randint(10, 40),
+        pause_ns=chance.choice((60 * MS, 200 * MS, 500 * MS)),
+        window=chance.choice((4, 16, 64, 1024)),
+        max_batch=chance.choice((1, 4, 512)),
+        max_commands=chance.choice((3, 50, 10_000)),
+        loss=0.0 if calm else chance.choice((0.0, 0.02, 0.1)),
+        lies=0.0 if calm else chance.choice((0.0, 0.1, 0.4)),
+        deaths=[] if calm else _deaths(chance, trouble_ns),
+        troubles=[] if calm else _troubles(chance, trouble_ns, venues),
+        faults={} if calm else {venue: _venue_faults(chance) for venue in venues},
+        reconcile=chance.random() < 0.8,
+        retire_after_ns=chance.choice((None, 500 * MS, 3 * S)),
+        max_ended_orders=chance.choice((2, 10, 100_000)),
+        snapshot_events=chance.choice((20, 60, 1_000_000)),
+    )
+
+
+def _deaths(chance: Random, trouble_ns: int) -> list[Death]:
+    deaths = []
+    for _ in range(chance.choice((0, 1, 1, 2, 2, 3, 5))):
+        at = chance.randrange(trouble_ns)
+        where = "" if chance.random() < 0.35 else chance.choice(POINTS)
+        deaths.append(Death(at, where, chance.choice((1, 1, 2, 3, 5)), chance.random() < 0.3))
+    return sorted(deaths, key=lambda death: death.at_ns)
+
+
+def _troubles(chance: Random, trouble_ns: int, venues: tuple[str, ...]) -> list[Trouble]:
+    found = []
+    for _ in range(chance.choice((0, 1, 2, 3, 5))):
+        kind = chance.choice(_MACHINE + _NETWORK * 2)
+        venue = chance.choice(venues) if kind in _NETWORK else ""
+        found.append(Trouble(chance.randrange(trouble_ns), kind, venue, chance.randrange(3 * S)))
+    return found
+
+
+def _venue_faults(chance: Random) -> list[FaultConfig]:
+    faults = []
+    for kind in chance.sample(_FAULTS, chance.choice((0, 1, 2, 4))):
+        delay_ms = chance.randrange(20, 800) if kind in ("delay", "reorder") else 0
+        faults.append(FaultConfig(kind=kind, probability=chance.choice((0.02, 0.1)), delay_ms=delay_ms))  # type: ignore[arg-type]
+    if chance.random() < 0.05:
+        faults.append(FaultConfig(kind="reject", probability=0.9))
+    return faults

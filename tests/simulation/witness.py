@@ -1,0 +1,210 @@
+"""The witness: sees the journal, the wires, the venues and what clients are told, and says when a promise is broken.
+
+The promises are the invariants of the crash points. Each is checked at the moment at which it could break, with what is
+durable then; what can only be seen from above is checked at the end.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+
+from gateway.codec.snapshot import encode
+from gateway.core import retention
+from gateway.core.commands import Command
+from gateway.core.engine import Answer
+from gateway.core.events import (
+    CancelRequested,
+    ExecutionBusted,
+    ExecutionCorrected,
+    OrderCanceled,
+    OrderExpired,
+    OrderFilled,
+    OrderRejected,
+    OrderRouted,
+    OrderUnsent,
+    OrderView,
+    Record,
+    ReplaceRequested,
+    SessionLoggedOn,
+    StatusRequested,
+)
+from gateway.core.invariants import check_state
+from gateway.core.money import average
+from gateway.core.state import State
+from gateway.core.types import Reason
+
+CHECK_EVERY = 25
+EVIDENCE: dict[type, tuple[str, ...]] = {
+    # What the venue's message must say, somewhere, for the event to be its word and not ours.
+    OrderFilled: ("150=F", "150=1", "150=2"),
+    OrderCanceled: ("150=4", "39=4"),
+    OrderExpired: ("150=C", "39=C"),
+    OrderRejected: ("150=8", "39=8", "35=3", "35=j"),
+    ExecutionBusted: ("150=H", "20=1"),
+    ExecutionCorrected: ("150=G", "20=2"),
+}
+Fail = Callable[[str], None]
+
+
+class Witness:
+    """What is durable, what was said to whom, and whether it fits."""
+
+    def __init__(
+        self,
+        failed: Fail,
+        knows_execution: Callable[[str], tuple[Decimal, Decimal] | None],
+        said: Callable[[str, int], str],
+    ) -> None:
+        self.durable: list[Record] = []
+        self.answers: dict[tuple[str, str], tuple[Command, Answer]] = {}
+        self.recoveries = 0
+        self.inbound: dict[str, int] = {}
+        self._failed = failed
+        self._knows_execution = knows_execution
+        self._said = said
+        self._at_venue: set[str] = set()
+        self._views: dict[str, OrderView] = {}
+        self._first_names: dict[str, str] = {}
+        self._requests: dict[str, str] = {}
+        self._questions: dict[str, int] = {}
+        self._wired: dict[tuple[str, str], tuple[str, object]] = {}
+        self._asked: dict[str, int] = {}
+        self._counted: set[tuple[str, str, str]] = set()
+        self._commits = 0
+
+    # --- The journal ---
+
+    def synced(self, records: Sequence[Record]) -> None:
+        """These are durable from here on."""
+        for record in records:
+            if record.seq != len(self.durable) + 1:
+                self._failed(f"the journal goes from seq {len(self.durable)} to {record.seq}")
+                return
+            self.durable.append(record)
+            event = record.event
+            if record.cause.msg_seq_num is not None:
+                self.inbound[record.cause.who] = record.cause.msg_seq_num
+            elif isinstance(event, SessionLoggedOn) and event.reset:
+                self.inbound[event.venue] = 0
+            if record.order is not None:
+                self._views[record.order.order_id] = record.order
+            if isinstance(event, OrderRouted):
+                self._first_names[event.order_id] = event.venue_cl_ord_id
+            if isinstance(event, (OrderRouted, CancelRequested, ReplaceRequested)):
+                self._requests[event.venue_cl_ord_id] = event.venue
+            elif isinstance(event, StatusRequested):
+                self._questions[event.venue_cl_ord_id] = self._questions.get(event.venue_cl_ord_id, 0) + 1
+
+    def committed(self, state: State, records: Sequence[Record]) -> None:
+        """The process released these; its state is as of the last of them or later."""
+        for record in records:
+            if record.seq > len(self.durable) or self.durable[record.seq - 1] != record:
+                self._failed(f"record {record.seq} was released and is not durable")
+            if isinstance(record.event, (OrderFilled, ExecutionCorrected, ExecutionBusted)):
+                self._execution(record, record.event)
+            self._evidence(record)
+        self._commits += 1
+        if self._commits % CHECK_EVERY == 0:
+            check_state(state)
+
+    def _evidence(self, record: Record) -> None:
+        """No cancel, reject or fill is ever made up."""
+        wanted, event, cause = EVIDENCE.get(type(record.event)), record.event, record.cause
+        if wanted is not None and cause.kind != "operator":
+            said = self._said(cause.who, cause.msg_seq_num) if cause.msg_seq_num is not None else ""
+            if not any(f"\x01{piece}\x01" in said for piece in wanted):
+                self._failed(f"record {record.seq}: {type(event).__name__} is not what {cause.who} said")
+        elif isinstance(event, OrderUnsent) and event.venue_cl_ord_id in self._at_venue:
+            self._failed(f"record {record.seq}: order {event.order_id} is called unsent, and its venue has it")
+
+    def _execution(self, record: Record, event: OrderFilled | ExecutionCorrected | ExecutionBusted) -> None:
+        made = self._knows_execution(event.exec_id)
+        if made is None:
+            self._failed(f"record {record.seq}: no venue ever made execution {event.exec_id}")
+        elif not isinstance(event, ExecutionBusted) and made != (event.last_qty, event.last_px):
+            self._failed(f"record {record.seq}: execution {event.exec_id} is {made} at the venue, not as booked")
+        mark = (event.order_id, event.trade_date, event.exec_id)
+        if mark in self._counted:
+            self._failed(f"record {record.seq}: execution {event.exec_id} of {event.order_id} was counted twice")
+        self._counted.add(mark)
+
+    def recovered(self, state: State, again: State, replayed: State) -> None:
+        """A new process rebuilt its state, once more, and without any snapshot."""
+        self.recoveries += 1
+        if not encode(state) == encode(again) == encode(replayed):
+            self._failed("two recoveries of the same journal gave different states")
+        if state.seq != len(self.durable):
+            self._failed(f"recovery ended at seq {state.seq}, durable are {len(self.durable)}")
+        for (client, name), (_, answer) in self.answers.items():
+            key = state.keys.get(client, {}).get(name)
+            if key is None and not state.retired.find(retention._key_name(client, name)):
+                self._failed(f"{client} was answered on {name} (order {answer.order_id}), and recovery has lost it")
+
+    # --- Out ---
+
+    def on_wire(self, venue: str, said: Mapping[str, str], wire: object) -> None:
+        """A message goes into the socket."""
+        msg_type, name = said["35"], said.get("11", "")
+        if msg_type == "H" and said.get("43") != "Y":
+            self._asked[name] = self._asked.get(name, 0) + 1
+            if self._asked[name] > self._questions.get(name, 0):
+                self._failed(f"a status request for {name} was sent without a committed event")
+        if msg_type not in "DFG":
+            return
+        if self._requests.get(name) != venue:
+            self._failed(f"35={msg_type} {name} was sent to {venue} without a committed event")
+        first = self._wired.setdefault((venue, name), (said["34"], wire))
+        again = said.get("43") == "Y"
+        if first != (said["34"], wire):
+            self._failed(f"35={msg_type} {name} was sent again under MsgSeqNum {said['34']}, first under {first[0]}")
+        elif not again and (venue, name, "sent") in self._counted:
+            self._failed(f"35={msg_type} {name} was sent twice")
+        self._counted.add((venue, name, "sent"))
+
+    def new_order_at_venue(self, venue: str, name: str, counts: Mapping[str, int]) -> None:
+        """A venue took a NewOrderSingle(35=D) into its own hands."""
+        self._at_venue.add(name)
+        if counts[name] > 1:
+            self._failed(f"{venue} received the order {name} {counts[name]} times")
+
+    # --- Clients ---
+
+    def replies(self, client: str, command: Command, answer: Answer) -> None:
+        """An answer leaves the process."""
+        if answer.seq > len(self.durable):
+            self._failed(f"{client} is told of seq {answer.seq}, durable are {len(self.durable)}")
+        name = getattr(command, "cl_ord_id", "")
+        if not name:
+            return
+        known = self.answers.get((client, name))
+        if known is None:
+            if answer.reason is not Reason.DUPLICATE_CL_ORD_ID:
+                self.answers[client, name] = (command, answer)
+        elif known[0] == command:
+            self._same(client, name, known[1], answer)
+        elif answer.reason is not Reason.DUPLICATE_CL_ORD_ID:
+            self._failed(f"{client} used {name} for another request and was answered {answer}")
+
+    def _same(self, client: str, name: str, first: Answer, now: Answer) -> None:
+        told = [(a.order_id, a.seq, a.requested, a.reason, a.field, a.text) for a in (first, now)]
+        if told[0] != told[1]:
+            self._failed(f"{client} was answered {first} on {name}, and {now} on the same request again")
+
+    def streams(self, records: Sequence[Record]) -> None:
+        """Records leave the process on a stream."""
+        for record in records:
+            if record.seq > len(self.durable) or self.durable[record.seq - 1] != record:
+                self._failed(f"a stream shows record {record.seq}, which is not durable")
+
+    # --- The end ---
+
+    def difference(self, venue: str, executed: Mapping[str, Mapping[str, tuple[Decimal, Decimal]]]) -> str:
+        """Where our ledger, as we last told it, and the venue's are not the same; "" when they are."""
+        for order_id, view in self._views.items():
+            if view.venue != venue:
+                continue
+            theirs = executed.get(self._first_names.get(order_id, ""), {}).values()
+            qty = sum((qty for qty, _ in theirs), Decimal(0))
+            avg_px = average(sum((qty * px for qty, px in theirs), Decimal(0)), qty)
+            if (qty, avg_px) != (view.cum_qty, view.avg_px):
+                return f"order {order_id}: we have {view.cum_qty} at {view.avg_px}, {venue} has {qty} at {avg_px}"
+        return ""
