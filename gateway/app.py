@@ -35,7 +35,7 @@ from gateway.core.state import Reconcile, Settings, State, inbound
 from gateway.core.types import Severity
 from gateway.runtime.feed import Feed
 from gateway.runtime.latency import Latency
-from gateway.runtime.ports import JournalError, JournalHead, Known
+from gateway.runtime.ports import JournalAway, JournalError, JournalHead, Known
 from gateway.runtime.recovery import recover
 from gateway.runtime.sequencer import Sequencer
 from gateway.runtime.snapshots import Snapshots
@@ -63,6 +63,9 @@ def serve(config: Config, path: Path) -> int:
     try:
         with _data_directory(Path(config.data_dir)):
             return uvloop.run(_run(config, path))
+    except JournalAway as error:
+        _log.critical("not started", reason=str(error))
+        return FATAL
     except (JournalError, Diverged, InvariantBroken, DataDirectoryTaken) as error:
         _log.critical("not started", reason=str(error))
         return JOURNAL_REFUSED

@@ -16,6 +16,10 @@ class JournalError(Exception):
     """The journal cannot be used. The message names the file or database, the position and the next step."""
 
 
+class JournalAway(JournalError):
+    """The journal cannot be reached now and may be later: nothing is wrong with it."""
+
+
 class JournalDamaged(JournalError):
     """Bytes before the tail do not match their hash: start is refused.
 

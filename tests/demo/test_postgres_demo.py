@@ -13,10 +13,10 @@ import pytest
 
 from gateway.adapters.journal import SqlJournal
 from gateway.client import EventType, GatewayClient, OrderHandle, OrdType, Side, Unknown
-from ops.stack import ROOT
+from ops.stack import ROOT, Stack, tail
 from tests.adapters.journal.records import fills
 from tests.demo.test_demo import gateway_pid, line_with, verdict_of
-from tests.e2e.hard import received, sent_twice, until, without_doubt, working
+from tests.e2e.hard import ended, received, sent_twice, until, without_doubt, working
 from tests.e2e.stack import CLIENT_ID, running_stack
 from tests.postgres import PostgresServer
 
@@ -137,3 +137,12 @@ async def told(gateway: GatewayClient, handle: OrderHandle, wanted: EventType) -
     async for event in gateway.events(from_seq=1):
         if event.type is wanted and event.order is not None and event.order.cl_ord_id == handle.cl_ord_id:
             return
+
+
+def test_a_start_without_the_server_is_one_to_try_again(tmp_path: Path) -> None:
+    """Exit code 1, after which a service manager starts it again, and not 3, which needs a person."""
+    stack = Stack(tmp_path / "stack", journal_url=f"postgresql+psycopg://olga@/journal?host={tmp_path}")
+    stack.gateway.launch()
+    assert ended(stack.gateway) == 1
+    assert "see that the server runs" in tail(stack.gateway.log)
+    stack.gateway.stop()

@@ -71,6 +71,9 @@ class Database(Protocol):
     def corrupt(self, error: sa.exc.SQLAlchemyError) -> bool:
         """Whether the database says that its own storage is damaged."""
 
+    def away(self, error: sa.exc.SQLAlchemyError) -> bool:
+        """Whether the database could not be reached, which passes by itself or may."""
+
     def said(self, error: sa.exc.SQLAlchemyError) -> str:
         """What went wrong and what to do next, for people."""
 

@@ -286,6 +286,10 @@ class PostgresDatabase:
         """See `Database.corrupt`."""
         return _state(error) in ("XX001", "XX002")
 
+    def away(self, error: sa.exc.SQLAlchemyError) -> bool:
+        """See `Database.away`."""
+        return isinstance(error, sa.exc.DBAPIError) and _passes(error)
+
     def said(self, error: sa.exc.SQLAlchemyError) -> str:
         """See `Database.said`."""
         said = " ".join(str(getattr(error, "orig", None) or error).split())
@@ -335,12 +339,16 @@ def _unknowns() -> Iterator[None]:
     try:
         yield
     except sa.exc.DBAPIError as error:
-        state = _state(error)
-        # Without a state, it is libpq that speaks: of a connection that it lost or did not get.
-        lost = error.connection_invalidated or (not state and isinstance(error.orig, psycopg.OperationalError))
-        if not lost and not state.startswith(_PASSES):
+        if not _passes(error):
             raise
         raise _Unknown(" ".join(str(error.orig).split())) from error
+
+
+def _passes(error: sa.exc.DBAPIError) -> bool:
+    state = _state(error)
+    # Without a state, it is libpq that speaks: of a connection that it lost or did not get.
+    lost = error.connection_invalidated or (not state and isinstance(error.orig, psycopg.OperationalError))
+    return lost or state.startswith(_PASSES)
 
 
 def _append(connection: sa.Connection, batch: Batch) -> bool:

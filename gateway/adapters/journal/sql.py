@@ -44,7 +44,7 @@ from gateway.codec.journal import (
     verify,
 )
 from gateway.core.events import Record
-from gateway.runtime.ports import EpochStale, JournalDamaged, JournalError, JournalHead
+from gateway.runtime.ports import EpochStale, JournalAway, JournalDamaged, JournalError, JournalHead
 
 GIVE_UP_S = 60.0
 _LONGEST_REST_S = 1.0
@@ -410,7 +410,8 @@ class SqlJournal:
                 f"journal {self.label}: {error}; start the version of the gateway that wrote it"
             ) from error
         except sa.exc.SQLAlchemyError as error:
-            raise JournalError(f"journal {self.label}: cannot {doing} it: {self._database.said(error)}") from error
+            kind = JournalAway if self._database.away(error) else JournalError
+            raise kind(f"journal {self.label}: cannot {doing} it: {self._database.said(error)}") from error
         except OSError as error:
             raise JournalError(f"journal {self.label}: cannot {doing} it: {error}") from error
 

@@ -165,6 +165,10 @@ class SqliteDatabase:
         """See `Database.corrupt`."""
         return isinstance(error, sa.exc.DatabaseError) and _code(error) in _CORRUPT
 
+    def away(self, _error: sa.exc.SQLAlchemyError) -> bool:
+        """See `Database.away`. A file is there or is not."""
+        return False
+
     def said(self, error: sa.exc.SQLAlchemyError) -> str:
         """See `Database.said`."""
         original = getattr(error, "orig", None)

@@ -11,7 +11,7 @@ from gateway.adapters.journal import SqlJournal, database
 from gateway.adapters.journal.database import Durability
 from gateway.adapters.journal.postgres import PostgresDatabase
 from gateway.codec.journal import FORMAT_VERSION, Batch
-from gateway.runtime.ports import JournalDamaged, JournalError
+from gateway.runtime.ports import JournalAway, JournalDamaged, JournalError
 from tests.adapters.journal.contract import JournalContract, Opener
 from tests.adapters.journal.records import BASE_NS, fill, fills
 from tests.postgres import PASSWORD, WEAK, PostgresServer
@@ -269,7 +269,7 @@ def test_a_server_that_is_not_there(tmp_path: Path) -> None:
     journal = SqlJournal(f"postgresql+psycopg://olga:secret@/journal?host={tmp_path}")
     for use in (journal.open, journal.verify, journal.last_seq, lambda: list(journal.read())):
         with pytest.raises(
-            JournalError, match=r"journal postgresql://olga@.*/journal: .*see that the server"
+            JournalAway, match=r"journal postgresql://olga@.*/journal: .*see that the server"
         ) as refused:
             use()
         assert "secret" not in str(refused.value)
