@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from random import Random
@@ -246,16 +247,32 @@ def free_port(preferred: int = 0) -> int:
     """A TCP port of the loopback that nobody listens on now: the preferred one, if it is free.
 
     Never one from the range that the system gives to outgoing connections: one of those could take it before its
-    program does. Processes look in orders of their own, so that two stacks that start at once do not meet.
+    program does. And never one that another process was given lately: two stacks that start at once do not meet.
     """
     for port in [preferred] * bool(preferred) + _PORTS.sample(_NEVER_OUTGOING, len(_NEVER_OUTGOING)):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with contextlib.suppress(OSError):
                 probe.bind(("127.0.0.1", port))
+                _claim(port)
                 return port
     raise NotReady("no port of the loopback is free")
 
 
+def _claim(port: int) -> None:
+    """Raises OSError when somebody has claimed it: a name in Linux's abstract namespace belongs to one socket."""
+    claim = socket.socket(socket.AF_UNIX)
+    try:
+        claim.bind(f"\0fix-gateway-port-{port}")
+    except OSError:
+        claim.close()
+        raise
+    _CLAIMS.append(claim)
+    if len(_CLAIMS) > _CLAIMS_KEPT:  # The program of so old a claim has its port itself by now.
+        _CLAIMS.popleft().close()
+
+
+_CLAIMS: deque[socket.socket] = deque()
+_CLAIMS_KEPT = 100
 _NEVER_OUTGOING = range(20_000, 32_000)
 _PORTS = Random(os.getpid())  # noqa: S311  # It spreads ports; nothing here is secret.

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from gateway.core.executions import net, totals
 from gateway.core.items import MAX_OPEN, name_of
-from gateway.core.money import ZERO, add, subtract
+from gateway.core.money import ZERO, add, multiply, subtract
 from gateway.core.order import UNANSWERED, Order
 from gateway.core.positions import PositionKey
 from gateway.core.state import Copied, DropCopy, Item, Run, State
@@ -89,7 +89,7 @@ def _check_positions(state: State) -> None:
         command, sign = order.command, order.command.side.sign
         key = PositionKey(command.account, command.strategy, command.symbol)
         qty, value = executed.get(key, (ZERO, ZERO))
-        executed[key] = add(qty, sign * order.cum_qty), add(value, sign * order.cum_value)
+        executed[key] = add(qty, multiply(sign, order.cum_qty)), add(value, multiply(sign, order.cum_value))
     for key, position in state.positions.items():
         qty, value = executed[key]
         if not qty == position.net_qty == subtract(position.bought_qty, position.sold_qty):

@@ -21,6 +21,7 @@ _ONE = Decimal(1)
 add = EXACT.add
 subtract = EXACT.subtract
 multiply = EXACT.multiply
+negated = EXACT.minus  # A plain minus sign would round to 28 digits.
 
 
 def average(total: Decimal, count: Decimal) -> Decimal:

@@ -154,7 +154,9 @@ class Order(msgspec.Struct, gc=False):
     def leaves_qty(self) -> Decimal:
         """LeavesQty(151): what can still be executed. A day order that is done for the day has none left."""
         cum_qty, order_qty = self.cum_qty, self.terms.order_qty
-        return order_qty - cum_qty if cum_qty < order_qty and self._tradable else ZERO
+        if cum_qty < order_qty and (self.marks in _PLAIN or self._tradable):
+            return order_qty - cum_qty
+        return ZERO
 
     @property
     def quantity_known(self) -> bool:
@@ -166,14 +168,12 @@ class Order(msgspec.Struct, gc=False):
         """Whether it can still be executed: something is left, or how much there was is not known yet."""
         order_qty = self.terms.order_qty
         if self.cum_qty < order_qty:
-            return self._tradable
+            return self.marks in _PLAIN or self._tradable
         return not order_qty and self.terms.cash_order_qty is not None and not self.closed
 
     @property
     def _tradable(self) -> bool:
         """Neither ended nor done for the day: what is left of it can be executed."""
-        if self.marks in _PLAIN:
-            return True
         over = OrdStatus.DONE_FOR_DAY in self.marks and not self.terms.time_in_force.outlives_the_day
         return not (over or self.closed)
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from gateway.core.executions import Execution, Net
-from gateway.core.money import ZERO, add, average, multiply, plain, subtract
+from gateway.core.money import ZERO, add, average, multiply, negated, plain, subtract
 
 REVERSIBLE_FILLS = 10_000
 """How many of a position's newest fills are kept one by one.
@@ -125,7 +125,7 @@ class Position(msgspec.Struct):
     def _reverse(self, key: str, fill: Fill) -> None:
         """A bust: forget the fill, or trade against it when it is no longer kept by itself."""
         if self.fills.pop(key, None) is None:
-            self.fills[f"{key}~{len(self.fills)}"] = Fill(-fill.qty, -fill.value)
+            self.fills[f"{key}~{len(self.fills)}"] = Fill(negated(fill.qty), negated(fill.value))
 
     def _correct(self, key: str, old: Fill, new: Fill) -> None:
         if key not in self.fills:
@@ -151,7 +151,7 @@ class Position(msgspec.Struct):
 
 def _signed(sign: int, counted: tuple[Decimal, Decimal]) -> Fill:
     qty, value = counted
-    return Fill(qty, value) if sign > 0 else Fill(-qty, -value)
+    return Fill(qty, value) if sign > 0 else Fill(negated(qty), negated(value))
 
 
 def _share(value: Decimal, part: Decimal, whole: Decimal) -> Decimal:

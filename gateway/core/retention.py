@@ -22,7 +22,7 @@ from gateway.core.commands import (
 )
 from gateway.core.events import Event, Record
 from gateway.core.invariants import InvariantBroken
-from gateway.core.money import ZERO, add, subtract
+from gateway.core.money import ZERO, add, multiply, subtract
 from gateway.core.order import UNANSWERED, Order
 from gateway.core.positions import Fill, PositionKey
 from gateway.core.reports import (
@@ -344,7 +344,9 @@ def _count(state: State, order: Order, change: Callable[..., Any]) -> None:
     command, sign = order.command, order.command.side.sign
     key = PositionKey(command.account, command.strategy, command.symbol)
     qty, value = state.retired_sums.get(key, (ZERO, ZERO))
-    state.retired_sums[key] = Fill(change(qty, sign * order.cum_qty), change(value, sign * order.cum_value))
+    state.retired_sums[key] = Fill(
+        change(qty, multiply(sign, order.cum_qty)), change(value, multiply(sign, order.cum_value))
+    )
 
 
 def _keys_retired(state: State, event: ev.KeysRetired, _: int) -> None:

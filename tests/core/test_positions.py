@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from gateway.core import positions
 from gateway.core.executions import Net
 from gateway.core.invariants import check_state
+from gateway.core.money import EXACT
 from gateway.core.positions import Position
 from gateway.core.types import ExecType, Side
 from tests.core.world import OTHER_VENUE, World, instrument, restarted
@@ -215,3 +216,13 @@ def test_the_multiplier_is_that_of_the_day_the_order_was_given() -> None:
     world.settings = type(world.settings)({"FUT": instrument("FUT", multiplier=Decimal(99))}, world.settings.venues)
     (position,) = world.recovered().positions.values()
     assert position.multiplier == 10
+
+
+def test_the_longest_figures_lose_no_digit_on_the_way_to_a_short_position() -> None:
+    """Rule 6. A product of two figures of 25 digits has 50, and a plain minus sign would keep 28 of them."""
+    world = World.started()
+    qty, px = Decimal(999_999_999_999_999), Decimal("999999999999999.01")
+    sold = world.submit(order_qty=qty, price=px, side=Side.SELL)
+    world.fill(sold, f"{qty}", f"{px}")
+    (position,) = world.state.positions.values()
+    assert EXACT.add(position.cost, EXACT.multiply(qty, px)) == 0
