@@ -42,6 +42,7 @@ from gateway.runtime.snapshots import Snapshots
 
 CLEAN, FATAL, JOURNAL_REFUSED = 0, 1, 3
 TIMER_S, CROWDED_TIMER_S = 1.0, 0.05
+FOLLOW_AFTER_S = 5.0
 API_GRACE_S = 2.0
 SWITCH_INTERVAL_S = 0.0001
 """How long Python lets one thread run while another waits.
@@ -191,7 +192,7 @@ class _Stack:
         gc.freeze()
         await self._api.open()
         self._say_ready(self._api.port, metrics_port)
-        following = asyncio.create_task(attend(self._path))
+        following = asyncio.create_task(self._follow())
         await self._stop.wait()
         _log.info("stopping")
         timer.cancel()
@@ -254,6 +255,11 @@ class _Stack:
     def _tell(self, fact: ProcessStarted | TimerFired) -> None:
         kind = "process" if isinstance(fact, ProcessStarted) else "timer"
         self._sequencer.tell(Input(time.time_ns(), Cause(kind), fact))
+
+    async def _follow(self) -> None:
+        """Not at once: sessions that come up, and what waits for them, need the processor more."""
+        await asyncio.sleep(FOLLOW_AFTER_S)
+        await attend(self._path)
 
     async def _tick(self) -> None:
         """The clock's turn; sooner while more orders have ended than leave memory at one turn."""

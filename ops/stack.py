@@ -218,7 +218,8 @@ class Stack:
     def _gateway_text(self) -> str:
         text = (ROOT / "config" / "gateway.toml").read_text()
         text = put(text, "data_dir", f'"{self.folder}/gateway"')
-        text = put(text, "url", f'"{self.journal_url}"')
+        if not self.journal_url.startswith("sqlite:"):
+            text = put(text, "url", f'"{self.journal_url}"')
         for old, new in {API_PORT: self.api_port, METRICS_PORT: self.metrics_port}.items():
             text = put(text, "port", str(new), str(old))
         for fix_port, venue in {"9001": "XSIM", "9002": "YSIM"}.items():

@@ -4,15 +4,16 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
 import pytest
 
-from gateway.client import EventType, OrdStatus, OrdType, Side, SyncGatewayClient, TimeInForce
+from gateway.client import EventType, OrdStatus, OrdType, Refused, Side, SyncGatewayClient, TimeInForce
 from ops.stack import Stack
-from tests.e2e.stack import CLIENT_ID, running_stack
+from tests.e2e.stack import CLIENT_ID, NOT_YET, running_stack
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "docs" / "examples"
@@ -89,15 +90,22 @@ def run(name: str, *arguments: str) -> list[str]:
 
 def other_side(gw: SyncGatewayClient, symbol: str, side: Side, order_qty: int, price: str) -> None:
     """A counterparty, under another account, that takes what it finds and leaves nothing behind."""
-    handle = gw.submit(
-        symbol=symbol,
-        side=side,
-        order_qty=order_qty,
-        ord_type=OrdType.LIMIT,
-        price=price,
-        time_in_force=TimeInForce.IOC,
-        account="ACC2",
-    )
+    end = time.monotonic() + 20
+    while True:
+        try:
+            handle = gw.submit(
+                symbol=symbol,
+                side=side,
+                order_qty=order_qty,
+                ord_type=OrdType.LIMIT,
+                price=price,
+                time_in_force=TimeInForce.IOC,
+                account="ACC2",
+            )
+            break
+        except Refused as refused:
+            if refused.reason not in NOT_YET or time.monotonic() > end:
+                raise
     assert handle.done(timeout_s=20).ord_status is OrdStatus.FILLED
 
 

@@ -53,7 +53,7 @@ DEATHS = (
     ("after a link started", 1),
     ("after a link started", 2),
     ("before the logon is told", 1),
-    ("after the logon is told", 2),
+    ("after the logon is told", 1),
 )
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from gateway.adapters.journal import SqlJournal
@@ -106,17 +106,28 @@ def events_of(stack: Stack, *kinds: type) -> list[Any]:
 
 def received(stack: Stack, msg_type: str) -> Counter[str]:
     """How often each ClOrdID(11) came to the venues in messages of this MsgType(35), repeats included."""
-    names: Counter[str] = Counter()
+    return Counter(name for name, _ in messages(stack, msg_type))
+
+
+def messages(stack: Stack, msg_type: str) -> Iterator[tuple[str, str]]:
+    """ClOrdID(11) and MsgSeqNum(34) of every message of this MsgType(35) that came to the venues."""
     for venue in stack.venues:
         for line in ledger.read_lines(stack.ledger(venue)):
             if isinstance(line, ledger.Received) and line.msg_type == msg_type:
-                names[next(field[3:] for field in line.raw.split("\x01") if field.startswith("11="))] += 1
-    return names
+                fields = dict(field.split("=", 1) for field in line.raw.split("\x01") if "=" in field)
+                yield fields["11"], fields["34"]
 
 
 def sent_twice(stack: Stack) -> list[str]:
-    """Orders, cancels and replaces that a venue got more than once; there must be none (rule 2)."""
-    return [name for kind in "DFG" for name, times in received(stack, kind).items() if times > 1]
+    """Orders, cancels and replaces that a venue got under more than one MsgSeqNum(34); there must be none (rule 2).
+
+    One that went out on a connection with a gap before it comes again when the venue asks, as the same message.
+    """
+    numbers: dict[tuple[str, str], set[str]] = {}
+    for msg_type in "DFG":
+        for name, number in messages(stack, msg_type):
+            numbers.setdefault((msg_type, name), set()).add(number)
+    return [name for (_, name), used in numbers.items() if len(used) > 1]
 
 
 def ended(process: Process) -> int:

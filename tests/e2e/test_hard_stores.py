@@ -41,34 +41,37 @@ def store_of(stack: Stack, venue: str = "XSIM") -> Path:
 
 
 async def test_a_store_that_lost_its_numbers_never_lets_one_count_twice(own_stack: Stack) -> None:
-    """C12: "too low" keeps the session down, with an error in the log, until the numbers are beyond what the venue saw:
-    by its own attempts to log on, or at once by an operator.
+    """C12: numbers are never lower than the journal proves, whether the store is older or gone, and it is an error in
+    the log. An operator may set them higher: the venue asks for the gap, and gets no order out of it.
     """
     store, copy = store_of(own_stack), own_stack.folder / "copy"
     async with GatewayClient(own_stack.api_address, client_id=CLIENT_ID, timeout_s=60) as gateway:
         first = await working(gateway)
         shutil.copytree(store, copy)
-        second = await working(gateway)
+        second, third = await working(gateway), await working(gateway)
         own_stack.gateway.kill()
         shutil.rmtree(store)
         shutil.copytree(copy, store)
         own_stack.gateway.start()
-        await down_with(own_stack, "too low")
+        assert await down_with(own_stack, "store older than the journal")
         assert (await canceled(gateway, first)).ord_status is OrdStatus.CANCELED
         own_stack.gateway.kill()
         shutil.rmtree(store)
         own_stack.gateway.log.unlink()
+        own_stack.gateway.start()
+        assert await down_with(own_stack, "store lost")
+        assert (await canceled(gateway, second)).ord_status is OrdStatus.CANCELED
         with control(own_stack) as venue:
             expects = next_in(venue)
-        own_stack.gateway.start()
-        await down_with(own_stack, "too low")
         with Api(own_stack.api_address, OPERATOR_ID) as ops:
+            ops.administer(pb.LogoutRequest(venue="XSIM", reason="to set its number"))
             ops.administer(
                 pb.SetSequenceNumbersRequest(
-                    venue="XSIM", reason="the venue says which it expects", next_sender_msg_seq_num=expects + 20
+                    venue="XSIM", reason="agreed by telephone", next_sender_msg_seq_num=expects + 20
                 )
             )
-        assert (await canceled(gateway, second)).ord_status is OrdStatus.CANCELED
+            ops.administer(pb.LogonRequest(venue="XSIM", reason="its number is set"))
+        assert (await canceled(gateway, third)).ord_status is OrdStatus.CANCELED
     assert not sent_twice(own_stack)
 
 

@@ -1,6 +1,7 @@
 """The operator at seven in the morning, the auditor a year later: what the programs show and keep of a real stack."""
 
 import asyncio
+import codecs
 import json
 import os
 import pty
@@ -270,7 +271,8 @@ def test_top_on_a_terminal_fits_it_and_leaves_it_clean(desk: Stack, size: tuple[
         assert "Traceback" not in terminal.shown
         assert terminal.is_as_before()
         lines = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", terminal.shown).splitlines()
-        assert max(map(len, lines)) <= size[1]
+        longest = max(lines, key=len)
+        assert len(longest) <= size[1], ascii(longest)
 
 
 # --- Acting, and what is kept of it -----------------------------------------------------------------------------------
@@ -529,6 +531,7 @@ class Terminal:
         self._screen, self._side = pty.openpty()
         termios.tcsetwinsize(self._side, size)
         self._before = termios.tcgetattr(self._side)
+        self._text = codecs.getincrementaldecoder("utf-8")(errors="replace")  # A read may end inside a character.
         self.shown = ""
         environment = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
         environment |= {"TERM": "xterm-256color", "PYTHONPATH": str(ROOT)}
@@ -572,4 +575,4 @@ class Terminal:
 
     def _read(self) -> None:
         if select.select([self._screen], [], [], 0.1)[0]:
-            self.shown += os.read(self._screen, 65_536).decode(errors="replace")
+            self.shown += self._text.decode(os.read(self._screen, 65_536))

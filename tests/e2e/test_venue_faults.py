@@ -65,7 +65,8 @@ async def test_the_same_exec_id_under_a_new_msg_seq_num_counts_once(desk: Desk) 
     desk.venue("fault", kind="duplicate", exec_type="F")
     desk.venue("fill", cl_ord_id=name, qty="30", px="90")
     await desk.told(handle, EventType.REPORT_IGNORED)
-    assert handle.order.cum_qty == 30
+    order = await handle.wait_for(lambda seen: bool(seen.cum_qty), timeout_s=WAIT_S)
+    assert order.cum_qty == 30
 
 
 @pytest.mark.parametrize("kind", ["poss_dup", "poss_resend"])

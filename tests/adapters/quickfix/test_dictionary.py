@@ -77,3 +77,16 @@ def test_without_it_the_group_is_refused_and_reported(venue: RawVenue, gateways:
     gateway.wait_for(SessionUp)
     venue.send(FEES)
     assert "Tag appears more than once" in gateway.wait_for(UnexpectedMessage).problem
+
+
+def test_one_that_is_there_is_kept_and_one_that_was_changed_is_made_again(tmp_path: Path) -> None:
+    target = tmp_path / "FIX44.xml"
+    write_dictionary("FIX44.xml", None, target)
+    made, inode = target.read_bytes(), target.stat().st_ino
+    write_dictionary("FIX44.xml", None, target)
+    assert target.stat().st_ino == inode
+    target.write_bytes(made[:-100])
+    write_dictionary("FIX44.xml", None, target)
+    assert target.read_bytes() == made
+    write_dictionary("FIX42.xml", None, target)
+    assert target.read_bytes() != made
