@@ -187,7 +187,7 @@ class _Stack:
         for name, link in self._links.items():
             self._sequencer.add_source(link)
             link.start(self._known(name))
-        timer = asyncio.create_task(self._tick())
+        timer, watch = asyncio.create_task(self._tick()), asyncio.create_task(self._sequencer.watch())
         gc.collect()
         gc.freeze()
         await self._api.open()
@@ -196,6 +196,7 @@ class _Stack:
         await self._stop.wait()
         _log.info("stopping")
         timer.cancel()
+        watch.cancel()
         await self._api.stop(API_GRACE_S)
         await asyncio.gather(*(asyncio.to_thread(link.stop) for link in self._links.values()))
         self._sequencer.stop()

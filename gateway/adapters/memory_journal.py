@@ -62,6 +62,13 @@ class MemoryJournal:
             except (ValueError, OverflowError) as error:
                 raise JournalError(f"{error}; nothing was written") from error
 
+    def confirm(self) -> None:
+        """See `Journal.confirm`."""
+        if self._epoch is None:
+            raise JournalError("the journal is not open")
+        if self._epoch != self._disk.epoch:
+            raise EpochStale(f"epoch {self._epoch} is over: another owner took the journal over")
+
     def read(self, from_seq: int = 1) -> Iterator[Record]:
         """See `Journal.read`."""
         for end, batch in self._from(from_seq):

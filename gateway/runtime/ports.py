@@ -67,6 +67,14 @@ class Journal(Protocol):
             JournalError: it could not be made durable; the caller has to stop, never to retry.
         """
 
+    def confirm(self) -> None:
+        """See that we own it still, without writing: who has nothing to commit would not learn it otherwise (C13).
+
+        Raises:
+            EpochStale: another owner has taken over.
+            JournalError: it cannot be seen now, which proves nothing.
+        """
+
     def read(self, from_seq: int = 1) -> Iterator[Record]:
         """Every committed record with seq >= `from_seq`, in order.
 

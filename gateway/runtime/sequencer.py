@@ -20,10 +20,13 @@ from gateway.core.events import Cause, Input, Record
 from gateway.core.retention import Wanted
 from gateway.core.state import Settings, State
 from gateway.runtime.fair_queue import FairQueue
-from gateway.runtime.ports import Journal, Source
+from gateway.runtime.ports import EpochStale, Journal, JournalError, Source
 from gateway.runtime.retired import reading, recalled
 
 T = TypeVar("T")
+
+CONFIRM_S = 5.0
+"""How often the journal is asked whose it is."""
 
 MAX_RECALLS = 64
 """Inputs of one batch that may have to wait for something that left memory to be read again; each costs a look into
@@ -176,6 +179,20 @@ class Sequencer:
             raise
         finally:
             self._writer.shutdown(wait=True)
+
+    async def watch(self) -> None:
+        """Look from time to time whether the journal is ours still, until this is canceled. A process that was
+        overtaken while it had nothing to commit would keep its sessions to venues otherwise (C13).
+        """
+        while True:
+            await asyncio.sleep(CONFIRM_S)
+            try:
+                await self._loop.run_in_executor(self._writer, self._journal.confirm)
+            except EpochStale as error:
+                self._fatal(error)
+                return
+            except JournalError:  # It cannot be seen now: the next commit finds out what is wrong.
+                continue
 
     def stop(self) -> None:
         """Take no more commands and end when the queue is empty."""

@@ -52,6 +52,9 @@ class HeldJournal:
         self.inner.append(records)
         self.batches.append(list(records))
 
+    def confirm(self) -> None:
+        self.inner.confirm()
+
     def read(self, from_seq: int = 1) -> Iterator[Record]:
         return self.inner.read(from_seq)
 

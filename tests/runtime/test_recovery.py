@@ -14,8 +14,9 @@ from gateway.core.events import Cause, Input
 from gateway.core.reports import ProcessStarted
 from gateway.core.state import Reconcile
 from gateway.core.types import ExecType, OrdStatus
+from gateway.runtime import sequencer
 from gateway.runtime.latency import KEPT, Latency
-from gateway.runtime.ports import JournalDamaged
+from gateway.runtime.ports import EpochStale, JournalDamaged
 from gateway.runtime.recovery import compare_all, recover
 from tests.core.world import CLIENT, SETTINGS, START_NS, VENUE, World, order
 from tests.runtime.journals import ASKED, HeldJournal, running
@@ -149,6 +150,21 @@ async def test_an_old_owner_cannot_write_any_more() -> None:
         assert len(old.fatal) == 1
         assert old.released == []
         waiting.cancel()
+
+
+async def test_a_process_that_was_overtaken_and_has_nothing_to_commit_ends_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """C13: it would keep its sessions to venues, and the new process could not log on."""
+    monkeypatch.setattr(sequencer, "CONFIRM_S", 0)
+    disk = Disk()
+    async with running(journal=HeldJournal(disk)) as old:
+        watch = asyncio.create_task(old.sequencer.watch())
+        await asyncio.wait_for(old.sequencer.execute(order("1"), ASKED), 10)
+        assert not watch.done()
+        HeldJournal(disk)
+        await asyncio.wait_for(watch, 10)
+        assert [type(error) for error in old.fatal] == [EpochStale]
+        old.sequencer.stop()
+        await asyncio.wait_for(old.task, 10)
 
 
 def test_latency_is_from_the_order_to_the_venues_first_word() -> None:

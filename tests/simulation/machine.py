@@ -105,6 +105,11 @@ class SimJournal:
         self._on_synced(unseal(Link(batch.first_seq - 1, batch.prev_hash), batch))
         self._point("after the append is synced")
 
+    def confirm(self) -> None:
+        """See `Journal.confirm`."""
+        if self._epoch != self._disk.epoch:
+            raise EpochStale("another owner took the journal over")
+
     def read(self, from_seq: int = 1) -> Iterator[Record]:
         """See `Journal.read`. What is not synced is not read: no one may see it yet."""
         for end, batch in self._from(from_seq):

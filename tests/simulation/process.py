@@ -98,6 +98,7 @@ class Process:
 
     async def _main(self, epoch: int) -> None:
         self.spawn(self.sequencer.run())
+        self.spawn(self.sequencer.watch())
         self._tell(ProcessStarted("sim", epoch))
         await self.sequencer.committed(self.state.seq + 1)
         for venue, link in self.links.items():

@@ -117,6 +117,17 @@ class SqlJournal:
                 raise
             self._end = link(batch)
 
+    def confirm(self) -> None:
+        """See `Journal.confirm`."""
+        if self._writer is None:
+            raise JournalError(f"journal {self.label} is not open")
+        with self._translated("read"), self._reading() as reader:
+            epoch = rows.owned_epoch(reader.connection, self.label)
+        if epoch != self._epoch:
+            raise EpochStale(
+                f"journal {self.label}: epoch {self._epoch} is over, another process took the journal over"
+            )
+
     def close(self) -> None:
         """See `Journal.close`."""
         with self._lock:

@@ -127,6 +127,22 @@ class JournalContract:
         old.close()
         new.close()
 
+    def test_an_owner_that_writes_nothing_learns_that_it_was_overtaken(self, opener: Opener) -> None:
+        """C13: who has nothing to commit has to ask."""
+        old, new = opener(), opener()
+        with pytest.raises(JournalError):
+            old.confirm()
+        old.open()
+        old.confirm()
+        old.append([fill(1)])
+        old.confirm()
+        new.open()
+        with pytest.raises(EpochStale, match="epoch 1 is over"):
+            old.confirm()
+        new.confirm()
+        old.close()
+        new.close()
+
     def test_an_older_owner_is_stale_also_before_the_newer_one_wrote_anything(self, opener: Opener) -> None:
         old, new = opener(), opener()
         old.open()
