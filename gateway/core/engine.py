@@ -248,10 +248,10 @@ def _changed(state: State, event: ev.VenueEvent, at_ns: int) -> Order:
 
 def _change(state: State, order: Order, event: ev.VenueEvent, at_ns: int) -> None:
     """The event may answer requests, which then no longer wait."""
-    asked = tuple(order.unanswered) if order.unanswered else ()
+    asked = [order.requests[key] for key in order.unanswered] if order.unanswered else ()
     change(order, event, at_ns)
-    for key in asked:
-        _track(state, order, key)
+    for request in asked:
+        _track(state, order, request)
     if state.runs:
         reconciliation.spoken(state, order, event, at_ns)
     _index(state, order, at_ns)
@@ -384,11 +384,12 @@ def _index(state: State, order: Order, at_ns: int) -> None:
     """Keep the indexes true to the order: who waits, who is in doubt, who is working, how the venue calls it, and
     since when it has ended.
     """
-    first = order.first_venue_cl_ord_id
-    if first in state.waiting or state.doubtful:
+    first = order.first_request
+    if first is not None and (state.doubtful or first.venue_cl_ord_id in state.waiting):
         _track(state, order, first)
-    for key in order.unanswered:
-        _track(state, order, key)
+    if order.unanswered:
+        for key in order.unanswered:
+            _track(state, order, order.requests[key])
     name = order.venue_order_id
     if name and name != "NONE":  # NONE: what a venue says of any order that it does not know.
         known = state.by_venue_order_id.get(order.venue)
@@ -417,12 +418,12 @@ def _index_working(state: State, order: Order, at_ns: int) -> None:
         retention.note_ended(state, order, at_ns)
 
 
-def _track(state: State, order: Order, key: str) -> None:
-    request = order.requests.get(key)
-    if request is None:
-        return
-    if key in state.waiting and (request.state != SENT or request.in_doubt):
-        state.silent.get(order.venue, {}).pop(key, None)
+def _track(state: State, order: Order, request: Request) -> None:
+    key = request.venue_cl_ord_id
+    if (request.state != SENT or request.in_doubt) and key in state.waiting:
+        silent = state.silent.get(order.venue)
+        if silent is not None:
+            silent.pop(key, None)
         if request.state != SENT:
             del state.waiting[key]
     if request.in_doubt:

@@ -1,12 +1,12 @@
 """What must hold after every event, checked in production too, with explicit raises."""
 
 from decimal import Decimal
+from typing import Any
 
 from gateway.core.executions import net, totals
 from gateway.core.items import MAX_OPEN, name_of
-from gateway.core.money import ZERO, add, multiply, subtract
-from gateway.core.order import UNANSWERED, Order
-from gateway.core.positions import PositionKey
+from gateway.core.money import ZERO, add, subtract
+from gateway.core.order import SENT, UNANSWERED, Order
 from gateway.core.state import Copied, DropCopy, Item, Run, State
 from gateway.core.types import ItemKind
 from gateway.core.venue_reports import ENDED_STATUS, MAX_EXTERNAL
@@ -35,7 +35,8 @@ def check_state(state: State) -> None:
     for order in state.orders.values():
         check_order(order)
         _check_ledger(order)
-        _check_indexes(state, order)
+        _check_requests(state, order)
+        _check_working(state, order)
     _check_positions(state)
     _check_silent(state)
     _check_items(state)
@@ -51,30 +52,36 @@ def check_state(state: State) -> None:
 def _check_ledger(order: Order) -> None:
     if (order.cum_qty, order.cum_value) != _added_up(order):
         raise InvariantBroken(f"order {order.order_id}: CumQty {order.cum_qty} is not what its executions add up to")
-    unanswered = [
-        key for key, request in order.requests.items() if request.kind != "new" and request.state in UNANSWERED
-    ]
-    if unanswered != list(order.unanswered):
-        raise InvariantBroken(f"order {order.order_id}: unanswered are {unanswered}, not {list(order.unanswered)}")
 
 
 def _added_up(order: Order) -> tuple[Decimal, Decimal]:
     """Of fills that each have an ExecID(17) of their own all count, and no story has to be found out."""
     lines = order.executions
+    if not lines:
+        return ZERO, ZERO
     if order.amended or len({line.exec_id for line in lines}) < len(lines):
         return totals(net(lines))
-    qty = value = ZERO
-    for line in lines:
+    qty, value = lines[0].qty, lines[0].value
+    for line in lines[1:]:
         qty, value = add(qty, line.qty), add(value, line.value)
     return qty, value
 
 
-def _check_indexes(state: State, order: Order) -> None:
+def _check_requests(state: State, order: Order) -> None:
+    """Each request is indexed as it stands."""
+    unanswered = []
     for key, request in order.requests.items():
-        if (key in state.waiting) != (request.state == "sent") or (key in state.doubtful) != request.in_doubt:
+        if (key in state.waiting) != (request.state == SENT) or (key in state.doubtful) != request.in_doubt:
             raise InvariantBroken(
                 f"order {order.order_id}: request {key} ({request.state}) is not indexed as it stands"
             )
+        if request.state in UNANSWERED and request.kind != "new":
+            unanswered.append(key)
+    if unanswered != [*order.unanswered]:
+        raise InvariantBroken(f"order {order.order_id}: unanswered are {unanswered}, not {[*order.unanswered]}")
+
+
+def _check_working(state: State, order: Order) -> None:
     working = order.order_id in state.working.get(order.command.client_id, {})
     if working != order.working:
         raise InvariantBroken(f"order {order.order_id}: LeavesQty {order.leaves_qty}, but working is {working}")
@@ -84,14 +91,18 @@ def _check_positions(state: State) -> None:
     """Positions are what the orders executed, and no money appears or disappears: realized profit = open cost - sum
     of signed values.
     """
-    executed: dict[PositionKey, tuple[Decimal, Decimal]] = dict(state.retired_sums)
+    executed: dict[Any, tuple[Decimal, Decimal]] = {**state.retired_sums}
     for order in state.orders.values():
-        command, sign = order.command, order.command.side.sign
-        key = PositionKey(command.account, command.strategy, command.symbol)
-        qty, value = executed.get(key, (ZERO, ZERO))
-        executed[key] = add(qty, multiply(sign, order.cum_qty)), add(value, multiply(sign, order.cum_value))
+        if order.executions:
+            command, moved = order.command, add if order.command.side.sign > 0 else subtract
+            named = (command.account, command.strategy, command.symbol)  # As good as a PositionKey.
+            qty, value = executed.get(named, (ZERO, ZERO))
+            executed[named] = moved(qty, order.cum_qty), moved(value, order.cum_value)
+    lost = [key for key, sums in executed.items() if any(sums) and key not in state.positions]
+    if lost:
+        raise InvariantBroken(f"position {lost[0]} is missing: {executed[lost[0]]} was executed")
     for key, position in state.positions.items():
-        qty, value = executed[key]
+        qty, value = executed.get(key, (ZERO, ZERO))  # A restatement makes one for an order that never trades.
         if not qty == position.net_qty == subtract(position.bought_qty, position.sold_qty):
             raise InvariantBroken(f"position {key}: net {position.net_qty} is not what was executed, {qty}")
         if position.realized != subtract(position.cost, value):

@@ -42,9 +42,8 @@ PRECEDENCE = (
 CLOSING = (OrdStatus.CANCELED, OrdStatus.EXPIRED, OrdStatus.REJECTED)
 """Marks that end an order for good: LeavesQty(151) is 0 whatever is executed, busted or corrected later."""
 
-_WORKED = (OrdStatus.NEW,)
-_PLAIN = ((), _WORKED)  # The marks of most orders, most of the time: what is asked at every event is in short then.
-_REJECTED = OrdStatus.REJECTED
+# The marks of most orders, most of the time: what is asked at every event is in short then.
+_PLAIN = ((), (OrdStatus.NEW,))
 _RESUMED = (OrdStatus.SUSPENDED, OrdStatus.DONE_FOR_DAY)
 
 MARKS: dict[type, tuple[OrdStatus | None, tuple[OrdStatus, ...]]] = {
@@ -185,21 +184,23 @@ class Order(msgspec.Struct, gc=False):
     @property
     def in_doubt(self) -> bool:
         """Whether one of its requests may or may not have reached the venue."""
-        first = self.requests.get(self.first_venue_cl_ord_id)
-        if first is not None and first.in_doubt:
-            return True
-        return bool(self.unanswered) and any(self.requests[key].in_doubt for key in self.unanswered)
+        first = self.first_request
+        in_doubt = first is not None and first.in_doubt
+        return in_doubt or (bool(self.unanswered) and any(self.requests[key].in_doubt for key in self.unanswered))
 
     def has_execution(self, trade_date: str, exec_id: str) -> bool:
         """Whether the ledger has this execution, correction or bust."""
         return any(line.exec_id == exec_id and line.trade_date == trade_date for line in self.executions)
 
     @property
+    def first_request(self) -> Request | None:
+        """The new order itself; None while it is not routed."""
+        return next(iter(self.requests.values()), None)
+
+    @property
     def first_venue_cl_ord_id(self) -> str:
         """The venue_cl_ord_id of the new order itself; empty while it is not routed."""
-        for key in self.requests:
-            return key
-        return ""
+        return next(iter(self.requests), "")
 
     def last_terms(self) -> Terms:
         """The terms that will be in force when every unanswered replace is accepted: what the next replace starts
@@ -228,9 +229,9 @@ def ord_status(order: Order, pending_states: tuple[str, ...] = UNANSWERED) -> Or
     With `pending_states=("pending",)` it is the venue's own view, which knows of a request only when it has received
     it.
     """
-    if not order.unanswered and order.marks == _WORKED:  # Most orders, most of the time: the precedence in short.
+    if not order.unanswered and order.marks in _PLAIN:  # Most orders, most of the time: the precedence in short.
         if not order.cum_qty:
-            return OrdStatus.NEW
+            return OrdStatus.NEW if order.marks else OrdStatus.PENDING_NEW
         return OrdStatus.PARTIALLY_FILLED if order.working else OrdStatus.FILLED
     holds = set(order.marks)
     if order.cum_qty > order.guaranteed_to or (order.cum_qty == order.guaranteed_to and order.closed):
@@ -270,7 +271,7 @@ def view(order: Order, venue_cl_ord_id: str = "") -> OrderView:
         command.strategy,
         command.exec_inst,
         order.venue_order_id,
-        tuple([order.requests[key].cl_ord_id for key in order.unanswered]),
+        tuple([order.requests[key].cl_ord_id for key in order.unanswered]) if order.unanswered else (),
         order.in_doubt,
         order.venue_symbol,
         named.cl_ord_id if named is not None and named.cl_ord_id != order.cl_ord_id else "",
@@ -308,7 +309,7 @@ def change(order: Order, event: ev.VenueEvent, at_ns: int) -> None:
     if effect.lifts and order.marks:
         order.marks = tuple([held for held in order.marks if held not in effect.lifts])
     if effect.is_report:
-        if _REJECTED in order.marks:
+        if OrdStatus.REJECTED in order.marks:
             _arrived_after_all(order, event)  # type: ignore[arg-type]  # It is `Reported`.
         _note(order, event)  # type: ignore[arg-type]
     if effect.writes is not None:
@@ -361,7 +362,7 @@ def _overrule(order: Order, event: ev.VenueEvent) -> None:
 
 def _arrived_after_all(order: Order, event: ev.Reported) -> None:
     """The venue speaks of an order that it had said it does not know: the later word is the truth, the order lives."""
-    first = order.requests.get(order.first_venue_cl_ord_id)
+    first = order.first_request
     if first is None or first.state != UNSENT or isinstance(event, ev.RequestRejected):
         return
     first.state = PENDING
@@ -421,11 +422,11 @@ def _amend(order: Order, event: ev.OrderReplaced | ev.OrderRestated, _: int) -> 
 def _answer(order: Order, event: Any, effect: "_Effect") -> None:
     """Settle the request that the event speaks of."""
     named = event.venue_cl_ord_id if effect.names_request else ""
-    first = order.first_venue_cl_ord_id
-    _settle(order, named or first, effect.answer, event.text if effect.is_report else event.evidence)
+    request = order.requests.get(named) if named else order.first_request
+    _settle(order, request, effect.answer, event.text if effect.is_report else event.evidence)
     if named and effect.answer == ACCEPTED:
-        _settle(order, first, ACCEPTED, "")
-    elif named == first and effect.answer == UNSENT:
+        _settle(order, order.first_request, ACCEPTED, "")
+    elif effect.answer == UNSENT and request is not None and request.kind == "new":
         order.marks = (*order.marks, OrdStatus.REJECTED)
 
 
@@ -437,19 +438,18 @@ def _settle_by_status(order: Order, event: ev.OrderStatusReported, _: int) -> No
     """
     if event.venue_cum_qty is not None:
         order.disputed = event.venue_cum_qty != order.cum_qty
-    _settle(order, order.first_venue_cl_ord_id, PENDING if event.ord_status is OrdStatus.PENDING_NEW else ACCEPTED, "")
+    _settle(order, order.first_request, PENDING if event.ord_status is OrdStatus.PENDING_NEW else ACCEPTED, "")
     if event.ord_status is not OrdStatus.PENDING_NEW and OrdStatus.NEW not in order.marks:
         order.marks = (*order.marks, OrdStatus.NEW)
     if event.ord_status in _PENDING_STATUS.values():
         # Many venues name the order there, not the request: that is clear enough when only one can be meant.
         meant = [key for key in order.unanswered if _PENDING_STATUS[order.requests[key].kind] is event.ord_status]
-        _settle(order, meant[0] if len(meant) == 1 else event.venue_cl_ord_id, PENDING, "")
+        _settle(order, order.requests.get(meant[0] if len(meant) == 1 else event.venue_cl_ord_id), PENDING, "")
     if event.ord_status is OrdStatus.FILLED:
         _void(order, [key for key in order.unanswered if order.requests[key].in_doubt])
 
 
-def _settle(order: Order, key: str, state: str, text: str) -> None:
-    request = order.requests.get(key)
+def _settle(order: Order, request: Request | None, state: str, text: str) -> None:
     if request is None:
         return
     request.in_doubt = False
@@ -457,8 +457,8 @@ def _settle(order: Order, key: str, state: str, text: str) -> None:
         return
     request.state = state
     request.text = text
-    if state not in UNANSWERED:
-        order.unanswered.pop(key, None)
+    if order.unanswered and state not in UNANSWERED:
+        order.unanswered.pop(request.venue_cl_ord_id, None)
 
 
 def _void(order: Order, keys: list[str]) -> None:

@@ -22,6 +22,7 @@ realized.
 """
 
 _SPLIT_STEP = Decimal("1E-12")
+_REVERSAL = -1  # The place of what trades against a fill that is no longer kept: no line of a ledger stands there.
 _SPLIT = Context(prec=100, rounding=ROUND_HALF_EVEN)
 
 
@@ -40,11 +41,15 @@ class Fill(NamedTuple):
     value: Decimal
 
 
+Booked = tuple[str, int, Decimal, Decimal]
+"""One execution in a position: its order_id, its place in the order's ledger, and what a `Fill` has."""
+
+
 class Position(msgspec.Struct):
     """One position.
 
     `net_qty` is negative when short, `cost` is the signed value of what is open, `realized` is in price points times
-    quantity.
+    quantity. `fills` are the newest, in the order of their arrival.
     """
 
     account: str
@@ -57,7 +62,7 @@ class Position(msgspec.Struct):
     realized: Decimal = ZERO
     bought_qty: Decimal = ZERO
     sold_qty: Decimal = ZERO
-    fills: dict[str, Fill] = {}
+    fills: list[Booked] = []
     base: tuple[Decimal, Decimal, Decimal, Decimal, Decimal] = (ZERO, ZERO, ZERO, ZERO, ZERO)
 
     @property
@@ -72,41 +77,42 @@ class Position(msgspec.Struct):
 
     def add(self, order_id: str, sign: int, place: int, line: Execution) -> None:
         """Move by one execution more, the line at `place` of the order's ledger."""
-        fill = _signed(sign, (line.qty, line.value))
-        self.fills[f"{order_id}#{place}"] = fill
-        self._trade(fill)
+        qty, value = line.qty, line.value
+        if sign < 0:
+            qty, value = negated(qty), negated(value)
+        self.fills.append((order_id, place, qty, value))
+        self._trade(qty, value)
         if len(self.fills) > 2 * REVERSIBLE_FILLS:
             self._settle()
 
     def take(self, order_id: str, sign: int, before: Net, after: Net) -> None:
         """Move by the difference that an event made to what counts of one order's executions."""
-        gone = [start for start in before if start not in after]
-        changed = [start for start, counted in after.items() if start in before and before[start] != counted]
-        fresh = [start for start in after if start not in before]
-        for start in gone:
-            self._reverse(f"{order_id}#{start}", _signed(sign, before[start]))
-        for start in changed:
-            self._correct(f"{order_id}#{start}", _signed(sign, before[start]), _signed(sign, after[start]))
-        for start in fresh:
-            self.fills[f"{order_id}#{start}"] = _signed(sign, after[start])
+        gone = [place for place in before if place not in after]
+        changed = [place for place, counted in after.items() if place in before and before[place] != counted]
+        fresh = [place for place in after if place not in before]
+        for place in gone:
+            self._reverse(order_id, place, _signed(sign, before[place]))
+        for place in changed:
+            self._correct(order_id, place, _signed(sign, before[place]), _signed(sign, after[place]))
+        for place in fresh:
+            self.fills.append((order_id, place, *_signed(sign, after[place])))
         if gone or changed:
             self._recount()
         else:
-            for start in fresh:
-                self._trade(_signed(sign, after[start]))
+            for place in fresh:
+                self._trade(*_signed(sign, after[place]))
         if len(self.fills) > 2 * REVERSIBLE_FILLS:
             self._settle()
 
-    def _trade(self, fill: Fill) -> None:
+    def _trade(self, qty: Decimal, value: Decimal) -> None:
         """One execution: what opens adds cost, what closes releases its share of it and realizes the difference."""
-        qty, value = fill
         net_qty = self.net_qty
         sells = qty.is_signed()
         if sells:
             self.sold_qty -= qty
         else:
             self.bought_qty += qty
-        if not qty or not net_qty or sells == net_qty.is_signed():
+        if not net_qty or sells == net_qty.is_signed() or not qty:
             self._open(qty, value)
             return
         closing = qty if abs(qty) <= abs(net_qty) else -net_qty
@@ -122,27 +128,39 @@ class Position(msgspec.Struct):
         self.net_qty += qty
         self.cost = add(self.cost, value)
 
-    def _reverse(self, key: str, fill: Fill) -> None:
+    def _reverse(self, order_id: str, place: int, fill: Fill) -> None:
         """A bust: forget the fill, or trade against it when it is no longer kept by itself."""
-        if self.fills.pop(key, None) is None:
-            self.fills[f"{key}~{len(self.fills)}"] = Fill(negated(fill.qty), negated(fill.value))
+        at = self._find(order_id, place)
+        if at is not None:
+            del self.fills[at]
+        else:
+            self.fills.append((order_id, _REVERSAL, negated(fill.qty), negated(fill.value)))
 
-    def _correct(self, key: str, old: Fill, new: Fill) -> None:
-        if key not in self.fills:
-            self._reverse(key, old)
-        self.fills[key] = new
+    def _correct(self, order_id: str, place: int, old: Fill, new: Fill) -> None:
+        at = self._find(order_id, place)
+        if at is not None:
+            self.fills[at] = (order_id, place, *new)
+        else:
+            self._reverse(order_id, place, old)
+            self.fills.append((order_id, place, *new))
+
+    def _find(self, order_id: str, place: int) -> int | None:
+        """Where a fill stands; None when it is no longer kept by itself."""
+        for at, booked in enumerate(self.fills):
+            if booked[1] == place and booked[0] == order_id:
+                return at
+        return None
 
     def _recount(self) -> None:
         """Start over from the base: the position is what its fills make of it."""
         self.net_qty, self.cost, self.realized, self.bought_qty, self.sold_qty = self.base
-        for fill in self.fills.values():
-            self._trade(fill)
+        for _, _, qty, value in self.fills:
+            self._trade(qty, value)
 
     def _settle(self) -> None:
         """Fold the older half of the fills into the base, so that memory stays bounded (rule 7)."""
-        kept = list(self.fills.items())
-        newest = dict(kept[REVERSIBLE_FILLS:])
-        self.fills = dict(kept[:REVERSIBLE_FILLS])
+        newest = self.fills[REVERSIBLE_FILLS:]
+        del self.fills[REVERSIBLE_FILLS:]
         self._recount()
         self.base = (self.net_qty, self.cost, self.realized, self.bought_qty, self.sold_qty)
         self.fills = newest

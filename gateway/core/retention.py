@@ -22,7 +22,7 @@ from gateway.core.commands import (
 )
 from gateway.core.events import Event, Record
 from gateway.core.invariants import InvariantBroken
-from gateway.core.money import ZERO, add, multiply, subtract
+from gateway.core.money import ZERO, add, negated, subtract
 from gateway.core.order import UNANSWERED, Order
 from gateway.core.positions import Fill, PositionKey
 from gateway.core.reports import (
@@ -69,7 +69,7 @@ _decode_key = msgspec.msgpack.Decoder(Key).decode
 
 def note_ended(state: State, order: Order, at_ns: int) -> None:
     """An order that cannot be executed any more changed: with nothing open about it, it counts as ended from now."""
-    first = order.requests.get(order.first_venue_cl_ord_id)
+    first = order.first_request
     state.ended.pop(order.order_id, None)
     if not order.unanswered and not order.disputed and (first is None or _settled(first.state, first.in_doubt)):
         state.ended[order.order_id] = at_ns
@@ -185,12 +185,12 @@ def _venue_name(venue: str, venue_order_id: str) -> str:
 
 def _names(memory: Memory) -> list[str]:
     order = memory.order
-    return [
-        _order_name(order.order_id),
-        *[_key_name(order.command.client_id, name) for name in memory.keys],
-        *[_request_name(name) for name in order.requests],
-        *[_venue_name(order.venue, name) for name in memory.venue_order_ids],
-    ]
+    client_id, venue = order.command.client_id, order.venue
+    names = [_order_name(order.order_id)]
+    names += [_key_name(client_id, name) for name in memory.keys]
+    names += [_request_name(name) for name in order.requests]
+    names += [_venue_name(venue, name) for name in memory.venue_order_ids]
+    return names
 
 
 # --- Being needed again ---
@@ -341,12 +341,14 @@ def _count(state: State, order: Order, change: Callable[..., Any]) -> None:
     """What retired orders executed, so that positions can still be proven."""
     if not order.executions:
         return
-    command, sign = order.command, order.command.side.sign
-    key = PositionKey(command.account, command.strategy, command.symbol)
-    qty, value = state.retired_sums.get(key, (ZERO, ZERO))
-    state.retired_sums[key] = Fill(
-        change(qty, multiply(sign, order.cum_qty)), change(value, multiply(sign, order.cum_value))
-    )
+    command, sums = order.command, state.retired_sums
+    key: Any = (command.account, command.strategy, command.symbol)  # As good as a PositionKey, and sooner made.
+    if key not in sums:
+        sums[PositionKey(*key)] = Fill(ZERO, ZERO)
+    (qty, value), gone, worth = sums[key], order.cum_qty, order.cum_value
+    if command.side.sign < 0:
+        gone, worth = negated(gone), negated(worth)
+    sums[key] = Fill(change(qty, gone), change(value, worth))
 
 
 def _keys_retired(state: State, event: ev.KeysRetired, _: int) -> None:

@@ -3,8 +3,9 @@
 It begins with the newest snapshot that can be used, if there is one, and replays what came after it. It can be
 repeated any number of times and gives the same state every time (C11).
 
-Most of what was told on the way is not computed again: of every order the last word is compared, when it leaves memory
-and at the end. When one differs, all is replayed and compared event by event, to name the first that does.
+Most of what was told on the way is not computed again: of every order the last word is compared, when it has ended
+(and whenever it changes after that) or else at the journal's end. When one differs, all is replayed and compared event
+by event, to name the first that does.
 """
 
 import gc
@@ -13,17 +14,13 @@ from contextlib import contextmanager
 
 import msgspec
 
-from gateway.codec.journal import Told
 from gateway.core.engine import Diverged, advance, is_as_told, replay
-from gateway.core.events import OrderRetired, OrderView
+from gateway.core.events import OrderView
 from gateway.core.invariants import InvariantBroken, check_state
-from gateway.core.order import view
+from gateway.core.order import Order, view
 from gateway.core.state import State
 from gateway.runtime.ports import Journal
 from gateway.runtime.snapshots import Snapshots
-
-_FRESH = 2_000
-"""Of how many orders the last word stays as it came, in the bytes of its batch."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(OrderView).decode
@@ -68,41 +65,35 @@ def compare_all(journal: Journal) -> State:
 
 def _replayed(journal: Journal, state: State) -> State:
     """The state after the rest of the journal."""
-    last_words: dict[str, Told] = {}
-    fresh: dict[str, Told] = {}
+    last_words: dict[str, tuple[bytes, str]] = {}
+    ended = state.ended
     for batch in journal.told(state.seq + 1):
         for told in batch:
             event = told.event
-            if type(event) is OrderRetired:
-                _compare(state, event.order_id, fresh.pop(event.order_id, None) or last_words.get(event.order_id))
-                last_words.pop(event.order_id, None)
             order = advance(state, event, told.at_ns, told.cause)
-            if order is not None:
-                fresh[order.order_id] = told
-            elif told.order:
-                raise Diverged(f"event {told.seq} ({type(event).__name__}) changes no order, and its record has one")
-        if len(fresh) > _FRESH:
-            last_words.update((order_id, _alone(told)) for order_id, told in fresh.items())
-            fresh.clear()
-    last_words.update(fresh)
-    for order_id, told in last_words.items():
-        _compare(state, order_id, told)
+            if order is None:
+                if told.order:
+                    raise Diverged(
+                        f"event {told.seq} ({type(event).__name__}) changes no order, and its record has one"
+                    )
+                continue
+            word, asked = bytes(told.order), getattr(event, "venue_cl_ord_id", "")
+            if order.order_id in ended:
+                last_words.pop(order.order_id, None)
+                _compare(order, word, asked)
+            else:
+                last_words[order.order_id] = word, asked
+    for order_id, (word, asked) in last_words.items():
+        _compare(state.orders[order_id], word, asked)
     check_state(state)
     return state
 
 
-def _alone(told: Told) -> Told:
-    """Without the rest of its batch, which its bytes are a part of."""
-    return msgspec.structs.replace(told, order=told.order.copy())
-
-
-def _compare(state: State, order_id: str, told: Told | None) -> None:
-    """The bytes first: they differ when another version of the gateway wrote them."""
-    if told is None:
-        return
-    event, word = told.event, bytes(told.order)
-    order = state.orders[order_id]
-    now = view(order, getattr(event, "venue_cl_ord_id", ""))
+def _compare(order: Order, word: bytes, asked: str) -> None:
+    """What was told of an order, after an event about the request `asked`, is what it is now. The bytes first: they
+    differ when another version of the gateway wrote them.
+    """
+    now = view(order, asked)
     if _encode(now) == word:
         return
     if not word or not is_as_told(now, _decode(word)):
@@ -113,11 +104,16 @@ def _compare(state: State, order_id: str, told: Told | None) -> None:
 
 @contextmanager
 def _without_collector() -> Iterator[None]:
-    """A replay makes no circles of references; to look for them again and again takes a third of its time."""
+    """A replay makes no circles of references; to look for them again and again takes a third of its time.
+
+    All that it made counts as old then: else the first look would go through all of it at once.
+    """
     was_on = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if was_on:
+            gc.freeze()
+            gc.unfreeze()
             gc.enable()

@@ -113,7 +113,8 @@ def test_a_correction_takes_the_place_of_what_it_corrects() -> None:
 
 def without_keys(made: Book, like: Book) -> Position:
     """The position of one book under the names of another's fills."""
-    made.position.fills = dict(zip(like.position.fills, made.position.fills.values(), strict=True))
+    pairs = zip(like.position.fills, made.position.fills, strict=True)
+    made.position.fills = [(*named[:2], *counted[2:]) for named, counted in pairs]
     return made.position
 
 

@@ -190,6 +190,27 @@ def test_positions_are_proven_without_the_orders(world: Keeping) -> None:
         check_state(world.state)
 
 
+def test_a_position_that_is_gone_is_found(world: Keeping) -> None:
+    """Rule 4, from the other side: what was executed, by retired orders too, has its position."""
+    filled(world)
+    world.later()
+    world.state.positions.clear()
+    with pytest.raises(InvariantBroken, match=r"position .* is missing"):
+        check_state(world.state)
+
+
+def test_an_order_that_was_restated_and_never_traded_can_leave(world: Keeping) -> None:
+    """Its position is empty, and no order in memory speaks of it: a gateway must be able to start on what it wrote."""
+    made = world.submit("1")
+    world.report(made, ExecType.RESTATED, exec_restatement_reason="5")
+    world.report(made, ExecType.CANCELED)
+    assert [left.order_id for left in world.later()] == [made.order_id]
+    state = world.recovered()
+    next(iter(state.positions.values())).net_qty += 1
+    with pytest.raises(InvariantBroken, match="not what was executed"):
+        check_state(state)
+
+
 def test_what_leaves_has_to_be_what_is_there(world: Keeping) -> None:
     """The record is all that stays of the order: one that says something else stops the replay."""
     filled(world)
@@ -341,7 +362,7 @@ def test_what_comes_later_is_treated_as_if_the_order_had_never_left(given: objec
 @pytest.mark.parametrize("given", INPUTS)
 def test_names_with_one_fingerprint_change_nothing(monkeypatch: pytest.MonkeyPatch, given: object) -> None:
     """A collision costs a look into another record, never a wrong answer."""
-    monkeypatch.setattr(name_index, "fingerprint", lambda _name: 7)
+    monkeypatch.setattr(name_index, "fingerprint", lambda _name: bytes(8))
     world = Keeping.started(RETIRING)
     before = filled(world, "0", account="A2", side=Side.SELL)
     world.later()
