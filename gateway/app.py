@@ -2,14 +2,13 @@
 
 import asyncio
 import contextlib
-import fcntl
 import gc
 import json
 import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import structlog
@@ -23,7 +22,7 @@ from gateway.adapters.journal import SqlJournal
 from gateway.adapters.metrics import Metrics, Queues
 from gateway.adapters.quickfix import QuickFixLink, links_of
 from gateway.cli.follow import attend
-from gateway.cli.keep import RESTORED, kept_journal
+from gateway.cli.keep import LOCK, RESTORED, kept_journal, kept_snapshots
 from gateway.config import Config, VenueConfig
 from gateway.core import retention
 from gateway.core.engine import Diverged
@@ -34,11 +33,11 @@ from gateway.core.sessions import takes_orders
 from gateway.core.state import Reconcile, Settings, State, inbound
 from gateway.core.types import Severity
 from gateway.runtime.feed import Feed
+from gateway.runtime.files import Taken, alone
 from gateway.runtime.latency import Latency
 from gateway.runtime.ports import JournalAway, JournalError, JournalHead, Known
 from gateway.runtime.recovery import recover
 from gateway.runtime.sequencer import Sequencer
-from gateway.runtime.snapshots import Snapshots
 
 CLEAN, FATAL, JOURNAL_REFUSED = 0, 1, 3
 TIMER_S, CROWDED_TIMER_S = 1.0, 0.05
@@ -53,10 +52,6 @@ At the default 5 ms the FIX thread starves behind a busy loop.
 _log = structlog.get_logger("gateway")
 
 
-class DataDirectoryTaken(Exception):
-    """Another gateway runs on the same data directory."""
-
-
 def serve(config: Config, path: Path) -> int:
     """Run the stack until SIGINT or SIGTERM; the exit code of the process. `path` is where the configuration is."""
     logs.configure(config.log)
@@ -67,7 +62,7 @@ def serve(config: Config, path: Path) -> int:
     except JournalAway as error:
         _log.critical("not started", reason=str(error))
         return FATAL
-    except (JournalError, Diverged, InvariantBroken, DataDirectoryTaken) as error:
+    except (JournalError, Diverged, InvariantBroken, Taken) as error:
         _log.critical("not started", reason=str(error))
         return JOURNAL_REFUSED
     except (AddressInUse, OSError) as error:
@@ -75,19 +70,10 @@ def serve(config: Config, path: Path) -> int:
         return FATAL
 
 
-@contextlib.contextmanager
-def _data_directory(path: Path) -> Iterator[None]:
+def _data_directory(path: Path) -> contextlib.AbstractContextManager[None]:
     """The data directory, ours alone while we run. What is written there is nobody else's to read."""
     os.umask(0o077)
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (path / "gateway.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DataDirectoryTaken(
-                f"another gateway runs on {path}; stop it first, or give this stack its own"
-            ) from None
-        yield
+    return alone(path / LOCK, f"another gateway runs on {path}; stop it first, or give this stack its own")
 
 
 def core_settings(config: Config) -> Settings:
@@ -122,17 +108,13 @@ async def _run(config: Config, path: Path) -> int:
     head = await asyncio.to_thread(journal.open)
     try:
         began = time.monotonic()
-        state = await asyncio.to_thread(recover, journal, _snapshots(config), _note_snapshot)
+        state = await asyncio.to_thread(recover, journal, kept_snapshots(config, _note_snapshot), _note_snapshot)
         took_s = round(time.monotonic() - began, 3)
         in_memory, executions = len(state.orders), state.executions
         _log.info("recovered", seq=state.seq, epoch=head.epoch, orders=in_memory, executions=executions, seconds=took_s)
         return await _Stack(config, path, journal, head, state).run()
     finally:
         journal.close()
-
-
-def _snapshots(config: Config) -> Snapshots:
-    return Snapshots(Path(config.data_dir) / "snapshots", config.retention.snapshots, _note_snapshot)
 
 
 def _note_snapshot(reason: str) -> None:
@@ -146,7 +128,7 @@ class _Stack:
         limits = config.limits
         self._config = config
         self._path = path
-        self._snapshots = _snapshots(config)
+        self._snapshots = kept_snapshots(config, _note_snapshot)
         self._started_ns = time.time_ns()
         self._epoch = head.epoch
         self._state = state

@@ -10,8 +10,6 @@ from typing import Annotated, Any, NoReturn
 import msgspec
 import typer
 import uvloop
-from rich.console import Console
-from rich.table import Table
 
 from sim_exchange.config import Config, ConfigError, load
 from sim_exchange.control import ControlClient, ControlError
@@ -139,6 +137,9 @@ def _messages(file: Path) -> list[dict[str, Any]]:
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:
+    from rich.console import Console  # noqa: PLC0415  # A venue starts without what draws tables.
+    from rich.table import Table  # noqa: PLC0415
+
     # Wide enough for every column where nobody looks on a terminal; there, long values are cut.
     console = Console(width=None if sys.stdout.isatty() else 400)
     if not rows:

@@ -27,7 +27,6 @@ from sim_exchange.messages import (
 FIX42 = "FIX.4.2"
 FIX44 = "FIX.4.4"
 FIXT11 = "FIXT.1.1"
-VERSIONS = (FIX42, FIX44, FIXT11)
 
 Fields = list[tuple[int, str]]
 _DECIMAL = re.compile(r"-?(\d{1,18}(\.\d{0,12})?|\.\d{1,12})", re.ASCII)

@@ -1,6 +1,5 @@
 """What a person has to hear of, in the log at once. Counted per commit: a thousand orders in doubt are one line."""
 
-from collections import Counter
 from collections.abc import Sequence
 
 import structlog
@@ -17,13 +16,11 @@ SHOWN = 20
 
 def tell(records: Sequence[Record]) -> None:
     """Log what is worth an alert in newly committed records."""
-    doubt: Counter[str] = Counter()
-    named: list[str] = []
+    doubt: dict[str, list[str]] = {}
     for record in records:
         match record.event:
-            case ev.OrderInDoubt():
-                doubt[record.order.venue if record.order else ""] += 1
-                named.append(record.event.order_id)
+            case ev.OrderInDoubt() as event:
+                doubt.setdefault(record.order.venue if record.order else "", []).append(event.order_id)
             case ev.ItemRaised():
                 _item(record.event)
             case ev.ItemResolved() as event:
@@ -32,8 +29,8 @@ def tell(records: Sequence[Record]) -> None:
                 _reconciled(record.event)
             case ev.OrderOverfilled() as event:
                 _log.error("order overfilled", order_id=event.order_id, excess=str(event.excess))
-    for venue, count in doubt.items():
-        _log.error("orders in doubt", venue=venue, count=count, orders=named[:SHOWN])
+    for venue, orders in doubt.items():
+        _log.error("orders in doubt", venue=venue, count=len(orders), orders=orders[:SHOWN])
 
 
 def _item(event: ev.ItemRaised) -> None:

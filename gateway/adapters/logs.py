@@ -27,7 +27,7 @@ _TAGS = "(?:554|925|96|1402|1404)="
 # SOH, a password may hold a "|" of its own.
 _WITH_SOH = re.compile(rf"((?:^|\x01|\\x01|[\s'\"]){_TAGS})(?:(?!\x01|\\x01).)*", re.DOTALL)
 _WITH_PIPE = re.compile(rf"((?:^|\||\^A|[\s'\"]){_TAGS})(?:(?!\||\^A).)*", re.DOTALL)
-_URL_PASSWORD = re.compile(r"(://[^:/@\s]*):[^@\s]*@")
+_URL_PASSWORD = re.compile(r"(?P<user>://[^:/@\s]*:)[^@\s]*@|(?P<option>[?&]password=)[^&\s'\"]*")
 
 
 def configure(config: LogConfig, stream: TextIO | None = None) -> None:
@@ -91,4 +91,8 @@ def _hide(key: str, value: Any) -> Any:
 
 def _scrub(text: str) -> str:
     pattern = _WITH_SOH if "\x01" in text or "\\x01" in text else _WITH_PIPE
-    return _URL_PASSWORD.sub(rf"\1:{HIDDEN}@", pattern.sub(rf"\1{HIDDEN}", text))
+    return _URL_PASSWORD.sub(_hidden_in_url, pattern.sub(rf"\1{HIDDEN}", text))
+
+
+def _hidden_in_url(found: re.Match[str]) -> str:
+    return f"{found['user']}{HIDDEN}@" if found["user"] else f"{found['option']}{HIDDEN}"

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.cli import ctl_reconcile, ctl_top, query, tables
+from gateway.cli import ctl_reconcile, query, tables
 from gateway.cli.ctl_api import EXECUTIONS, REFUSED, event_types
 from gateway.cli.ctl_command import USAGE, Ctl, command, confirm, fail
 from gateway.pb.v1 import gateway_pb2 as pb
@@ -176,6 +176,8 @@ def top(
     interval_s: Annotated[float, typer.Option("--interval", min=0.1, max=60, help="Seconds between looks.")] = 1.0,
 ) -> None:
     """A live view, until q or Ctrl-C. Without a terminal, how things stand once."""
+    from gateway.cli import ctl_top  # noqa: PLC0415  # The only command with a screen of its own.
+
     ctl_top.run(ctl, interval_s)
 
 

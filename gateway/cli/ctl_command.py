@@ -12,10 +12,11 @@ import grpc
 import typer
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.text import Text
 
 from gateway.cli.ctl_api import Api, explain
+from gateway.cli.failing import failed
 from gateway.cli.layout import output
 from gateway.pb.v1 import gateway_pb2 as pb
 
@@ -92,9 +93,7 @@ def command(app: typer.Typer, name: str) -> Callable[[Callable[..., None]], Call
 
 def fail(text: str, code: int) -> NoReturn:
     """End with a message on standard error."""
-    console = Console(stderr=True, highlight=False)
-    console.print(Text.assemble(("error: ", "bold red"), text), soft_wrap=True)
-    raise typer.Exit(code)
+    raise failed(text, code)
 
 
 def confirm(question: str, *, yes: bool) -> None:

@@ -6,32 +6,30 @@ wrong, 3 the journal is damaged or does not replay to what was told.
 """
 
 import asyncio
-import contextlib
-import fcntl
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated
 
 import structlog
 import typer
-from rich.console import Console
-from rich.text import Text
 
 from gateway.adapters import logs
-from gateway.adapters.projections.store import Projections
-from gateway.cli.keep import kept_journal
-from gateway.config import Config, ConfigError, load
+from gateway.cli.configured import ConfigFile, configuration
+from gateway.cli.failing import failed
+from gateway.cli.keep import kept_journal, kept_snapshots
+from gateway.config import Config
 from gateway.core.engine import Diverged
+from gateway.runtime.files import Taken, alone
 from gateway.runtime.follower import Follower, ProjectionsError
 from gateway.runtime.ports import JournalDamaged, JournalError
-from gateway.runtime.snapshots import Snapshots
 
-CLEAN, FAILED, CONFIGURATION_WRONG, JOURNAL_WRONG = 0, 1, 2, 3
+FAILED, JOURNAL_WRONG = 1, 3
 STOP_S = 15.0
 """How long `attend` waits for a clean end, which may write a last snapshot."""
 
@@ -43,15 +41,11 @@ _AGAIN_S = (1.0, 60.0)
 _log = structlog.get_logger("gateway.follower")
 
 
-class AnotherFollows(Exception):
-    """Another follower runs on the same data directory."""
-
-
 # --- The command ------------------------------------------------------------------------------------------------------
 
 
 def follow(
-    config: Annotated[Path, typer.Option("--config", "-c", help="The configuration file (TOML).", show_default=False)],
+    config: ConfigFile,
     once: Annotated[bool, typer.Option("--once", help="Catch up with the journal, and end.")] = False,
     until_stdin_closes: Annotated[bool, typer.Option("--until-stdin-closes", hidden=True)] = False,
 ) -> None:
@@ -60,10 +54,7 @@ def follow(
     A gateway that runs has one already. Exit codes: 0 clean end, 1 another one runs, 2 configuration wrong, 3 the
     journal is damaged or does not replay.
     """
-    try:
-        loaded = load(config)
-    except ConfigError as error:
-        raise _failed(str(error), CONFIGURATION_WRONG) from None
+    loaded = configuration(config)
     logs.configure(loaded.log)
     os.nice(_NICER)
     os.umask(0o077)
@@ -77,24 +68,21 @@ def follow(
     except (Diverged, JournalDamaged) as error:
         _log.critical("journal_does_not_replay", reason=str(error))
         raise typer.Exit(JOURNAL_WRONG) from None
-    except (JournalError, ProjectionsError, AnotherFollows) as error:
-        raise _failed(str(error), FAILED) from None
+    except (JournalError, ProjectionsError, Taken) as error:
+        raise failed(str(error), FAILED) from None
 
 
 def made(config: Config) -> Follower:
     """The follower of a configuration."""
+    from gateway.adapters.projections.store import Projections  # noqa: PLC0415  # The server only starts a follower.
+
     url = config.projections.url
     return Follower(
         kept_journal(config),
         Projections(url, config.stack) if url else None,
-        snapshots(config, lambda reason: _log.warning("snapshot_passed_over", reason=reason)),
+        kept_snapshots(config, lambda reason: _log.warning("snapshot_passed_over", reason=reason)),
         config.retention.snapshot_events,
     )
-
-
-def snapshots(config: Config, note: Callable[[str], None]) -> Snapshots:
-    """Where the snapshots are; `note` is told why one is not used."""
-    return Snapshots(Path(config.data_dir) / "snapshots", config.retention.snapshots, note)
 
 
 def _catch_up(follower: Follower) -> None:
@@ -130,30 +118,10 @@ def _until_closed(end: threading.Event) -> None:
     end.set()
 
 
-@contextlib.contextmanager
-def _alone(data_dir: Path, patience_s: float) -> Iterator[None]:
+def _alone(data_dir: Path, patience_s: float) -> AbstractContextManager[None]:
     """The only follower of this data directory."""
-    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    until = time.monotonic() + patience_s
-    with (data_dir / "follower.lock").open("w") as lock:
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= until:
-                    raise AnotherFollows(
-                        f"another follower runs on {data_dir}: a gateway that runs has one; nothing is to be done"
-                    ) from None
-                time.sleep(0.05)
-        yield
-
-
-def _failed(message: str, code: int) -> typer.Exit:
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
-    for line in message.splitlines():
-        console.print(Text.assemble(("error: ", "bold red"), line))
-    return typer.Exit(code)
+    taken = f"another follower runs on {data_dir}: a gateway that runs has one; nothing is to be done"
+    return alone(data_dir / "follower.lock", taken, patience_s)
 
 
 # --- The server's child -----------------------------------------------------------------------------------------------

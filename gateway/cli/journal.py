@@ -13,16 +13,16 @@ from rich.console import Console
 from rich.text import Text
 
 from gateway.adapters.journal import SqlJournal
+from gateway.cli.configured import CONFIGURATION_WRONG, configuration
+from gateway.cli.failing import failed
 from gateway.cli.keep import kept_journal
 from gateway.codec.journal import Verdict
 from gateway.codec.words import describe
-from gateway.config import ConfigError, load
 from gateway.core import events as ev
 from gateway.core.commands import CancelOrder, MassCancel, ReplaceOrder, RequestOrderStatus, SubmitOrder
 from gateway.core.events import Record
 from gateway.runtime.ports import JournalError
 
-CONFIGURATION_WRONG = 2
 _NS = 1_000_000_000
 
 app = typer.Typer(name="journal", help="Look at a journal, running or not, without changing it.", no_args_is_help=True)
@@ -84,15 +84,7 @@ def named_journal(journal: str, config: Path | None) -> SqlJournal:
         raise failed("name the journal, or a configuration file with --config: one of the two", CONFIGURATION_WRONG)
     if config is None:
         return SqlJournal(journal if "://" in journal else f"sqlite:///{Path(journal).absolute()}")
-    try:
-        return kept_journal(load(config))
-    except ConfigError as error:
-        raise failed(str(error), CONFIGURATION_WRONG) from None
-
-
-def failed(message: str, code: int = 1) -> typer.Exit:
-    Console(stderr=True, highlight=False, soft_wrap=True).print(Text.assemble(("error: ", "bold red"), message))
-    return typer.Exit(code)
+    return kept_journal(configuration(config))
 
 
 # --- One order ------------------------------------------------------------------------------------

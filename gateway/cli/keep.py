@@ -3,36 +3,35 @@
 Exit codes: 0 done, 1 it could not be done, 2 the configuration is wrong.
 """
 
-import fcntl
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import msgspec
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.text import Text
 
 from gateway import __version__
 from gateway.adapters.journal import SqlJournal
 from gateway.adapters.journal.archive import Archive
+from gateway.cli.configured import ConfigFile, configuration
+from gateway.cli.failing import failed
 from gateway.codec.journal import Batch
-from gateway.config import Config, ConfigError, load
+from gateway.config import Config
 from gateway.core.engine import Diverged
 from gateway.core.invariants import InvariantBroken
+from gateway.runtime.files import Taken, alone, write_durably
 from gateway.runtime.ports import JournalError, JournalHead
 from gateway.runtime.recovery import recover
 from gateway.runtime.snapshots import Snapshots
 
-CONFIGURATION_WRONG = 2
 JOURNAL, MANIFEST = "journal.sqlite", "backup.json"
 RESTORED = "restored.json"
 """Left in the data directory by `restore`, for the next start: it must not give IDs a second time."""
-
-ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="The configuration file (TOML).", show_default=False)]
+LOCK = "gateway.lock"
+"""Held in the data directory by the one process that may write the journal."""
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -48,7 +47,16 @@ class Manifest(msgspec.Struct, frozen=True):
 
 def kept_journal(config: Config) -> SqlJournal:
     """The journal of a configuration, with its archive."""
-    return SqlJournal(config.journal.url, config.journal.durability, older=Archive(Path(config.data_dir) / "archive"))
+    return SqlJournal(config.journal.url, config.journal.durability, older=_kept_archive(config))
+
+
+def kept_snapshots(config: Config, note: Callable[[str], None] = lambda _reason: None) -> Snapshots:
+    """Where the snapshots are; `note` is told why one is not used."""
+    return Snapshots(Path(config.data_dir) / "snapshots", config.retention.snapshots, note)
+
+
+def _kept_archive(config: Config) -> Archive:
+    return Archive(Path(config.data_dir) / "archive")
 
 
 # --- Backup -----------------------------------------------------------------------------------------------------------
@@ -61,7 +69,7 @@ def backup(
     ],
 ) -> None:
     """Copy the journal, running or not, and prove the copy."""
-    loaded = _load(config)
+    loaded = configuration(config)
     with _failures():
         to.mkdir(parents=True, exist_ok=True, mode=0o700)
         source, copy = kept_journal(loaded), SqlJournal(f"sqlite:///{(to / JOURNAL).absolute()}")
@@ -104,8 +112,8 @@ def restore(
     from_: Annotated[Path, typer.Option("--from", help="The folder of the backup.", show_default=False)],
 ) -> None:
     """Put a backup into an empty journal, prove it and replay it. The gateway must not run."""
-    loaded = _load(config)
-    with _failures(), _nobody_runs(loaded):
+    loaded = configuration(config)
+    with _failures(), _nobody_runs(Path(loaded.data_dir)):
         manifest = _manifest(from_)
         source, target = SqlJournal(f"sqlite:///{(from_ / JOURNAL).absolute()}"), kept_journal(loaded)
         there = target.head()
@@ -115,7 +123,7 @@ def restore(
             )
         _matches(source, manifest)
         # Before the first batch: a start after a restore that was cut short must not give IDs a second time either.
-        (Path(loaded.data_dir) / RESTORED).write_bytes(msgspec.json.encode(manifest))
+        write_durably(Path(loaded.data_dir) / RESTORED, msgspec.json.encode(manifest))
         head = target.import_batches(_shown("Restoring", source.batches(), 0, manifest.last_seq))
         _prove(target, head)
         state = recover(target)
@@ -149,17 +157,9 @@ def _matches(source: SqlJournal, manifest: Manifest) -> None:
         )
 
 
-@contextmanager
-def _nobody_runs(config: Config) -> Iterator[None]:
+def _nobody_runs(data_dir: Path) -> AbstractContextManager[None]:
     """The data directory is ours while this is open."""
-    folder = Path(config.data_dir)
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (folder / "gateway.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise JournalError(f"a gateway runs on {folder}: stop it first") from None
-        yield
+    return alone(data_dir / LOCK, f"a gateway runs on {data_dir}: stop it first")
 
 
 # --- Archive ----------------------------------------------------------------------------------------------------------
@@ -170,11 +170,11 @@ def archive(config: ConfigFile) -> None:
 
     The archive is read wherever something old is asked for; a restart does not need it.
     """
-    loaded = _load(config)
+    loaded = configuration(config)
     with _failures():
         journal = kept_journal(loaded)
-        kept = Archive(Path(loaded.data_dir) / "archive")
-        through = Snapshots(Path(loaded.data_dir) / "snapshots", loaded.retention.snapshots).oldest_seq()
+        kept = _kept_archive(loaded)
+        through = kept_snapshots(loaded).oldest_seq()
         after = journal.archived()
         if through is None or through <= after.seq:
             print("nothing to archive: no snapshot has more of the journal behind it than is archived already")
@@ -196,6 +196,14 @@ def _prove(journal: SqlJournal, head: JournalHead) -> None:
 
 def _shown(what: str, batches: Iterable[Batch], first: int, last: int) -> Iterator[Batch]:
     """The same batches, with a bar on a terminal."""
+    from rich.progress import (  # noqa: PLC0415  # The server finds its journal here, and shows no bar.
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+
     console = Console(stderr=True)
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn("events"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -209,19 +217,5 @@ def _shown(what: str, batches: Iterable[Batch], first: int, last: int) -> Iterat
 def _failures() -> Iterator[None]:
     try:
         yield
-    except (JournalError, Diverged, InvariantBroken, OSError) as error:
-        _fail(str(error), 1)
-
-
-def _fail(message: str, code: int) -> NoReturn:
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
-    for line in message.splitlines():
-        console.print(Text.assemble(("error: ", "bold red"), line))
-    raise typer.Exit(code)
-
-
-def _load(path: Path) -> Config:
-    try:
-        return load(path)
-    except ConfigError as error:
-        _fail(str(error), CONFIGURATION_WRONG)
+    except (JournalError, Diverged, InvariantBroken, Taken, OSError) as error:
+        raise failed(str(error)) from None

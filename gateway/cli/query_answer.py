@@ -14,11 +14,12 @@ from rich.text import Text
 
 from gateway.adapters.projections.reading import History, Listing, Row
 from gateway.adapters.projections.wanted import Wanted
+from gateway.cli.configured import configuration
 from gateway.cli.ctl_command import USAGE, fail
 from gateway.cli.keep import kept_journal
 from gateway.cli.layout import output
 from gateway.cli.query_tables import TABLES, utc
-from gateway.config import Config, ConfigError, load
+from gateway.config import Config
 from gateway.runtime.follower import ProjectionsError
 from gateway.runtime.ports import JournalError
 
@@ -50,10 +51,7 @@ def _configuration(path: Path | None, database: str) -> Config | None:
         return None
     if path is None:
         fail("say where: --config FILE, or --database FILE or URL", USAGE)
-    try:
-        return load(path)
-    except ConfigError as error:
-        fail(str(error), USAGE)
+    return configuration(path)
 
 
 def _behind(config: Config | None, listing: Listing) -> int | None:

@@ -12,12 +12,12 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gateway.adapters.journal import SqlJournal
-from gateway.cli.follow import snapshots
-from gateway.cli.journal import CONFIGURATION_WRONG, ConfigOption, JournalArgument, failed, named_journal
-from gateway.cli.keep import kept_journal
+from gateway.cli.configured import CONFIGURATION_WRONG, configuration
+from gateway.cli.failing import failed
+from gateway.cli.journal import ConfigOption, JournalArgument, named_journal
+from gateway.cli.keep import kept_journal, kept_snapshots
 from gateway.cli.layout import output
 from gateway.cli.replay_picture import (
     changes,
@@ -29,7 +29,6 @@ from gateway.cli.replay_picture import (
     state_json,
     state_tables,
 )
-from gateway.config import ConfigError, load
 from gateway.core.engine import Diverged, apply
 from gateway.core.engine import replay as verify
 from gateway.core.events import OrderView, Record
@@ -84,11 +83,8 @@ def _source(journal: str, path: Path | None, *, check: bool) -> "_Source":
     """The journal that is named, or that of a configuration with its archive and its snapshots."""
     if path is None or journal:
         return _Source(named_journal(journal, path), None, check=check)
-    try:
-        config = load(path)
-    except ConfigError as error:
-        raise failed(str(error), CONFIGURATION_WRONG) from None
-    return _Source(kept_journal(config), None if check else snapshots(config, lambda _: None), check=check)
+    config = configuration(path)
+    return _Source(kept_journal(config), None if check else kept_snapshots(config), check=check)
 
 
 class _Source:
@@ -144,6 +140,14 @@ class _Bar:
     """A progress bar on standard error, for journals that take a while; gives what is called for each event."""
 
     def __init__(self, total: int) -> None:
+        from rich.progress import (  # noqa: PLC0415  # Every other command of `gateway` starts without it.
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
         columns = (TextColumn("replaying"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
         self._wanted = total >= _BAR_FROM and sys.stderr.isatty()

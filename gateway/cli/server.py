@@ -9,16 +9,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from gateway import __version__
 from gateway.cli import journal, keep, replay
+from gateway.cli.configured import ConfigFile, configuration
 from gateway.cli.follow import follow
 from gateway.cli.layout import output
 from gateway.cli.summary import summary
-from gateway.config import Config, ConfigError, load
-
-CONFIGURATION_WRONG = 2
 
 app = typer.Typer(
     name="gateway",
@@ -34,8 +31,6 @@ app.command("backup")(keep.backup)
 app.command("restore")(keep.restore)
 app.command("archive")(keep.archive)
 
-ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="The configuration file (TOML).", show_default=False)]
-
 
 @app.command()
 def serve(config: ConfigFile) -> None:
@@ -43,7 +38,7 @@ def serve(config: ConfigFile) -> None:
 
     Exit codes: 0 clean stop, 1 fatal error at run time, 2 configuration wrong, 3 journal refused.
     """
-    loaded = _load(config)
+    loaded = configuration(config)
     from gateway.app import serve as run  # noqa: PLC0415  # Brings the FIX engine with it, which no other command needs.
 
     raise typer.Exit(run(loaded, config.absolute()))
@@ -54,7 +49,7 @@ def check_config(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The configuration file (TOML).", show_default=False)],
 ) -> None:
     """Read a configuration as the server would, and say what is in it. Exit code 2 when it cannot be used."""
-    output().print(summary(_load(file)))
+    output().print(summary(configuration(file)))
 
 
 @app.command()
@@ -68,14 +63,3 @@ def main() -> None:
     # The log says what goes wrong, a JSON object a line; the notes that gRPC's core writes beside it are none.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     app()
-
-
-def _load(path: Path) -> Config:
-    try:
-        return load(path)
-    except ConfigError as error:
-        console = Console(stderr=True, highlight=False, soft_wrap=True)
-        for problem in error.problems:
-            console.print("error:", style="bold red", end=" ")
-            console.print(problem, markup=False)
-        raise typer.Exit(CONFIGURATION_WRONG) from None

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect as mi
 
-from gateway.config.sections import SECRETS
+from gateway.config.sections import SECRETS, without_password
 from gateway.core.money import parse_decimal
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -136,7 +136,7 @@ def show(value: Any, key: str) -> str:
         return "true" if value else "false"
     if isinstance(value, (dict, list)):
         return f"{kind} with nothing in it" if not value else kind
-    return json.dumps(_without_password(value)[:60], ensure_ascii=False) if isinstance(value, str) else str(value)[:60]
+    return json.dumps(without_password(value)[:60], ensure_ascii=False) if isinstance(value, str) else str(value)[:60]
 
 
 def _fits(kind: mi.Type, value: Any) -> bool:
@@ -186,7 +186,3 @@ def _range(low: int | None, high: int | None) -> str:
 def _join(key: str, name: str) -> str:
     plain = re.fullmatch(r"[A-Za-z0-9_\-]+", name)
     return f"{key}{'.' if key else ''}{name if plain else repr(name)}"
-
-
-def _without_password(text: str) -> str:
-    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", text)

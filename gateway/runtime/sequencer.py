@@ -1,9 +1,8 @@
 """The sequencer owns the state and is the only writer.
 
 One loop: drain what is waiting (bounded), stamp, step, apply, append the events of the whole batch to the journal in
-    one commit, and only then release effects:
-FIX messages out, events and replies to clients (rule 1). Under load a batch grows and the cost of a commit is shared;
-    when idle a batch is one.
+one commit, and only then release effects: FIX messages out, events and replies to clients (rule 1). Under load a batch
+grows and the cost of a commit is shared; when idle a batch is one.
 """
 
 import asyncio
@@ -171,9 +170,7 @@ class Sequencer:
                 self._awake.clear()
                 while (batch := await self._next_batch()).taken:
                     await self._finish(batch)
-        except (
-            BaseException
-        ) as error:  # Whatever it is: the state may be ahead of the journal, so nothing more may leave.
+        except BaseException as error:  # Whatever it is: memory may be ahead of the journal, nothing more may leave.
             if not isinstance(error, asyncio.CancelledError):
                 self._fatal(error)
             raise

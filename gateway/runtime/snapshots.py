@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gateway.codec.snapshot import HEAD_SIZE, SnapshotUnusable, head, pack, unpack
 from gateway.core.state import State
+from gateway.runtime.files import sync
 from gateway.runtime.ports import Journal
 
 _SUFFIX, _UNFINISHED = ".snapshot", ".unfinished"
@@ -41,7 +42,7 @@ class Snapshots:
         try:
             _write(unfinished, pack(state, chain_hash))
             unfinished.replace(final)
-            _sync_directory(self._directory)
+            sync(self._directory)  # The new name is durable only when the directory is.
         except BaseException:
             self._remove([unfinished])
             raise
@@ -110,12 +111,3 @@ def _write(path: Path, parts: Iterable[bytes]) -> None:
             while rest:
                 rest = rest[file.write(rest) or 0 :]
         os.fsync(file.fileno())
-
-
-def _sync_directory(path: Path) -> None:
-    """The new name is durable only when the directory is."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -20,7 +20,7 @@ from gateway.client import (
     Unknown,
 )
 from ops.crash.books import ClientBook
-from ops.demo.strategy import MARKETS
+from ops.demo.strategy import MARKETS, steadily
 
 ORDERS_PER_S = 20
 MOST_AT_ONCE = 24
@@ -74,7 +74,6 @@ class Trader:
         self.book = book
         self._random = random
         self._openings = openings
-        self._places = asyncio.Semaphore(MOST_AT_ONCE)
 
     async def listen(self) -> None:
         """Follow everything that ever happened to this client's orders."""
@@ -83,12 +82,7 @@ class Trader:
 
     async def trade(self, stop: asyncio.Event) -> None:
         """One order after the other until told to stop; then wait for those under way."""
-        async with asyncio.TaskGroup() as orders:
-            while not stop.is_set():
-                await self._places.acquire()
-                orders.create_task(self._one_order())
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), 1 / ORDERS_PER_S)
+        await steadily(self._one_order, stop, ORDERS_PER_S, MOST_AT_ONCE)
 
     async def _one_order(self) -> None:
         try:
@@ -99,8 +93,6 @@ class Trader:
             await asyncio.sleep(AFTER_REFUSAL_S)
         except (GatewayError, TimeoutError):
             pass  # Not answered in time; what is left is canceled before the accounts are compared.
-        finally:
-            self._places.release()
 
     async def _submitted(self) -> OrderHandle | None:
         """Send one order until its fate is known, and sometimes once more under its key."""

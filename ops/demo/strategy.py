@@ -11,9 +11,11 @@ import contextlib
 import signal
 import sys
 import time
+from collections.abc import Callable, Coroutine
 from decimal import Decimal
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import msgspec
 
@@ -44,6 +46,26 @@ MARKETS = (
 )
 
 
+async def steadily(
+    work: Callable[[], Coroutine[Any, Any, None]], stop: asyncio.Event, per_s: float, most_at_once: int
+) -> None:
+    """Begin the same work again and again at this rate, so many at once at most; then wait for what is under way."""
+    places = asyncio.Semaphore(most_at_once)
+
+    async def one() -> None:
+        try:
+            await work()
+        finally:
+            places.release()
+
+    async with asyncio.TaskGroup() as under_way:
+        while not stop.is_set():
+            await places.acquire()
+            under_way.create_task(one())
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), 1 / per_s)
+
+
 class Strategy:
     """Sends orders at a steady rate, each with a small life of its own."""
 
@@ -53,7 +75,6 @@ class Strategy:
         self._gateway = gateway
         self._random = random
         self._sent_at: dict[str, float] = {}
-        self._places = asyncio.Semaphore(MOST_AT_ONCE)
         self._last_seq = 0
 
     async def listen(self) -> None:
@@ -76,12 +97,7 @@ class Strategy:
 
     async def trade(self, stop: asyncio.Event) -> None:
         """One order after the other until told to stop; then wait for those under way."""
-        async with asyncio.TaskGroup() as orders:
-            while not stop.is_set():
-                await self._places.acquire()
-                orders.create_task(self._one_order())
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), 1 / ORDERS_PER_S)
+        await steadily(self._one_order, stop, ORDERS_PER_S, MOST_AT_ONCE)
 
     async def _one_order(self) -> None:
         try:
@@ -93,8 +109,6 @@ class Strategy:
             self.view.refused += 1
         except (GatewayError, TimeoutError):
             pass  # A cancel or replace that was not answered in time; the sweep at the end takes what is left.
-        finally:
-            self._places.release()
 
     async def _submit(self, key: str) -> OrderHandle | None:
         """Send the same key until its fate is known: the gateway does it once, however often it is asked."""

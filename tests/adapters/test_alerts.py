@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import msgspec
 from structlog.testing import capture_logs
 
 from gateway.adapters import alerts
@@ -13,6 +14,8 @@ ORDER = ev.OrderView(
     "O1", "alpha", "k-1", "ACME", "XSIM", Side.BUY, OrdType.LIMIT, ev.Terms(Decimal(1)), OrdStatus.PENDING_NEW,
     Decimal(0), Decimal(1), Decimal(0),
 )  # fmt: skip
+
+DOUBTED = (("O1", "XSIM"), ("O2", "YSIM"), ("O3", "XSIM"))
 
 
 def told(*events: ev.Event) -> list[dict[str, object]]:
@@ -35,6 +38,20 @@ def test_many_orders_in_doubt_are_one_line_with_their_number() -> None:
         "error",
     )
     assert line["orders"] == [f"O{n}" for n in range(alerts.SHOWN)]
+
+
+def test_each_venue_has_a_line_with_its_own_orders() -> None:
+    views = [msgspec.structs.replace(ORDER, order_id=order_id, venue=venue) for order_id, venue in DOUBTED]
+    records = [
+        Record(seq, 1, Cause("process"), ev.OrderInDoubt(view.order_id, f"R{seq}", "silence"), view)
+        for seq, view in enumerate(views, start=1)
+    ]
+    with capture_logs() as lines:
+        alerts.tell(records)
+    assert [(line["venue"], line["count"], line["orders"]) for line in lines] == [
+        ("XSIM", 2, ["O1", "O3"]),
+        ("YSIM", 1, ["O2"]),
+    ]
 
 
 def test_a_critical_item_is_an_error_and_another_a_warning() -> None:

@@ -157,10 +157,12 @@ def test_a_secret_in_the_event_itself_in_an_exception_or_in_a_url_is_hidden() ->
     except ValueError:
         log.exception("failed")
     log.info("database", url="postgresql://me:hunter2@db/x")
+    log.info("database", url="postgresql://db/x?password=hunter2&connect_timeout=3")
 
     assert "hunter2" not in stream.getvalue()
     assert "'bad message 35=A|554=***|10=1|" in logged(stream)[1]["exception"]
     assert logged(stream)[2]["url"] == "postgresql://me:***@db/x"
+    assert logged(stream)[3]["url"] == "postgresql://db/x?password=***&connect_timeout=3"
 
 
 def test_a_venues_configuration_can_be_logged() -> None:

@@ -15,31 +15,8 @@ from gateway.core.commands import CancelOrder
 from gateway.core.reports import ProcessStarted
 from gateway.runtime.recovery import recover
 from gateway.runtime.snapshots import Snapshots
+from tests.cli.history import configured
 from tests.core.world import CLIENT, SECOND_NS, World
-
-CONFIG = """
-stack = "test"
-data_dir = "data"
-
-[[clients]]
-id = "demo"
-accounts = ["A1"]
-
-[[venues]]
-name = "XSIM"
-begin_string = "FIX.4.4"
-host = "127.0.0.1"
-port = 9001
-sender_comp_id = "GW"
-target_comp_id = "XSIM"
-
-[[instruments]]
-symbol = "ACME"
-venue_symbols = { XSIM = "ACME" }
-tick_size = 0.01
-lot_size = 1
-currency = "USD"
-"""
 
 
 class Site:
@@ -49,10 +26,8 @@ class Site:
         folder.mkdir()
         self.names = names
         self.folder = folder
-        self.config = folder / "gateway.toml"
-        self.config.write_text(CONFIG)
+        self.config = configured(folder)
         self.data = folder / "data"
-        self.data.mkdir(exist_ok=True)
         self.world = World.started()
         self._written = 0
 
@@ -96,7 +71,7 @@ def test_a_backup_restored_elsewhere_is_the_same_state(site: Site, tmp_path: Pat
 
     new = tmp_path / "new"
     new.mkdir()
-    (new / "gateway.toml").write_text(CONFIG)
+    configured(new)
     restored = CliRunner().invoke(server.app, ["restore", "--from", str(copy), "--config", str(new / "gateway.toml")])
     assert restored.exit_code == 0, restored.output
     journal = keep.kept_journal(load(new / "gateway.toml", {}))

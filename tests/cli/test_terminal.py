@@ -1,71 +1,13 @@
 """On a terminal `gatewayctl` asks before it acts, shows a live view, and leaves the terminal as it was."""
 
-import os
-import pty
-import select
 import signal
-import subprocess
-import sys
-import termios
-import time
 from collections.abc import Iterator
 
 import pytest
 
 from gateway.pb.v1 import gateway_pb2 as pb
 from tests.cli.fake_gateway import FakeGateway, an_order
-
-PROGRAM = "from gateway.cli.ctl import main; main()"
-DEADLINE_S = 30
-
-
-class Terminal:
-    """`gatewayctl` with a terminal of its own."""
-
-    def __init__(self, *arguments: str, size: tuple[int, int] = (60, 200)) -> None:
-        self.screen, side = pty.openpty()
-        termios.tcsetwinsize(side, size)
-        self.before = termios.tcgetattr(side)
-        self._side = side
-        self.shown = b""
-        # The size is the terminal's own, whatever the test runner says about its.
-        environment = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
-        environment["TERM"] = "xterm-256color"
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, *arguments], stdin=side, stdout=side, stderr=side, env=environment
-        )
-
-    def read_until(self, *texts: str) -> None:
-        """Wait until all of this was shown."""
-        until = time.monotonic() + DEADLINE_S
-        while not all(text.encode() in self.shown for text in texts):
-            assert time.monotonic() < until, f"waited for {texts}, saw {self.shown!r}"
-            assert self.process.poll() is None, f"ended before {texts}: {self.shown!r}"
-            if select.select([self.screen], [], [], 0.1)[0]:
-                self.shown += os.read(self.screen, 65_536)
-
-    def type(self, text: str) -> None:
-        os.write(self.screen, text.encode())
-
-    def exit_code(self) -> int:
-        """Its exit code; until then what it shows is read, or it could not end."""
-        until = time.monotonic() + DEADLINE_S
-        while (code := self.process.poll()) is None:
-            assert time.monotonic() < until, f"does not end, saw {self.shown!r}"
-            if select.select([self.screen], [], [], 0.05)[0]:
-                self.shown += os.read(self.screen, 65_536)
-        return code
-
-    @property
-    def now(self) -> object:
-        return termios.tcgetattr(self._side)
-
-    def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        os.close(self.screen)
-        os.close(self._side)
+from tests.terminal import Terminal
 
 
 @pytest.fixture
@@ -91,13 +33,13 @@ def test_top_refreshes_until_it_is_left_and_puts_the_terminal_back(
     gateway.overview.halted_symbols[:] = ["INITECH"]
     terminal.read_until("halted: INITECH")
     if leave == "q":
-        terminal.type("q")
+        terminal.write("q")
     else:
-        terminal.process.send_signal(signal.SIGINT)
+        terminal.send_signal(signal.SIGINT)
 
     assert terminal.exit_code() == 0
-    assert terminal.now == terminal.before
-    assert b"Traceback" not in terminal.shown
+    assert terminal.is_as_before()
+    assert "Traceback" not in terminal.shown
 
 
 def test_top_shows_executions_as_they_come_and_reads_each_once(gateway: FakeGateway, opened: list[Terminal]) -> None:
@@ -107,7 +49,7 @@ def test_top_shows_executions_as_they_come_and_reads_each_once(gateway: FakeGate
     new = pb.Event(seq=7, time_ns=1, type=pb.ORDER_FILLED, order=gateway.details["O1"].order, exec_id="E-NEW")
     gateway.events.append(new)
     terminal.read_until("E-NEW")
-    terminal.type("q")
+    terminal.write("q")
 
     assert terminal.exit_code() == 0
     asked = [request.from_seq for request in gateway.requests if isinstance(request, pb.SubscribeRequest)]
@@ -120,7 +62,7 @@ def test_top_stays_while_the_gateway_is_away(gateway: FakeGateway, opened: list[
 
     gateway.stop()
     terminal.read_until("cannot reach", "is the gateway running?")
-    terminal.type("q")
+    terminal.write("q")
 
     assert terminal.exit_code() == 0
 
@@ -131,7 +73,7 @@ def test_on_a_small_terminal_what_matters_most_still_fits(gateway: FakeGateway, 
     terminal = start(opened, "top", "--address", gateway.address, size=(24, 200))
 
     terminal.read_until("q to leave", "halted: GLOBEX", "XSIM", "Working orders, the first 2 of 50", "E1")
-    terminal.type("q")
+    terminal.write("q")
 
     assert terminal.exit_code() == 0
 
@@ -142,7 +84,7 @@ def test_an_action_on_a_session_is_asked_about(
 ) -> None:
     terminal = start(opened, "session", "logout", "XSIM", "--reason", "because", "--address", gateway.address)
     terminal.read_until("Log out from XSIM?", "[y/N]")
-    terminal.type(answer)
+    terminal.write(answer)
 
     assert terminal.exit_code() == code
     assert len(gateway.requests) == sent
@@ -154,8 +96,8 @@ def test_following_events_goes_on_until_ctrl_c(gateway: FakeGateway, opened: lis
 
     gateway.events.append(pb.Event(seq=7, time_ns=1, type=pb.SESSION_LOGGED_ON, venue="YSIM"))
     terminal.read_until("SESSION_LOGGED_ON")
-    terminal.process.send_signal(signal.SIGINT)
+    terminal.send_signal(signal.SIGINT)
 
     assert terminal.exit_code() == 0
-    assert b"Traceback" not in terminal.shown
-    assert [terminal.shown.count(b"     %d \x1b" % seq) for seq in range(1, 8)] == [1] * 7
+    assert "Traceback" not in terminal.shown
+    assert [terminal.shown.count(f"     {seq} \x1b") for seq in range(1, 8)] == [1] * 7

@@ -228,6 +228,7 @@ def test_no_error_shows_a_secret(tmp_path: Path) -> None:
         written(tmp_path, ("port = 9001", 'pasword = "hunter2"')),
         written(tmp_path, ("port = 9001", 'port = 9001\npassword = "hunter2"')),
         written(tmp_path, more='[journal]\nurl = "postgresql://me:opensesame@db/gateway"\n'),
+        written(tmp_path, more='[journal]\nurl = "postgresql://db/gateway?password=opensesame"\n'),
         written(tmp_path, ("port = 9001", 'password = "hunter2')),
     ):
         said = "\n".join(problems(path))

@@ -287,7 +287,7 @@ POINTS: dict[str, Callable[[Mine], None]] = {
     "after the logon is told": lambda mine: around_append(mine, logon_events),
     "snapshot half written": lambda mine: at_snapshot(mine, "_write", torn=True),
     "snapshot written, not named": at_snapshot_name,
-    "snapshot named": lambda mine: at_snapshot(mine, "_sync_directory"),
+    "snapshot named": lambda mine: at_snapshot(mine, "sync"),
 }
 """Where a process can be made to end, by name."""
 

@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 
 from gateway.adapters.journal import SqlJournal
-from gateway.client import GatewayClient, Order, OrderHandle, Reason, Refused
+from gateway.client import GatewayClient, Order, OrderHandle
 from gateway.core.events import Record
 from gateway.pb.v1 import gateway_pb2 as pb
 from gateway.pb.v1 import gateway_pb2_grpc
@@ -108,14 +108,7 @@ class Rig:
 
     async def base(self, price: str = "90.00", **order: Any) -> OrderHandle:
         """An order that works at the venue, as soon as it takes orders."""
-        async with asyncio.timeout(WAIT_S):
-            while True:
-                try:
-                    return await working(self.gateway, price, **order)
-                except Refused as refused:
-                    if refused.reason != Reason.SESSION_NOT_RECONCILED:
-                        raise
-                await asyncio.sleep(0.05)
+        return await working(self.gateway, price, **order)
 
     async def order(self, cl_ord_id: str) -> Order:
         return (await self.gateway.get_order(cl_ord_id=cl_ord_id)).order
@@ -167,13 +160,10 @@ async def rigged(
     """A running stack with a mine at a point, not armed yet."""
     quiet: dict[str, Callable[[str], str]] = dict.fromkeys(("XSIM", "YSIM"), without_crowd)
     stack = Stack(folder, quiet | dict(edit or {}))
-    plain = stack.gateway
     client = GatewayClient(stack.api_address, client_id=CLIENT_ID, timeout_s=60)
     rig = Rig(stack, client, shim)
     if point:
         rig.mine(point)
-    else:
-        stack.gateway = plain
     with stack:
         async with client:
             listening = asyncio.create_task(rig._listen())

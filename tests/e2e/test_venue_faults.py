@@ -12,7 +12,8 @@ from gateway.client import Event, EventType, GatewayClient, OrderHandle, OrdStat
 from gateway.pb.v1 import gateway_pb2 as pb
 from ops.stack import Stack
 from sim_exchange.control import ControlClient
-from tests.e2e.stack import CLIENT_ID, NOT_YET, OPERATOR_ID
+from tests.e2e.hard import working
+from tests.e2e.stack import CLIENT_ID, OPERATOR_ID
 
 WAIT_S = 20
 
@@ -234,19 +235,7 @@ async def test_a_session_that_an_operator_logs_out_refuses_orders_until_he_logs_
         assert refused.value.reason == Reason.SESSION_DOWN
         ops.administer(pb.LogonRequest(venue="XSIM", reason="the test goes on"))
     desk.venue("wait", **{"for": "logon"}, timeout_s=WAIT_S)
-    await until_accepted(desk)
-
-
-async def until_accepted(desk: Desk) -> None:
-    """The logon is known at the venue a moment before it is in our journal."""
-    while True:
-        try:
-            await desk.working()
-        except Refused as refused:
-            if refused.reason not in NOT_YET:
-                raise
-        else:
-            return
+    await working(desk.gateway)
 
 
 async def test_a_venue_whose_sequence_numbers_are_too_low_is_held_down_and_hides_no_fill(own_stack: Stack) -> None:
@@ -273,7 +262,7 @@ async def test_a_venue_whose_sequence_numbers_are_too_low_is_held_down_and_hides
                 assert refused.value.reason == Reason.SESSION_DOWN
                 desk.venue("set_seq", next_out=right + 1)
                 ops.administer(pb.LogonRequest(venue="XSIM", reason="the venue found its numbers again"))
-            await until_accepted(desk)
+            await working(desk.gateway)
             handle, _ = orders[0]
             await gateway.request_order_status(handle.cl_ord_id)
             events = await desk.told(handle, EventType.QUANTITY_DISPUTED, EventType.ORDER_FILLED)

@@ -12,16 +12,10 @@ from gateway.adapters.grpc.server import MAX_CONNECTIONS
 from gateway.client import GatewayClient
 from ops.stack import Stack
 from tests.e2e.hard import sent_twice, working
-from tests.e2e.stack import CLIENT_ID, running_stack
+from tests.e2e.stack import CLIENT_ID
 
 WANTED = 10_000
 OWN_DESCRIPTORS = 500
-
-
-@pytest.fixture
-def own_stack(tmp_path: Path) -> Iterator[Stack]:
-    with running_stack(tmp_path / "stack") as made:
-        yield made
 
 
 @pytest.fixture

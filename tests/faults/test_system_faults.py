@@ -33,12 +33,6 @@ def small_queue(tmp_path: Path) -> Iterator[Stack]:
         yield made
 
 
-@pytest.fixture
-def own_stack(tmp_path: Path) -> Iterator[Stack]:
-    with running_stack(tmp_path / "stack") as made:
-        yield made
-
-
 async def kept(stack: Stack, gateway: GatewayClient, handles: list[OrderHandle]) -> None:
     """Rules 1 and 2: everything acknowledged is there, and nothing was sent twice."""
     for handle in handles:

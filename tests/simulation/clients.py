@@ -294,15 +294,24 @@ class Operator:
         state = process.state
         for venue, session in process.sessions.items():
             if not session.isEnabled() and not state.session(venue).up:
-                self._bounced.add(venue)
-                self._do(AdministerSession("ops", venue, "logon", "trouble is over"))
-            elif venue not in self._bounced and state.session(venue).up:
+                self._log_on(venue)
+            elif state.session(venue).up and (venue not in self._bounced or venue in self._world.witness.unheard):
                 self._do(AdministerSession("ops", venue, "logout", "trouble is over"))
         open_orders = {**state.disputed, **dict.fromkeys(state.doubtful.values())}
         for order_id in list(open_orders)[:20]:
             order = state.orders[order_id]
             if state.session(order.venue).up:
                 self._do(RequestOrderStatus(order.command.client_id, order.command.cl_ord_id))
+
+    def _log_on(self, venue: str) -> None:
+        """With numbers that both agree on: a venue whose numbers started over while nobody here heard it say so numbers
+        its messages as it did others before, and they have to be asked for from the first on.
+        """
+        if venue in self._world.witness.unheard:
+            self._do(AdministerSession("ops", venue, "set_sequence", "they started over", next_target_msg_seq_num=1))
+            return
+        self._bounced.add(venue)
+        self._do(AdministerSession("ops", venue, "logon", "trouble is over"))
 
     def _do(self, command: Command) -> None:
         Call(self._world, self._chance, self._who, command, lambda _: None)

@@ -138,11 +138,14 @@ class SimVenue:
                 self._world.scheduler.count("numbers start over")
                 fired["lose_numbers"] = True
             logon(message, now, **fired)
+            if fired.get("lose_numbers") and session.logged_on:
+                self._world.witness.unheard.add(self.name)
 
         session.logon = answered  # type: ignore[method-assign]
 
     def _owed(self, session: Session) -> bool:
-        after = self._world.witness.inbound.get(self.name, 0)
+        witness = self._world.witness
+        after = 0 if self.name in witness.unheard else witness.inbound.get(self.name, 0)
         later = (self.exchange.ledger.sent(session.name, seq) for seq in range(after + 1, session.next_out))
         return any(parsed.msg_type not in ADMIN for raw in later if raw is not None and (parsed := parse(raw)))
 

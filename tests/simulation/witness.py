@@ -13,6 +13,7 @@ from gateway.core.commands import Command
 from gateway.core.engine import Answer
 from gateway.core.events import (
     CancelRequested,
+    Event,
     ExecutionBusted,
     ExecutionCorrected,
     OrderCanceled,
@@ -24,6 +25,7 @@ from gateway.core.events import (
     OrderView,
     Record,
     ReplaceRequested,
+    SessionAdministered,
     SessionLoggedOn,
     StatusRequested,
 )
@@ -58,6 +60,7 @@ class Witness:
         self.answers: dict[tuple[str, str], tuple[Command, Answer]] = {}
         self.recoveries = 0
         self.inbound: dict[str, int] = {}
+        self.unheard: set[str] = set()  # Venues whose numbers started over, of which the journal does not know.
         self._failed = failed
         self._knows_execution = knows_execution
         self._said = said
@@ -83,8 +86,9 @@ class Witness:
             event = record.event
             if record.cause.msg_seq_num is not None:
                 self.inbound[record.cause.who] = record.cause.msg_seq_num
-            elif isinstance(event, SessionLoggedOn) and event.reset:
-                self.inbound[event.venue] = 0
+            elif venue := _begins_anew(event):
+                self.inbound[venue] = 0
+                self.unheard.discard(venue)
             if record.order is not None:
                 self._views[record.order.order_id] = record.order
             if isinstance(event, OrderRouted):
@@ -208,3 +212,10 @@ class Witness:
             if (qty, avg_px) != (view.cum_qty, view.avg_px):
                 return f"order {order_id}: we have {view.cum_qty} at {view.avg_px}, {venue} has {qty} at {avg_px}"
         return ""
+
+
+def _begins_anew(event: Event) -> str:
+    """The venue whose messages are expected from 1 on after this event; "" when there is none."""
+    reset = isinstance(event, SessionLoggedOn) and event.reset
+    agreed = isinstance(event, SessionAdministered) and event.next_target_msg_seq_num == 1
+    return getattr(event, "venue", "") if reset or agreed else ""

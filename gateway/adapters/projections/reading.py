@@ -83,7 +83,7 @@ class History:
     @contextlib.contextmanager
     def _reading(self) -> Iterator[sa.Connection]:
         """A connection that sees one moment, on tables of this version."""
-        name = self._url.render_as_string(hide_password=True)
+        name = tables.name(self._url)
         if self._url.get_backend_name() == "sqlite" and not Path(self._url.database or "").exists():
             raise ProjectionsError(f"there are no projections at {name} yet; {_MAKE}")
         try:

@@ -46,9 +46,10 @@ class Projections:
     """
 
     def __init__(self, url: str, stack: str) -> None:
-        self._url = sa.make_url(url)
+        where = sa.make_url(url)
+        self._name = tables.name(where)
         self._stack = stack
-        self._engine = tables.writing(self._url)
+        self._engine = tables.writing(where)
         self._mark = Mark()
         # Whether the positions are those of the state at our place; if not, all of them are written anew.
         self._positions_follow = False
@@ -149,10 +150,6 @@ class Projections:
                 f"projections {self._name}: their place is no longer seq {self._mark.seq}; does another follower write "
                 "them? Nothing was written"
             )
-
-    @property
-    def _name(self) -> str:
-        return self._url.render_as_string(hide_password=True)
 
     @contextlib.contextmanager
     def _translated(self, doing: str) -> Iterator[None]:

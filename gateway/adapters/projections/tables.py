@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import sqlalchemy as sa
 
+from gateway.config.sections import without_password
 from gateway.core.money import plain
 
 SCHEMA_VERSION = 1
@@ -165,6 +166,11 @@ sa.Index("executions_by_order", executions.c.order_id)
 sa.Index("executions_by_time", executions.c.time_ns)
 sa.Index("requests_by_order", requests.c.order_id)
 sa.Index("requests_by_cl_ord_id", requests.c.cl_ord_id)
+
+
+def name(url: sa.URL) -> str:
+    """How messages name the database: its URL, without a password in any of its places."""
+    return without_password(url.render_as_string(hide_password=True))
 
 
 def writing(url: sa.URL) -> sa.Engine:

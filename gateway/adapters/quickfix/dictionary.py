@@ -5,17 +5,26 @@ and that a tag is not repeated outside of a group. What an application message s
 report aside with its full text where the engine would throw it away: an OrdRejReason(103) that FIX 4.2 does not list,
 an AvgPx(6) that is left out. So value lists are dropped, and in application messages no field is required and none but
 counts and raw data has a type.
+
+A start reads them again, and the engine searches the whole file for each component that a message names: FIX50SP2.xml
+took it a second. So the components of application messages are written out. Of a message that the codec does not read
+only the groups are left, each with all fields below it side by side: enough to know where a tag may come again.
 """
 
 import hashlib
 import sys
 import sysconfig
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import cache
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 from xml.etree import ElementTree as ET
+from xml.sax.saxutils import quoteattr
 
 _KEPT_TYPES = frozenset({"NUMINGROUP", "LENGTH", "DATA", "XMLDATA"})
+# ExecutionReport, OrderCancelReject, BusinessMessageReject.
+_READ_BY_THE_CODEC = frozenset({"8", "9", "j"})
 
 
 class DictionaryError(Exception):
@@ -28,14 +37,20 @@ def standard_dictionary(name: str) -> Path:
     Raises:
         DictionaryError: it is not where QuickFIX puts it.
     """
-    places = [Path(root) / "share" / "quickfix" / name for root in (sys.prefix, sysconfig.get_path("data"))]
-    with suppress(PackageNotFoundError):
-        places += [Path(str(each.locate())) for each in files("quickfix") or () if each.name == name]
-    for place in places:
+    looked: list[Path] = []
+    for place in _places(name):
         if place.is_file():
             return place
-    looked = ", ".join(str(place.parent) for place in places)
-    raise DictionaryError(f"QuickFIX's dictionary {name} is in none of {looked}; is quickfix 1.16.0 installed?")
+        looked.append(place.parent)
+    where = ", ".join(map(str, looked))
+    raise DictionaryError(f"QuickFIX's dictionary {name} is in none of {where}; is quickfix 1.16.0 installed?")
+
+
+def _places(name: str) -> Iterator[Path]:
+    for root in (sys.prefix, sysconfig.get_path("data")):
+        yield Path(root) / "share" / "quickfix" / name
+    with suppress(PackageNotFoundError):
+        yield from (Path(str(each.locate())) for each in files("quickfix") or () if each.name == name)
 
 
 def write_dictionary(name: str, overlay: Path | None, target: Path) -> None:
@@ -56,9 +71,10 @@ def write_dictionary(name: str, overlay: Path | None, target: Path) -> None:
     if overlay is not None:
         _lay_over(root, _read(overlay), overlay)
     _loosen(root)
+    text = _Writer(root).text()
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_suffix(".new")
-    ET.ElementTree(root).write(draft, encoding="utf-8", xml_declaration=True)
+    draft.write_text(text, "utf-8")
     draft.replace(target)
     stamp.write_text(f"{made_of} {_digest(target)}", "ascii")
 
@@ -137,3 +153,73 @@ def _session_fields(root: ET.Element) -> set[str | None]:
     parts = [*root.findall("header"), *root.findall("trailer")]
     parts += [message for message in _section(root, "messages") if message.get("msgcat") == "admin"]
     return {member.get("name") for part in parts for member in part.iter() if member.tag in ("field", "group")}
+
+
+class _Writer:
+    """Writes a dictionary out. Messages are put together from texts: as elements, FIX50SP2.xml's would be three hundred
+    thousand.
+    """
+
+    def __init__(self, root: ET.Element) -> None:
+        self._root = root
+        self._components = {component.get("name"): component for component in _section(root, "components")}
+        self._below: dict[ET.Element, dict[str, None]] = {}
+        self._flat: dict[ET.Element, str] = {}
+
+    def text(self) -> str:
+        sections = [
+            _element(section, map(self._message, section)) if section.tag == "messages" else _whole(section)
+            for section in self._root
+        ]
+        return _element(self._root, sections)
+
+    def _message(self, message: ET.Element) -> str:
+        if message.get("msgcat") == "admin":
+            return _whole(message)
+        if message.get("msgtype") in _READ_BY_THE_CODEC:
+            return _element(message, map(self._written_out, self._members(message)))
+        return _element(message, (self._flattened(each) for each in self._members(message) if each.tag == "group"))
+
+    def _members(self, element: ET.Element) -> Iterator[ET.Element]:
+        """The fields and groups of a message, a group or a component, with those of its components in their place."""
+        for member in element:
+            if member.tag != "component":
+                yield member
+            elif (component := self._components.get(member.get("name"))) is not None:
+                yield from self._members(component)
+            else:
+                raise DictionaryError(f"component {member.get('name')} is defined nowhere")
+
+    def _written_out(self, member: ET.Element) -> str:
+        return _element(member, map(self._written_out, self._members(member)))
+
+    def _flattened(self, group: ET.Element) -> str:
+        """A group with the fields of the groups in it as its own."""
+        if group not in self._flat:  # Most groups are in many messages.
+            self._flat[group] = _element(group, map(_field, self._names_below(group)))
+        return self._flat[group]
+
+    def _names_below(self, group: ET.Element) -> Mapping[str, None]:
+        """In their order, each once."""
+        names = self._below.get(group)
+        if names is None:
+            names = self._below[group] = {}
+            for member in self._members(group):
+                names[member.get("name", "")] = None
+                if member.tag == "group":
+                    names |= self._names_below(member)
+        return names
+
+
+@cache
+def _field(name: str) -> str:
+    return f"<field name={quoteattr(name)}/>"
+
+
+def _element(element: ET.Element, inside: Iterable[str]) -> str:
+    attributes = "".join(f" {key}={quoteattr(value)}" for key, value in element.attrib.items())
+    return f"<{element.tag}{attributes}>{''.join(inside)}</{element.tag}>\n"
+
+
+def _whole(element: ET.Element) -> str:
+    return ET.tostring(element, "unicode")

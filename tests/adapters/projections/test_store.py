@@ -390,3 +390,8 @@ def test_a_server_that_goes_away_is_waited_for_and_the_state_goes_on(server: Pos
         "projections_back",
     ]
     check(database, world.state, world.records)
+
+
+def test_no_place_of_a_password_in_the_url_is_shown() -> None:
+    where = sa.make_url("postgresql+psycopg://gateway:se%40cret@db.example/xsim?password=se%26cret&connect_timeout=3")
+    assert tables.name(where) == "postgresql+psycopg://gateway:***@db.example/xsim?connect_timeout=3&password=***"

@@ -17,7 +17,8 @@ from gateway.core.instruments import Instrument
 from gateway.core.reports import SessionUp
 from gateway.core.types import OrdStatus, OrdType, Side
 from gateway.runtime.ports import Known
-from tests.adapters.quickfix.peers import Acceptor, RawVenue, free_port, wait_until
+from ops.stack import free_port
+from tests.adapters.quickfix.peers import Acceptor, RawVenue, wait_until
 
 INSTRUMENTS = {
     "ACME": Instrument("ACME", {"XSIM": "ACM.N"}, "XSIM", Decimal("0.01"), Decimal(1), "USD"),

@@ -26,12 +26,6 @@ def wait_until(condition: Callable[[], Any], what: str) -> Any:
     raise AssertionError(f"did not happen within {DEADLINE_S} s: {what}")
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def fields(text: str) -> dict[str, str]:
     return dict(piece.split("=", 1) for piece in text.split(SOH) if piece)
 

@@ -1,5 +1,6 @@
 """The dictionaries: found, loosened, laid over."""
 
+import contextlib
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -12,6 +13,10 @@ from tests.adapters.quickfix.conftest import Gateways, venue_config
 from tests.adapters.quickfix.peers import RawVenue
 
 OVERLAY = fix_spec_path("example-overlay.xml")
+LINES = "33=2\x0158=one\x0158=two\x01"
+SYMBOLS = "146=1\x0155=ACM\x01454=2\x01455=US1\x01456=4\x01455=US2\x01456=4\x01"
+LEGS = "555=2\x01600=ACM\x01604=2\x01605=L1\x01606=4\x01605=L2\x01606=4\x01600=BCM\x01"
+NEWS = f"35=B\x01{LINES}{SYMBOLS}148=Split\x01{LEGS}"
 FEES = "35=8\x0111=g1\x0117=e1\x01150=0\x0139=0\x019100=2\x019101=A\x019102=1.5\x019101=B\x019102=2\x01"
 
 
@@ -37,6 +42,43 @@ def test_application_messages_are_loosened_and_the_session_layer_is_not(tmp_path
     assert {member.get("required") for member in messages["ExecutionReport"].iter("field")} == {"N"}
     assert messages["Logon"].find("field[@name='HeartBtInt']").get("required") == "Y"
     assert root.find("header/field[@name='MsgSeqNum']").get("required") == "Y"
+
+
+def test_no_component_is_left_for_the_engine_to_search(tmp_path: Path) -> None:
+    target = tmp_path / "FIX50SP2.xml"
+    write_dictionary("FIX50SP2.xml", None, target)
+    messages = {message.get("name"): message for message in ET.parse(target).getroot().iterfind("messages/message")}
+    assert not any(list(message.iter("component")) for message in messages.values())
+    report = messages["ExecutionReport"]
+    assert report.find("field[@name='Symbol']") is not None, "of the component Instrument"
+    nested = report.find("group[@name='NoPartyIDs']/group[@name='NoPartySubIDs']/field[@name='PartySubID']")
+    assert nested is not None, "a component in a group of a component"
+
+
+def test_of_a_message_that_is_not_read_its_groups_are_left(tmp_path: Path) -> None:
+    target = tmp_path / "FIX50SP2.xml"
+    write_dictionary("FIX50SP2.xml", None, target)
+    messages = {message.get("name"): message for message in ET.parse(target).getroot().iterfind("messages/message")}
+    lists = messages["SecurityList"]
+    assert [member.get("name") for member in lists] == ["NoRelatedSym"]
+    below = [member.get("name") for member in lists[0]]
+    assert {"Symbol", "NoLegs", "LegSymbol", "NoLegSecurityAltID", "LegSecurityAltID"} <= set(below)
+    assert len(below) == len(set(below))
+    assert {member.tag for member in lists[0]} == {"field"}
+
+
+@pytest.mark.parametrize("begin_string", ["FIX.4.4", "FIXT.1.1"])
+def test_a_message_that_is_not_read_is_set_aside_whole_with_groups_in_its_groups(
+    begin_string: str, gateways: Gateways
+) -> None:
+    with contextlib.closing(RawVenue(begin_string)) as venue:
+        gateway = gateways(venue_config(venue.port, begin_string)).start()
+        venue.logon()
+        gateway.wait_for(SessionUp)
+        venue.send(NEWS)
+        aside = gateway.wait_for(UnexpectedMessage)
+    assert aside.problem == "MsgType(35)=B is not supported"
+    assert NEWS.removeprefix("35=B\x01").replace("\x01", "|") in aside.raw
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,29 @@ def test_a_number_that_is_too_low_is_an_alert_and_no_reset(venue: RawVenue, gate
     assert not gateway.link.status().enabled
 
 
+def test_what_a_venue_numbered_anew_unheard_comes_with_the_numbers_of_an_operator(
+    venue: RawVenue, gateways: Gateways
+) -> None:
+    """Its Logon that said so was lost, and 2 and 3 are what it reported since."""
+    gateway = gateways(venue_config(venue.port)).start(committed=50)
+    venue.fills_gaps = False
+    venue.logon(seq=4)
+    gateway.wait_for(SessionDown)
+    gateway.act(SessionAdministered("olga", "XSIM", "set_sequence", "they started over", next_target_msg_seq_num=1))
+    gateway.act(SessionAdministered("olga", "XSIM", "logon", "agreed by telephone"))
+    venue.logon(seq=5)
+    assert venue.read_until("2")["7"] == "1"
+
+    venue.send("35=4\x01123=Y\x0136=2\x01", 1, poss_dup())
+    for number in (2, 3):
+        venue.send(new(f"e{number}"), number, poss_dup())
+    venue.send("35=4\x01123=Y\x0136=6\x01", 4, poss_dup())
+    gateway.wait_for(ExecutionReport, 2)
+    told = [given for given in gateway.facts if isinstance(given.body, ExecutionReport)]
+    assert [given.cause.msg_seq_num for given in told] == [2, 3]
+    wait_until(lambda: gateway.link.status().next_target_msg_seq_num == 6, "the gap is filled")
+
+
 def test_a_reset_by_the_venue_is_reported_and_numbers_begin_at_one(venue: RawVenue, gateways: Gateways) -> None:
     gateway = gateways(venue_config(venue.port)).start(committed=40)
     venue.accept()

@@ -1,18 +1,13 @@
 """A client of the exchange on a raw socket, with a framer of its own, and the exchange that it talks to."""
 
-import json
-import os
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
-from sim_exchange.control import ControlClient
 from tests.conformance.session.acceptor_cases import ACCEPTOR_CASES
+from tests.sim_exchange.conftest import VenueProcess, running
 
 SOH = "\x01"
 DEADLINE_S = 15.0
@@ -53,13 +48,11 @@ def utc(seconds: float = 0) -> str:
 class Exchange:
     """A running `sim-exchange serve` with one session for each case, so that each begins with number 1."""
 
-    def __init__(
-        self, process: subprocess.Popen[bytes], ready: dict[str, Any], control: ControlClient, data: Path
-    ) -> None:
-        self.port = int(ready["fix_port"])
-        self.control = control
+    def __init__(self, venue: VenueProcess, data: Path) -> None:
+        self.port = venue.fix_port
+        self.control = venue.control
         self.ledger = data / "ledger.jsonl"
-        self._process = process
+        self._process = venue.process
 
     def peak_memory_kib(self) -> int:
         """The most memory that the process has had so far."""
@@ -80,24 +73,8 @@ def exchange(folder: Path) -> Iterator[Exchange]:
     )
     config = folder / "venue.toml"
     config.write_text(CONFIG.format(data=folder / "data", sessions=sessions))
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "sim_exchange.cli", "serve", "--config", str(config)],
-            stdout=subprocess.PIPE,
-            stderr=log,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        )
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    assert line, (folder / "log").read_text()
-    ready = json.loads(line)
-    try:
-        with ControlClient(f"127.0.0.1:{ready['control_port']}") as control:
-            yield Exchange(process, ready, control, folder / "data")
-    finally:
-        process.terminate()
-        process.wait(DEADLINE_S)
-        process.stdout.close()
+    with running(config, folder / "log") as venue:
+        yield Exchange(venue, folder / "data")
 
 
 class Client:

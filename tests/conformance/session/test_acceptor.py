@@ -4,6 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.conformance.session import (  # noqa: F401 - each fills SCRIPTS.
+    acceptor_admin,
+    acceptor_fields,
+    acceptor_header,
+    acceptor_logon,
+    acceptor_streams,
+)
 from tests.conformance.session.acceptor_cases import ACCEPTOR_CASES, Case
 from tests.conformance.session.acceptor_scripts import SCRIPTS
 from tests.conformance.session.acceptor_wire import Client, Exchange, exchange

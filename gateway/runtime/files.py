@@ -1,0 +1,55 @@
+"""Files of a stack: what one process has for itself, and what has to survive a loss of power."""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_AGAIN_S = 0.05
+
+
+class Taken(Exception):
+    """Another process has it."""
+
+
+@contextmanager
+def alone(lock: Path, taken: str, patience_s: float = 0.0) -> Iterator[None]:
+    """Hold a lock while this is open, as the only process. Its directory is made if need be, for its owner alone.
+
+    Raises:
+        Taken: another process holds it, and still after `patience_s`; it says `taken`.
+    """
+    lock.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    until = time.monotonic() + patience_s
+    with lock.open("w") as file:
+        while not _locked(file.fileno()):
+            if time.monotonic() >= until:
+                raise Taken(taken)
+            time.sleep(_AGAIN_S)
+        yield
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Write a small file, name and content, so that it is there after a loss of power."""
+    path.write_bytes(content)
+    sync(path)
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Make the content of a file durable, or the names in a directory."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,43 @@
+"""What one process has for itself, and what survives a loss of power."""
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from gateway.runtime import files
+from gateway.runtime.files import Taken, alone, write_durably
+
+
+def test_a_lock_belongs_to_one_at_a_time(tmp_path: Path) -> None:
+    lock = tmp_path / "data" / "gateway.lock"
+    with alone(lock, "somebody has it"):
+        assert lock.parent.stat().st_mode & 0o777 == 0o700
+        with pytest.raises(Taken, match="somebody has it"), alone(lock, "somebody has it"):
+            pytest.fail("two have it")
+    with alone(lock, "somebody has it"):
+        pass
+
+
+def test_one_that_has_patience_gets_the_lock_when_the_other_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = tmp_path / "follower.lock"
+    with ExitStack() as other:
+        other.enter_context(alone(lock, "taken"))
+        monkeypatch.setattr(files.time, "sleep", lambda _seconds: other.close())
+        with alone(lock, "taken", patience_s=60):
+            pass
+
+
+def test_a_small_file_is_durable_by_content_and_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[tuple[Path, bytes]] = []
+    path = tmp_path / "restored.json"
+
+    def fsync(descriptor: int) -> None:
+        synced.append((Path(f"/proc/self/fd/{descriptor}").readlink(), path.read_bytes()))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_durably(path, b"{}")
+    assert synced == [(path, b"{}"), (tmp_path, b"{}")]

@@ -1,0 +1,107 @@
+"""The manual desk: what a person at the exchange can do to orders."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from sim_exchange import ledger
+from sim_exchange.orders import RuleBroken
+from tests.sim_exchange.shorthand import short
+
+Make = Callable[..., Any]
+
+
+def test_nothing_happens_on_a_manual_instrument_by_itself(bench: Make) -> None:
+    b = bench()
+    assert b.new("X", "1", "10", "10.00", t55="DESK") == []
+    assert b.cancel("Y", "X") == []
+    assert b.send("H", t11="X", t55="DESK", t54="1") == []
+    assert b.new("X", "1", "10", "10.00", t55="DESK")[0][103] == "6"
+
+
+def test_desk_works_requests_by_their_own_cl_ord_id(bench: Make) -> None:
+    b = bench()
+    b.new("X", "1", "100", "10.00", t55="DESK")
+    b.desk("pending_new", cl_ord_id="X")
+    b.desk("new", cl_ord_id="X")
+    b.replace("Y", "X", "120", "10.00", t55="DESK")
+    b.replace("Z", "Y", "130", "10.00", t55="DESK")
+    assert short(b.desk("pending_replace", cl_ord_id="Y")) == [("Y", "E", "E", "0", "100")]
+    assert short(b.desk("pending_replace", cl_ord_id="Z")) == [("Z", "E", "E", "0", "100")]
+    assert short(b.desk("replace_accept", cl_ord_id="Y")) == [("Y", "5", "E", "0", "120")]
+    assert short(b.desk("replace_reject", cl_ord_id="Z", reason=2, text="no")) == [("Z", "9", "0", "2")]
+    b.cancel("C", "Y")
+    with pytest.raises(RuleBroken, match="not a request"):
+        b.desk("replace_accept", cl_ord_id="C")
+    assert short(b.desk("cancel_accept", cl_ord_id="C")) == [("C", "4", "4", "0", "0")]
+
+
+def test_every_desk_action_says_what_it_should(bench: Make) -> None:
+    """ExecType, OrdStatus and what is special, for the actions that no scenario above shows."""
+    b = bench()
+    phone = b.desk("phone_order", session=b.session, symbol="DESK", side="1", qty="100", price="10.00", account="A")
+    assert (phone[0][150], phone[0].get(11), phone[0][38], phone[0][1]) == ("0", None, "100", "A")
+    order_id = phone[0][37]
+
+    def act(do: str, **arguments: Any) -> dict[int, str]:
+        answer: dict[int, str] = b.desk(do, order_id=order_id, **arguments)[0]
+        return answer
+
+    assert (act("suspend")[39], act("reinstate", exec_type="D")[150]) == ("9", "D")
+    assert act("stopped", qty="50", px="10.00")[150] == "7"
+    fill = act("fill", qty="40", px="10.10")
+    assert (fill[150], fill[39], fill[31], fill[6]) == ("F", "7", "10.10", "10.1")
+    correct = act("correct", px="10.20")
+    assert (correct[150], correct[19], correct[31], correct[6]) == ("G", fill[17], "10.20", "10.2")
+    assert (act("correct", qty="30", exec_ref_id=correct[17])[14], act("bust")[14]) == ("30", "0")
+    restated = act("restate", qty="90", price="9.00", reason=5)
+    assert (restated[150], restated[378], restated[38], restated[44]) == ("D", "5", "90", "9.00")
+    assert act("restate", ratio="2", reason=0)[38] == "180"
+    assert act("unsolicited_replace", qty="80")[150] == "5"
+    assert act("report", exec_type="D", tags={"5001": "x"})[5001] == "x"
+    assert act("status")[150] == "I"
+    assert act("calculate")[39] == "B"
+    assert act("done_for_day")[39] == "3"
+    assert act("restate", reason=1)[39] == "7", "a new day: neither done nor calculated, still guaranteed"
+    cancel = act("unsolicited_cancel", reason=6)
+    assert (cancel[150], cancel[378]) == ("4", "6")
+    b.new("X", "1", "10", "10.00", t55="DESK")
+    assert b.desk("reject", cl_ord_id="X", reason=7, text="verbal")[0][103] == "7"
+    b.new("Y", "1", "10", "10.00", t55="DESK")
+    assert b.desk("expire", cl_ord_id="Y")[0][150] == "C"
+
+
+def test_cash_order_gets_its_quantity_with_the_fill(bench: Make) -> None:
+    """L.1.b."""
+    b = bench()
+    b.send("D", t11="X", t55="DESK", t54="1", t60="20260101-00:00:00", t152="10000", t40="1")
+    new = b.desk("new", cl_ord_id="X")[0]
+    assert (new.get(38), new[152], new[151]) == (None, "10000", "0")
+    fill = b.desk("fill", cl_ord_id="X", order_qty="200", qty="200", px="50")[0]
+    assert (fill[38], fill[39], fill[14]) == ("200", "2", "200")
+
+
+def test_desk_moves_the_market_on_automatic_instruments(bench: Make) -> None:
+    b = bench()
+    b.new("X", "1", "100", "99.00")
+    book = b.venue.instruments["ACME"].market.book
+    b.desk("fill", cl_ord_id="X", qty="30", px="99.00")
+    assert book.depth(1) == [(9900, 70)]
+    b.desk("restate", cl_ord_id="X", qty="50")
+    assert book.depth(1) == [(9900, 20)]
+    b.desk("bust", cl_ord_id="X")
+    assert book.depth(1) == [(9900, 50)]
+    b.desk("unsolicited_cancel", cl_ord_id="X")
+    assert book.depth(1) == []
+
+
+def test_the_same_exec_id_may_stand_on_two_orders_but_not_twice_on_one(bench: Make) -> None:
+    b = bench()
+    for name in ("X", "Y"):
+        b.new(name, "1", "100", "10.00", t55="DESK")
+        b.desk("new", cl_ord_id=name)
+        assert b.desk("fill", cl_ord_id=name, qty="10", px="10", exec_id="SAME")[0][17] == "SAME"
+    with pytest.raises(RuleBroken, match="already has"):
+        b.desk("fill", cl_ord_id="X", qty="10", px="10", exec_id="SAME")
+    assert len(ledger.read_executions(b.exchange.ledger.path)) == 2

@@ -1,0 +1,127 @@
+"""The ledger, and an exchange that is started again from it."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from random import Random
+from typing import Any
+
+import pytest
+
+from sim_exchange import ledger
+from tests.sim_exchange.shorthand import fault, sequence, short
+
+Make = Callable[..., Any]
+
+
+def test_ledger_tells_the_net_truth_whatever_was_repeated(bench: Make) -> None:
+    b = bench(extra=fault("duplicate", every=1) + fault("poss_dup", every=2))
+    b.new("S", "2", "50", "99.00")
+    b.new("X", "1", "30", "99.00")
+    b.new("Y", "1", "20", "99.00")
+    first = next(m[17] for m in b.written if m.get(11) == "X" and m.get(150) == "F")
+    b.desk("correct", cl_ord_id="Y", px="98.50")
+    b.desk("bust", cl_ord_id="X", exec_ref_id=first)
+    net = [(e.cl_ord_id, e.last_qty, e.last_px) for e in ledger.read_executions(b.exchange.ledger.path)]
+    assert net == [
+        ("S", Decimal(30), Decimal("99.00")),
+        ("S", Decimal(20), Decimal("99.00")),
+        ("Y", Decimal(20), Decimal("98.50")),
+    ]
+
+
+def test_ledger_holds_every_message_both_ways_before_the_wire(bench: Make) -> None:
+    b = bench()
+    b.new("X", "1", "10", "99.00")
+    lines = list(ledger.read_lines(b.exchange.ledger.path))
+    sent = {line.msg_seq_num: line.raw for line in lines if isinstance(line, ledger.Sent)}
+    assert [int(m[34]) for m in b.written] == list(sent)
+    received = [line.msg_type for line in lines if isinstance(line, ledger.Received)]
+    assert received == ["A", "D"]
+
+
+def test_restart_rebuilds_orders_priority_counters_and_sequence_numbers(bench: Make) -> None:
+    b = bench()
+    for n, price in enumerate(("99.00", "99.00", "98.00")):
+        b.new(f"X{n}", "1", "10", price)
+    b.new("S", "2", "4", "99.00")
+    b.new("G", "1", "10", "10.00", t55="DESK")
+    b.replace("Y", "G", "5", "10.00", t55="DESK")
+    b.new("STOP", "1", "10", None, t40="3", t99="105.00")
+    ids = {m[17] for m in b.written if m.get(17) not in (None, "0")} | {m[37] for m in b.written if 37 in m}
+    before = b.send("AF", t584="M", t585="7")
+
+    c = b.restart()
+    assert c.exchange.lanes[c.session].session.next_in == c.seq, "numbers go on"
+    after = c.send("AF", t584="M", t585="7")
+    volatile = (8, 9, 10, 34, 52, 60)
+    assert [{k: v for k, v in m.items() if k not in volatile} for m in after] == [
+        {k: v for k, v in m.items() if k not in volatile} for m in before
+    ]
+    trade = c.new("T", "2", "10", "99.00")
+    assert [(m[11], m[32]) for m in trade if m[150] == "F"] == [("X0", "6"), ("T", "6"), ("X1", "4"), ("T", "4")]
+    assert not ids & ({m[17] for m in trade} | {m[37] for m in c.new("U", "1", "1", "90.00")}), "no id is used twice"
+    assert c.new("X1", "1", "10", "99.00")[0][103] == "6"
+    assert short(c.desk("pending_replace", cl_ord_id="Y")) == [("Y", "E", "E", "0", "10")]
+    assert sequence(c.send("2", t7="2", t16="2")) == [("X0", "2", "dup")], "the old process's message"
+
+
+def test_torn_last_line_is_cut_off_and_damage_before_it_is_refused(bench: Make) -> None:
+    b = bench()
+    b.new("X", "1", "10", "99.00")
+    path = b.exchange.ledger.path
+    whole = path.read_bytes()
+    path.write_bytes(whole + b'{"kind":"sent","time":"2026')
+    assert b.restart().venue.orders.keys() == b.venue.orders.keys()
+    lines = whole.splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:2], b"garbage\n", *lines[3:]]))
+    with pytest.raises(ledger.LedgerDamaged, match=rf"byte {len(lines[0] + lines[1])}:"):
+        b.restart()
+
+
+def test_ledger_cut_at_any_byte_is_as_if_the_last_work_had_not_been(bench: Make) -> None:
+    """A kill in the middle of the write leaves all of a piece of work or nothing of it."""
+    b = bench()
+    b.new("S", "2", "10", "99.00")
+    path = b.exchange.ledger.path
+    before = path.read_bytes()
+    b.new("X", "1", "4", "99.00")
+    whole = path.read_bytes()
+    assert whole.count(b"\n") - before.count(b"\n") > 5, "one piece of work has many lines"
+    for cut in range(len(before), len(whole), 37):
+        path.write_bytes(whole[:cut])
+        opened = ledger.Ledger(path)
+        assert [o.cum_qty for o in opened.state.orders.values()] == [0]
+        assert (opened.state.sessions[b.session].next_in, opened.state.counters.order) == (3, 1)
+        opened.close()
+        assert path.read_bytes() == before
+    path.write_bytes(whole)
+    assert [o.cum_qty for o in ledger.Ledger(path).state.orders.values()] == [4, 4]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_restart_at_any_moment_loses_nothing_the_client_saw(bench: Make, seed: int) -> None:
+    """Random orders between two sides; after each restart every order is where the client was last told it is."""
+    rng, b = Random(seed), bench()
+    told: dict[str, tuple[str, str, str]] = {}
+    for n in range(120):
+        before = len(b.written)
+        known = list(told)
+        draw = rng.random()
+        price = f"{rng.randint(98, 102)}.00"
+        if draw < 0.7 or not known:
+            b.new(f"N{n}", rng.choice("12"), str(rng.randint(1, 50)), price, t59=rng.choice("013"))
+        elif draw < 0.85:
+            b.cancel(f"C{n}", rng.choice(known))
+        else:
+            b.replace(f"R{n}", rng.choice(known), str(rng.randint(1, 60)), price)
+        for m in b.written[before:]:
+            if m[35] == "8":
+                told[m[37]] = (m[39], m[14], m[151])
+        if rng.random() < 0.1:
+            b = b.restart()
+        orders = {k: (o.ord_status.value, str(o.cum_qty), str(o.leaves_qty)) for k, o in b.venue.orders.items()}
+        assert orders == {k: v for k, v in told.items() if k != "NONE"}, f"seed {seed}, step {n}"
+        market = b.venue.instruments["ACME"].market
+        resting = {r.key: r.open_qty for side in (1, -1) for r in market.book.resting(side)}
+        assert resting == {o.number: int(o.leaves_qty) for o in b.venue.orders.values() if o.leaves_qty}
+        told = {k: v for k, v in told.items() if k != "NONE"}
