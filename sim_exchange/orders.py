@@ -55,7 +55,6 @@ class Order(msgspec.Struct, kw_only=True, tag_field="kind", tag="order"):
     suspended: bool = False
     stopped_qty: Decimal = ZERO
     pending: list[Pending] = []
-    stopped_px: Decimal | None = None
     triggered: bool = False
     rank: int = 0
     lies: dict[str, str] = {}
@@ -222,7 +221,6 @@ class Order(msgspec.Struct, kw_only=True, tag_field="kind", tag="order"):
     def stop(self, exec_id: str, qty: Decimal, px: Decimal) -> Report:
         """Guarantee `qty` at `px` before it is executed; the order is Stopped until that much more has traded."""
         self.stopped_qty = self.cum_qty + qty
-        self.stopped_px = px
         return self.report(ExecType.STOPPED, exec_id, last_qty=qty, last_px=px)
 
     def restate(self, exec_id: str, exec_type: ExecType, reason: int | None, terms: Terms) -> Report:

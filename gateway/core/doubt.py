@@ -1,15 +1,15 @@
 """An operator's evidence about a request in doubt (rule 2): what it makes of the order.
 
-It stands until the venue speaks of the request: a later word of the venue wins (see `order.change`).
+It stands until the venue speaks of the request: a later word of the venue wins (see `overrule`).
 """
 
 from gateway.core import events as ev
 from gateway.core.commands import ResolveDoubt
 from gateway.core.events import Event
-from gateway.core.order import Order, Request
+from gateway.core.order import CLOSING, MARKS, PENDING, PENDING_STATUS, UNANSWERED, Order, Request
 from gateway.core.refusal import Refusal
 from gateway.core.state import State
-from gateway.core.types import DoubtOutcome, Reason
+from gateway.core.types import DoubtOutcome, OrdStatus, Reason
 
 
 def decide(state: State, command: ResolveDoubt) -> list[Event]:
@@ -23,7 +23,13 @@ def decide(state: State, command: ResolveDoubt) -> list[Event]:
         raise Refusal(Reason.ORDER_UNKNOWN, "order_id", f"there is no order {command.order_id!r}, or it has ended")
     request = _request(order, command.venue_cl_ord_id)
     resolved = ev.DoubtResolved(
-        order.order_id, request.venue_cl_ord_id, command.outcome, command.operator, command.reason
+        order.order_id,
+        request.venue_cl_ord_id,
+        command.outcome,
+        command.operator,
+        command.reason,
+        in_force=order.venue_cl_ord_id,
+        terms=order.terms,
     )
     return [resolved, _event(order, request, command.outcome, f"operator {command.operator}: {command.reason}")]
 
@@ -56,3 +62,63 @@ def _event(order: Order, request: Request, outcome: DoubtOutcome, evidence: str)
             return ev.OrderRejected(order_id, text=evidence)
         case _:
             return ev.RequestRejected(order_id, text=evidence, venue_cl_ord_id=key)
+
+
+def shown_as_pending(order: Order, named: str, ord_status: OrdStatus) -> str:
+    """The request of which an operator settled the doubt, when a status reply with this ClOrdID(11) and OrdStatus(39)
+    shows that the venue has not decided it. Many venues name the order there, which is clear enough when no other
+    request can be meant.
+    """
+    request = order.requests.get(order.presumed)
+    if request is None or PENDING_STATUS.get(request.kind) is not ord_status:
+        return ""
+    alone = request.kind not in [order.requests[key].kind for key in order.unanswered]
+    return order.presumed if alone or named == order.presumed else ""
+
+
+# --- Changing ---
+
+
+def presume(order: Order, event: ev.DoubtResolved) -> None:
+    """The operator's next event counts until the venue speaks; what it displaces is kept."""
+    order.presumed = event.venue_cl_ord_id
+    order.presumed_over = (event.in_force, event.terms) if event.terms is not None else None
+
+
+def overrule(order: Order, event: ev.VenueEvent) -> None:
+    """The venue speaks of what an operator settled: its word counts, as if nobody had spoken before.
+
+    While the request is still in doubt, the event is the operator's own.
+    """
+    request = order.requests[order.presumed]
+    if request.in_doubt:
+        return
+    new, told = request.kind == "new", event.ord_status if isinstance(event, ev.OrderStatusReported) else None
+    named = told is None and getattr(event, "venue_cl_ord_id", "") == order.presumed
+    speaks = isinstance(event, ev.Reported) and not isinstance(event, ev.RequestRejected)
+    ends = MARKS.get(type(event), (None, ()))[0] in CLOSING
+    if not (named or (speaks if new else ends or told is not None)):
+        return
+    if new or named:
+        request.state = PENDING
+    if new or told not in CLOSING:  # What a reply calls ended does not live for a moment.
+        taken_back = (OrdStatus.NEW, OrdStatus.REJECTED) if new else (OrdStatus.CANCELED,)
+        order.marks = tuple(held for held in order.marks if held not in taken_back)
+    if named:
+        _take_back_terms(order, request)
+    order.unanswered = {
+        key: None for key, asked in order.requests.items() if asked.kind != "new" and asked.state in UNANSWERED
+    }
+    order.presumed, order.presumed_over = "", None
+
+
+def _take_back_terms(order: Order, request: Request) -> None:
+    """A replace that was taken for accepted is not, or not yet: the order has its former name and terms. Not when a
+    later replace is in force, and not the terms when the venue has stated others since.
+    """
+    if request.kind != "replace" or order.venue_cl_ord_id != request.venue_cl_ord_id or order.presumed_over is None:
+        return
+    order.venue_cl_ord_id, terms = order.presumed_over
+    order.cl_ord_id = order.requests[order.venue_cl_ord_id].cl_ord_id
+    if order.terms == request.terms:
+        order.terms = terms

@@ -61,9 +61,10 @@ def due(state: State, settings: Settings, at_ns: int) -> Iterator[Event]:
         copy, grace_ns = state.drop_copies.get(venue), settings.reconcile.get(venue, Reconcile()).grace_ns
         if copy is None:
             continue
-        for waiting in _late(copy.told, at_ns, grace_ns):
+        for waiting in _late(copy.told, at_ns, grace_ns, MAX_AWAITED):
             yield from _apply(state, settings, venue, copy, waiting)
-        for waiting in _late(copy.untold, at_ns, grace_ns):
+        room = max(items.MAX_OPEN - len(state.items), 0)  # One more says that there are too many.
+        for waiting in _late(copy.untold, at_ns, grace_ns, room + 1):
             yield from _unconfirmed(state, venue, copy, waiting)
         if copy.lost_track:
             text = f"drop copy {copy.session} has not shown {MAX_AWAITED} executions; those are not compared any more"
@@ -105,10 +106,11 @@ def _apply(state: State, settings: Settings, venue: str, copy: DropCopy, waiting
     yield ev.DropCopyNoted(copy.session, report, True, waiting.order_id)
 
 
-def _late(waiting: dict[str, Copied], at_ns: int, grace_ns: int) -> list[Copied]:
+def _late(waiting: dict[str, Copied], at_ns: int, grace_ns: int, most: int) -> list[Copied]:
     late: list[Copied] = []
     for each in waiting.values():
-        if abs(at_ns - each.at_ns) < grace_ns:  # Also those from before the clock was set back by more than that.
+        # Late are also those from before the clock was set back by more than the grace time.
+        if len(late) == most or abs(at_ns - each.at_ns) < grace_ns:
             break
         late.append(each)
     return late

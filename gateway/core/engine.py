@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.core import drop_copy, intake, items, reconciliation, retention, sessions, venue_reports
+from gateway.core import doubt, drop_copy, intake, items, reconciliation, retention, sessions, venue_reports
 from gateway.core import events as ev
 from gateway.core.commands import (
     AdministerSession,
@@ -249,6 +249,8 @@ def _changed(state: State, event: ev.VenueEvent, at_ns: int) -> Order:
 def _change(state: State, order: Order, event: ev.VenueEvent, at_ns: int) -> None:
     """The event may answer requests, which then no longer wait."""
     asked = [order.requests[key] for key in order.unanswered] if order.unanswered else ()
+    if order.presumed:
+        doubt.overrule(order, event)
     change(order, event, at_ns)
     for request in asked:
         _track(state, order, request)
@@ -318,7 +320,7 @@ def _touched(
         sessions.sent(state, event.venue)
         reconciliation.asked(state, event, at_ns)
     elif isinstance(event, ev.DoubtResolved):
-        order.presumed = event.venue_cl_ord_id
+        doubt.presume(order, event)
     elif isinstance(event, ev.ReportIgnored) and event.exec_id:
         order.seen[report_key(event.trade_date, event.exec_id)] = None
     _index(state, order, at_ns)

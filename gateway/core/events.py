@@ -469,13 +469,19 @@ class DropCopyNoted(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, t
 
 
 class DoubtResolved(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="DoubtResolved"):
-    """An operator's evidence about a request in doubt; the event after it says what it makes of the order."""
+    """An operator's evidence about a request in doubt; the event after it says what it makes of the order.
+
+    `in_force` is the venue_cl_ord_id that was in force until then, and `terms` the terms: what is so again when the
+    venue says that a replace was not accepted after all.
+    """
 
     order_id: str
     venue_cl_ord_id: str
     outcome: DoubtOutcome
     operator: str
     reason: str
+    in_force: str = ""
+    terms: Terms | None = None
 
 
 # --- What leaves memory, and comes back ---

@@ -112,7 +112,8 @@ class Order(msgspec.Struct, gc=False):
     `cum_value` is the sum of quantity times price of what counts, `unanswered` the cancels and replaces the venue has
     not decided, `seen` the reports known. `guaranteed_to` is the CumQty(14) at which a Stopped report's guarantee is
     fulfilled, `former_venue_order_ids` what else the venue called the order. `presumed` names the request of which an
-    operator settled the doubt, until the venue speaks of it.
+    operator settled the doubt, until the venue speaks of it, and `presumed_over` what was in force before: the name
+    of the order at the venue, and its terms (see gateway.core.doubt).
     """
 
     order_id: str
@@ -138,6 +139,7 @@ class Order(msgspec.Struct, gc=False):
     disputed: bool = False
     former_venue_order_ids: tuple[str, ...] = ()
     presumed: str = ""
+    presumed_over: tuple[str, Terms] | None = None
 
     @property
     def closed(self) -> bool:
@@ -241,13 +243,13 @@ def ord_status(order: Order, pending_states: tuple[str, ...] = UNANSWERED) -> Or
         holds.add(OrdStatus.FILLED if whole else OrdStatus.PARTIALLY_FILLED)
     if order.unanswered and not order.closed:
         kinds = {request.kind for key in order.unanswered if (request := order.requests[key]).state in pending_states}
-        holds.update(_PENDING_STATUS[kind] for kind in kinds)
+        holds.update(PENDING_STATUS[kind] for kind in kinds)
     if len(holds) == 1:
         return holds.pop()
     return next((status for status in PRECEDENCE if status in holds), OrdStatus.PENDING_NEW)
 
 
-_PENDING_STATUS = {"cancel": OrdStatus.PENDING_CANCEL, "replace": OrdStatus.PENDING_REPLACE}
+PENDING_STATUS = {"cancel": OrdStatus.PENDING_CANCEL, "replace": OrdStatus.PENDING_REPLACE}
 
 
 def view(order: Order, venue_cl_ord_id: str = "") -> OrderView:
@@ -304,8 +306,6 @@ def request_change(order: Order, event: ev.CancelRequested | ev.ReplaceRequested
 def change(order: Order, event: ev.VenueEvent, at_ns: int) -> None:
     """Apply one event that came from the venue, or from what is known about a message to it."""
     effect = _EFFECTS[type(event)]
-    if order.presumed:
-        _overrule(order, event)
     if effect.lifts and order.marks:
         order.marks = tuple([held for held in order.marks if held not in effect.lifts])
     if effect.is_report:
@@ -333,31 +333,6 @@ def _note(order: Order, event: ev.Reported) -> None:
         order.venue_order_id = name
     if event.order_qty is not None:
         order.terms = msgspec.structs.replace(order.terms, order_qty=event.order_qty)
-
-
-def _overrule(order: Order, event: ev.VenueEvent) -> None:
-    """The venue speaks of what an operator settled: its word counts, as if nobody had spoken before.
-
-    While the request is still in doubt, the event is the operator's own.
-    """
-    request = order.requests[order.presumed]
-    if request.in_doubt:
-        return
-    new, told = request.kind == "new", event.ord_status if isinstance(event, ev.OrderStatusReported) else None
-    named = told is None and getattr(event, "venue_cl_ord_id", "") == order.presumed
-    ends = told in CLOSING or MARKS.get(type(event), (None, ()))[0] in CLOSING
-    speaks = isinstance(event, ev.Reported) and not isinstance(event, ev.RequestRejected)
-    if not (named or (speaks if new else ends or told is not None)):
-        return
-    if new or named:
-        request.state = PENDING
-    if new or not ends:
-        taken_back = OrdStatus.REJECTED if new else OrdStatus.CANCELED
-        order.marks = tuple(held for held in order.marks if held is not taken_back)
-    order.unanswered = {
-        key: None for key, asked in order.requests.items() if asked.kind != "new" and asked.state in UNANSWERED
-    }
-    order.presumed = ""
 
 
 def _arrived_after_all(order: Order, event: ev.Reported) -> None:
@@ -441,9 +416,9 @@ def _settle_by_status(order: Order, event: ev.OrderStatusReported, _: int) -> No
     _settle(order, order.first_request, PENDING if event.ord_status is OrdStatus.PENDING_NEW else ACCEPTED, "")
     if event.ord_status is not OrdStatus.PENDING_NEW and OrdStatus.NEW not in order.marks:
         order.marks = (*order.marks, OrdStatus.NEW)
-    if event.ord_status in _PENDING_STATUS.values():
+    if event.ord_status in PENDING_STATUS.values():
         # Many venues name the order there, not the request: that is clear enough when only one can be meant.
-        meant = [key for key in order.unanswered if _PENDING_STATUS[order.requests[key].kind] is event.ord_status]
+        meant = [key for key in order.unanswered if PENDING_STATUS[order.requests[key].kind] is event.ord_status]
         _settle(order, order.requests.get(meant[0] if len(meant) == 1 else event.venue_cl_ord_id), PENDING, "")
     if event.ord_status is OrdStatus.FILLED:
         _void(order, [key for key in order.unanswered if order.requests[key].in_doubt])

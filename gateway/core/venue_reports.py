@@ -9,8 +9,8 @@ from typing import assert_never
 
 import msgspec
 
+from gateway.core import doubt, items
 from gateway.core import events as ev
-from gateway.core import items
 from gateway.core.events import Event, Terms
 from gateway.core.executions import execution, net, totals
 from gateway.core.money import EXACT, ZERO, add
@@ -364,6 +364,10 @@ def _status_reply(state: State, order: Order, report: ExecutionReport) -> list[E
     events: list[Event] = []
     if _tells_of_a_replacement(order, report):
         events.append(_replacement(order, report))
+    if _tells_of_an_end(order, report):
+        events.append(_ENDINGS[report.ord_status](*_evidence(order, report)))
+    if pending := doubt.shown_as_pending(order, report.cl_ord_id, report.ord_status):
+        events.append(ev.RequestPending(*_evidence(order, report), venue_cl_ord_id=pending))
     events.append(
         ev.OrderStatusReported(
             *_evidence(order, report),
@@ -372,9 +376,6 @@ def _status_reply(state: State, order: Order, report: ExecutionReport) -> list[E
             mass_status_req_id=report.mass_status_req_id,
         )
     )
-    taken_for_unsent = order.requests[order.first_venue_cl_ord_id].state == UNSENT
-    if (taken_for_unsent or not order.closed) and report.ord_status in _ENDINGS:
-        events.append(_ENDINGS[report.ord_status](*_evidence(order, report)))
     events.extend(_proven_unsent(state, order, report))
     if report.cum_qty is not None and report.cum_qty != order.cum_qty and not order.disputed:
         events.append(ev.QuantityDisputed(order.order_id, report.cum_qty, order.cum_qty))
@@ -428,11 +429,26 @@ def _tells_of_a_replacement(order: Order, report: ExecutionReport) -> bool:
 
 _UNDECIDED = (OrdStatus.PENDING_NEW, OrdStatus.PENDING_CANCEL, OrdStatus.PENDING_REPLACE, OrdStatus.REJECTED)
 _CLOSED = (*ENDED_STATUS, OrdStatus.DONE_FOR_DAY, OrdStatus.CALCULATED)
-_ENDINGS: dict[OrdStatus, type[ev.OrderCanceled | ev.OrderExpired | ev.OrderRejected]] = {
+_ENDINGS: dict[OrdStatus, type[ev.OrderCanceled | ev.OrderExpired | ev.OrderRejected | ev.OrderDoneForDay]] = {
     OrdStatus.CANCELED: ev.OrderCanceled,
     OrdStatus.EXPIRED: ev.OrderExpired,
     OrdStatus.REJECTED: ev.OrderRejected,
+    OrdStatus.DONE_FOR_DAY: ev.OrderDoneForDay,
 }
+
+
+def _tells_of_an_end(order: Order, report: ExecutionReport) -> bool:
+    """The venue says that the order has ended, and so far nobody has said so, or only an operator or a proof that it
+    never arrived: both give way to the venue's word.
+
+    The day's end is an end of an order for the day, and only in a reply that comes for the first time.
+    """
+    if report.ord_status is OrdStatus.DONE_FOR_DAY:
+        over = OrdStatus.DONE_FOR_DAY in order.marks or order.terms.time_in_force.outlives_the_day
+        if over or report.poss_dup:
+            return False
+    unsent = order.requests[order.first_venue_cl_ord_id].state == UNSENT
+    return report.ord_status in _ENDINGS and (unsent or bool(order.presumed) or not order.closed)
 
 
 def _unknown_at_venue(order: Order, report: ExecutionReport) -> Event:
@@ -466,7 +482,8 @@ def _surprise(state: State, settings: Settings, order: Order, report: ExecutionR
     told = f"we had order {order.order_id} as {ours}, {order.venue} says {theirs} without having told us before"
     unsent = order.requests[order.first_venue_cl_ord_id].state == UNSENT
     lives = order.closed and report.ord_status not in _CLOSED
-    taken = unsent or (lives and bool(order.presumed)) or (not order.closed and report.ord_status in _ENDINGS)
+    other_end = ours != theirs and _tells_of_an_end(order, report)
+    taken = unsent or (lives and bool(order.presumed)) or other_end
     if taken or lives:
         severity = Severity.WARNING if taken else Severity.CRITICAL
         kind, venue = ItemKind.STATUS, order.venue

@@ -16,6 +16,7 @@ from gateway.core import retention
 from gateway.core.commands import Command
 from gateway.core.engine import Answer, answer, execute
 from gateway.core.events import Cause, Input, Record
+from gateway.core.reports import TimerFired
 from gateway.core.retention import Wanted
 from gateway.core.state import Settings, State
 from gateway.runtime.fair_queue import FairQueue
@@ -123,7 +124,12 @@ class Sequencer:
             return
 
     def tell(self, fact: Input) -> None:
-        """A fact of the process itself (started, timer)."""
+        """A fact of the process itself (started, timer).
+
+        The clock's turn waits once: while a commit hangs, the turns after it would only grow (rule 7).
+        """
+        if isinstance(fact.body, TimerFired) and any(isinstance(each.body, TimerFired) for each in self._facts):
+            return
         self._facts.append(fact)
         self._awake.set()
 

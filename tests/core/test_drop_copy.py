@@ -1,16 +1,18 @@
 """The drop copy: executions that one source tells and the other does not, and what a copy is evidence of."""
 
+from collections.abc import Iterator
 from decimal import Decimal
 
 import msgspec
 import pytest
 
-from gateway.core import drop_copy
+from gateway.core import drop_copy, items
 from gateway.core import events as ev
 from gateway.core.commands import AdministerSession
 from gateway.core.events import Cause, Event
 from gateway.core.order import Order
 from gateway.core.reports import DropCopied, ExecutionReport, SessionDown, SessionUp, TimerFired
+from gateway.core.state import State
 from gateway.core.types import ExecType, ItemKind, OrdStatus
 from tests.core.test_reconciliation import EACH, kinds
 from tests.core.world import SECOND_NS, SETTINGS, VENUE, World, restarted
@@ -188,6 +190,30 @@ def test_too_many_that_are_not_shown_are_said_once(monkeypatch: pytest.MonkeyPat
     assert lists(world) == (0, 1)
     assert [event.kind for event in wait(world, 1)] == [ItemKind.TOO_MANY]
     assert wait(world, 1) == []
+
+
+def test_what_has_no_room_for_an_item_waits_for_it_and_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule 7: at each turn of the clock as many are looked at as there can be items, and one more."""
+    monkeypatch.setattr(items, "MAX_OPEN", 3)
+    world, one = world_with()
+    for number in range(9):
+        world.fill(one, 1, exec_id=f"F{number}")
+    wait(world)
+    assert kinds(world) == [*[ItemKind.EXECUTION_UNCONFIRMED] * 3, ItemKind.TOO_MANY]
+    looked_at: list[str] = []
+
+    def watched(state: State, kind: ItemKind, venue: str, text: str, **about: object) -> Iterator[ev.ItemRaised]:
+        looked_at.append(text)
+        return raise_(state, kind, venue, text, **about)
+
+    raise_ = items.raise_
+    monkeypatch.setattr(items, "raise_", watched)
+    assert (wait(world), lists(world)) == ([], (0, 6))
+    assert len([text for text in looked_at if "has not shown" in text]) == 1
+    copied(world, one, "F0", 1)
+    copied(world, one, "F1", 1)
+    (raised,) = wait(world)
+    assert (raised.kind, raised.exec_id, lists(world)) == (ItemKind.EXECUTION_UNCONFIRMED, "F3", (0, 5))
 
 
 # --- Other copies ---

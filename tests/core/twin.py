@@ -92,6 +92,7 @@ class Picture:
     never_arrived: bool = False
     replaced_by: list[str] = field(default_factory=list)
     presumed: Asked | None = None
+    before: tuple[Decimal, Decimal, str, str] = (Decimal(0), Decimal(0), "", "")
 
     @property
     def cum_qty(self) -> Decimal:
@@ -176,6 +177,8 @@ class TwinOrder:
                 case Settled():
                     _settled(now, asked[said.venue_cl_ord_id], said.outcome)
                 case OrderCancelReject():
+                    if now.presumed == asked[said.cl_ord_id]:
+                        _not_replaced(now, now.presumed)
                     _overruled(now, said.cl_ord_id)
                     _decided(now, said.cl_ord_id)
                 case ExecutionReport():
@@ -260,6 +263,7 @@ def _report(now: Picture, said: ExecutionReport, asked: dict[str, Asked], first:
 def _settled(now: Picture, request: Asked, outcome: DoubtOutcome) -> None:
     """What an operator says becomes of the order, as if the venue had said it."""
     key = request.venue_cl_ord_id
+    now.before = (now.order_qty, now.price, now.cl_ord_id, now.venue_cl_ord_id)
     match outcome, request.kind:
         case DoubtOutcome.UNSENT, "new":
             _never_arrived(now)
@@ -291,17 +295,24 @@ def _hear_in_spite_of_the_operator(now: Picture, said: ExecutionReport, request:
         unheard = pending is not None and kind != pending and pending not in _kinds(now)
         if not (refuses or unheard):
             now.presumed = None
+            now.holds.discard(OrdStatus.NEW)
             if OrdStatus.REJECTED in now.holds:
                 now.holds.remove(OrdStatus.REJECTED)
                 now.ended = False
-    elif status and said.ord_status in (OrdStatus.CANCELED, OrdStatus.EXPIRED):
-        now.presumed = None
     elif status or (refuses and named):
+        kinds = _kinds(now)
         _overruled(now, presumed.venue_cl_ord_id)
+        shown = status and said.ord_status.value == _SAYS_PENDING[presumed.kind].value
+        if shown and (named or presumed.kind not in kinds):
+            now.open_requests[presumed.venue_cl_ord_id] = presumed
+            _not_replaced(now, presumed)
+        elif refuses:
+            _not_replaced(now, presumed)
     elif said.exec_type in FINAL or (said.exec_type is ExecType.REJECTED and not refuses):
-        now.presumed = None
+        _overruled(now, presumed.venue_cl_ord_id)
     elif named and said.exec_type is _SAYS_PENDING[presumed.kind]:
         _overruled(now, presumed.venue_cl_ord_id)
+        _not_replaced(now, presumed)
         now.open_requests[presumed.venue_cl_ord_id] = presumed
     elif named and presumed.kind == "replace" and said.exec_type is ExecType.REPLACED:
         now.presumed = None
@@ -315,13 +326,25 @@ def _kinds(now: Picture) -> set[str]:
 
 
 def _overruled(now: Picture, venue_cl_ord_id: str) -> None:
-    """The cancel that an operator took for accepted was not: the order lives."""
+    """The venue speaks of the request: the end that an operator took for granted is none, unless the venue says so."""
     if now.presumed is None or now.presumed.venue_cl_ord_id != venue_cl_ord_id:
         return
     now.presumed = None
     if OrdStatus.CANCELED in now.holds:
         now.holds.remove(OrdStatus.CANCELED)
         now.ended = False
+
+
+def _not_replaced(now: Picture, request: Asked) -> None:
+    """The replace that an operator took for accepted was not: the order has its old name and terms, unless the venue
+    has accepted another or stated other terms.
+    """
+    if request.kind != "replace" or now.venue_cl_ord_id != request.venue_cl_ord_id:
+        return
+    order_qty, price, now.cl_ord_id, now.venue_cl_ord_id = now.before
+    if (now.order_qty, now.price) == (request.order_qty, request.price):
+        now.order_qty, now.price = order_qty, price
+    now.replaced_by.remove(request.venue_cl_ord_id)
 
 
 def _never_arrived(now: Picture) -> None:

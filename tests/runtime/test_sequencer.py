@@ -6,9 +6,12 @@ from collections.abc import Sequence
 import pytest
 
 from gateway.core import events as ev
-from gateway.core.events import Cause, Input
+from gateway.core.engine import execute
+from gateway.core.events import Cause, Input, Record
 from gateway.core.reports import ExecutionReport, TimerFired
+from gateway.core.state import Settings, State
 from gateway.core.types import ExecType, OrdStatus, Reason
+from gateway.runtime import sequencer
 from gateway.runtime.ports import JournalError
 from gateway.runtime.sequencer import Overloaded
 from tests.core.world import CLIENT, START_NS, VENUE, order
@@ -159,6 +162,31 @@ async def test_more_facts_than_a_batch_holds_stay_in_order() -> None:
         await run.sequencer.committed(run.sequencer.committed_seq + 11)
         assert [record.cause.msg_seq_num for record in run.released] == list(range(1, 12))
         assert [len(batch) for batch in run.journal.batches] == [4, 4, 3]
+
+
+async def test_the_clocks_turn_waits_once_while_a_commit_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule 7: what comes at every turn must not pile up."""
+    taken: list[object] = []
+
+    def counted(state: State, settings: Settings, given: Input) -> list[Record]:
+        taken.append(given.body)
+        return execute(state, settings, given)
+
+    monkeypatch.setattr(sequencer, "execute", counted)
+    async with running() as run:
+        taken.clear()
+        run.journal.hold()
+        first = asyncio.create_task(run.sequencer.execute(order("1"), ASKED))
+        await run.journal.until_appending()
+        for _ in range(50):
+            run.sequencer.tell(Input(START_NS, Cause("timer"), TimerFired()))
+        run.journal.let_go()
+        await first
+        await run.sequencer.execute(order("2"), ASKED)
+        assert taken.count(TimerFired()) == 1
+        run.sequencer.tell(Input(START_NS, Cause("timer"), TimerFired()))
+        await run.sequencer.execute(order("3"), ASKED)
+        assert taken.count(TimerFired()) == 2, "the next turn is one again"
 
 
 async def test_a_wake_from_another_thread_is_heard() -> None:

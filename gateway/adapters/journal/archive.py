@@ -4,7 +4,6 @@ A file is there whole or not at all, and is never changed. So it can be copied, 
 `gateway journal` like any journal.
 """
 
-import os
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -14,6 +13,7 @@ from typing import NamedTuple
 
 from gateway.adapters.journal.sql import SqlJournal
 from gateway.codec.journal import Batch, Link, link
+from gateway.runtime.files import sync
 from gateway.runtime.ports import JournalError
 
 # About as much as goes into one file.
@@ -95,7 +95,7 @@ class Archive:
             head = SqlJournal(f"sqlite:///{part}").import_batches(chain((first,), batches), after)
             self._seal(part, after.seq + 1)
             part.replace(self.directory / f"{after.seq + 1:020d}-{head.seq:020d}.sqlite")
-            _sync(self.directory)
+            sync(self.directory)
         except OSError as error:
             raise JournalError(f"{self.where} cannot be written: {error}; free space or correct its rights") from error
         finally:
@@ -111,7 +111,7 @@ class Archive:
             raise JournalError(f"{self.where} cannot be written: {error}") from error
         finally:
             database.close()
-        _sync(part)
+        sync(part)
         for _ in SqlJournal(f"sqlite:///{part}").batches(first_seq):
             pass
 
@@ -129,11 +129,3 @@ def _stretch(batches: Iterator[Batch]) -> Iterator[Batch]:
 def _remove(part: Path) -> None:
     for end in ("", "-wal", "-shm", "-journal"):
         part.with_name(part.name + end).unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
