@@ -9,7 +9,7 @@ ARGS   ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env install demo test lint typecheck format proto conformance session-cases faults sim bench-recovery lock node system clean
+.PHONY: help env install demo test lint typecheck format proto conformance session-cases faults sim bench-recovery bench-risk lock node system clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[36m%-13s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ crash: env ## Kill gateway and venues at random moments under load, and compare 
 
 bench-recovery: env ## Measure how long a restart takes and what memory holds, with 10,000 to 1,000,000 events
 	@$(VENV)/python -m ops.foreground $(VENV)/python -m tests.bench.recovery
+
+bench-risk: env ## Measure how long all risk checks of one order take, with 100 to 100,000 open orders
+	@$(VENV)/python -m tests.bench.risk
 
 # uv lives in an environment of its own for as long as this takes; the project does not depend on it.
 # Releases that are locked stay as they are; to move one: make lock ARGS="--upgrade-package NAME", to move all: ARGS=--upgrade.

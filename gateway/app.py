@@ -23,12 +23,13 @@ from gateway.adapters.metrics import Metrics, Queues
 from gateway.adapters.quickfix import QuickFixLink, links_of
 from gateway.cli.follow import attend
 from gateway.cli.keep import LOCK, RESTORED, kept_journal, kept_snapshots
-from gateway.config import Config, VenueConfig
+from gateway.config import Config, VenueConfig, core_risk
 from gateway.core import retention
 from gateway.core.engine import Diverged
 from gateway.core.events import Cause, Input, Record
 from gateway.core.invariants import InvariantBroken
 from gateway.core.reports import ProcessStarted, TimerFired
+from gateway.core.risk import stops
 from gateway.core.sessions import takes_orders
 from gateway.core.state import Reconcile, Settings, State, inbound
 from gateway.core.types import Severity
@@ -89,6 +90,7 @@ def core_settings(config: Config) -> Settings:
         drop_copies={venue.drop_copy_session: venue.name for venue in config.venues if venue.drop_copy is not None},
         retire_after_ns=config.retention.retire_after_s * 1_000_000_000,
         max_ended_orders=config.retention.ended_orders,
+        risk=core_risk(config),
     )
 
 
@@ -245,9 +247,12 @@ class _Stack:
         await attend(self._path)
 
     async def _tick(self) -> None:
-        """The clock's turn; sooner while more orders have ended than leave memory at one turn."""
+        """The clock's turn; sooner while more orders have ended than leave memory at one turn, or more have to be
+        canceled than one turn cancels.
+        """
         while True:
-            crowded = retention.due(self._state, self._sequencer.settings, time.time_ns())
+            state, settings, now_ns = self._state, self._sequencer.settings, time.time_ns()
+            crowded = retention.due(state, settings, now_ns) or stops.due(state, settings, now_ns)
             await asyncio.sleep(CROWDED_TIMER_S if crowded else TIMER_S)
             self._tell(TimerFired())
 
@@ -282,6 +287,8 @@ class _Stack:
             critical_items=sum(item.raised.severity is Severity.CRITICAL for item in state.items.values()),
             retired_orders=state.retired_orders,
             snapshot_seq=self._snapshots.newest_seq() or 0,
+            stops=len(state.risk.stops),
+            breaches=len(state.risk.breaches),
         )
 
 

@@ -19,6 +19,8 @@ from pathlib import Path
 from random import Random
 from typing import IO, Any, Self
 
+from ops.limits import with_ample_limits
+
 ROOT = Path(__file__).resolve().parent.parent
 VENUES = ("XSIM", "YSIM")
 # Those of config/gateway.toml.
@@ -132,6 +134,7 @@ class Stack:
         edit: changes the text of a configuration before it is written, by its name ("gateway", "XSIM", "YSIM").
         usual_ports: let the API and the metrics have the sample configuration's ports where those are free.
         journal_url: where the gateway keeps its journal; a file in the folder when empty.
+        sample_limits: keep the sample configuration's limits of risk, in place of some that nothing reaches.
     """
 
     def __init__(
@@ -141,11 +144,13 @@ class Stack:
         *,
         usual_ports: bool = False,
         journal_url: str = "",
+        sample_limits: bool = False,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder.resolve()
         self.journal_url = journal_url or f"sqlite:///{self.folder}/gateway/journal.sqlite3"
         self._edit = dict(edit or {})
+        self._sample_limits = sample_limits
         self.api_port = free_port(API_PORT if usual_ports else 0)
         self.metrics_port = free_port(METRICS_PORT if usual_ports else 0)
         self.fix_ports = {venue: free_port() for venue in VENUES}
@@ -219,6 +224,8 @@ class Stack:
 
     def _gateway_text(self) -> str:
         text = (ROOT / "config" / "gateway.toml").read_text()
+        if not self._sample_limits:
+            text = with_ample_limits(text)
         text = put(text, "data_dir", f'"{self.folder}/gateway"')
         if not self.journal_url.startswith("sqlite:"):
             text = put(text, "url", f'"{self.journal_url}"')

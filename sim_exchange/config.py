@@ -1,5 +1,6 @@
 """The venue's configuration: strict TOML. An error names the file, the key and what is expected."""
 
+import re
 import tomllib
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
@@ -12,6 +13,8 @@ import msgspec
 from sim_exchange.enums import Phase
 from sim_exchange.session import Identity
 
+_TAG_AND_VALUE = re.compile(r"[1-9][0-9]*=[ -~]+")
+
 
 class ConfigError(Exception):
     """The configuration cannot be used; `args[0]` is one line for a person."""
@@ -21,7 +24,8 @@ class VenueConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """[venue]: who the venue is and where it listens. `fix` is host:port; `control` is host:port or unix:PATH.
 
     `mass_status` answers OrderMassStatusRequest(AF), `mass_status_ended` also with orders that have ended;
-    `max_skew_s` is how far SendingTime(52) may be from the venue's clock, 0 for no limit.
+    `mass_cancel` answers OrderMassCancelRequest(q). `max_skew_s` is how far SendingTime(52) may be from the venue's
+    clock, 0 for no limit.
     """
 
     name: str
@@ -32,6 +36,7 @@ class VenueConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     max_records: int = 2_000_000
     mass_status: bool = True
     mass_status_ended: bool = False
+    mass_cancel: bool = True
     max_skew_s: int = 120
 
 
@@ -43,13 +48,17 @@ class RequiredTag(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class SessionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[[session]]: one client. `client` is its SenderCompID(49)."""
+    """[[session]]: one client. `client` is its SenderCompID(49).
+
+    `cancel_on_disconnect_tag` is what a Logon(A) asks for cancel on disconnect with, such as 9100=Y.
+    """
 
     client: str
     begin_string: Literal["FIX.4.2", "FIX.4.4", "FIXT.1.1"]
     username: str | None = None
     password: str | None = None
     required: list[RequiredTag] = []
+    cancel_on_disconnect_tag: str | None = None
 
 
 class DropCopyConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -209,6 +218,10 @@ def _problems(config: Config) -> list[str]:
     problems += [f"instrument: symbol {s} is given twice" for s in sorted({s for s in names if names.count(s) > 1})]
     keys = [(s.client, s.begin_string) for s in config.sessions()]
     problems += [f"session: {c} with {b} is given twice" for c, b in sorted({k for k in keys if keys.count(k) > 1})]
+    for n, session in enumerate(config.session):
+        tag = session.cancel_on_disconnect_tag
+        if tag is not None and not _TAG_AND_VALUE.fullmatch(tag):
+            problems.append(f"session[{n}].cancel_on_disconnect_tag: expected TAG=VALUE such as 9100=Y, got {tag!r}")
     clients = {s.client for s in config.session}
     for n, copy in enumerate(config.drop_copy):
         problems += [f"drop_copy[{n}].of: no [[session]] has client {c}" for c in copy.of if c not in clients]

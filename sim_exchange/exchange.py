@@ -52,7 +52,10 @@ class Link(Protocol):
 
 
 class Lane:
-    """The way of one session's messages to its client; delayed and reordered replies wait in `held`."""
+    """The way of one session's messages to its client; delayed and reordered replies wait in `held`.
+
+    `cancels_on_disconnect`: the Logon(A) of this connection asked for it.
+    """
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -60,6 +63,7 @@ class Lane:
         self.held: deque[Reply] = deque()
         self.swapped: deque[Reply] = deque()
         self.abort = False
+        self.cancels_on_disconnect = False
         self.numbers = (session.next_in, session.next_out)
 
 
@@ -95,6 +99,9 @@ class Exchange:
         self._required = {
             config.identity(s).name: {r.tag: frozenset(r.msg_types) for r in s.required} for s in config.session
         }
+        self._cancel_tags = {
+            config.identity(s).name: s.cancel_on_disconnect_tag for s in config.session if s.cancel_on_disconnect_tag
+        }
         for identity in map(config.identity, config.sessions()):
             known = ledger.state.sessions.get(identity.name)
             start = (known.next_in, known.next_out) if known else (1, 1)
@@ -118,6 +125,8 @@ class Exchange:
             return
         self._begin(now)
         self._disconnected(lane)
+        if lane.cancels_on_disconnect:
+            self.venue.cancel_on_disconnect(lane.session.name)
         self._finish()
 
     def _disconnected(self, lane: Lane) -> None:
@@ -223,7 +232,12 @@ class Exchange:
         fired = {f.kind: f for f in self.faults.inbound("A", name, None, None)}
         refuse = fired["refuse_logon"].text or "refused by the fault script" if "refuse_logon" in fired else None
         lane.session.logon(message, self._now, refuse=refuse, lose_numbers="lose_numbers" in fired)
+        lane.cancels_on_disconnect = lane.session.logged_on and self._asks_for_cancel(name, message)
         log.info("%s session=%s", "logon" if lane.session.logged_on else "logon refused", name)
+
+    def _asks_for_cancel(self, name: str, logon: Message) -> bool:
+        tag, _, value = self._cancel_tags.get(name, "").partition("=")
+        return bool(tag) and logon.get(int(tag)) == value
 
     def _on_application(self, lane: Lane, message: Message) -> None:
         session = lane.session
@@ -247,6 +261,8 @@ class Exchange:
             raise codec.BusinessReject(3, "this session gets drop copies and takes no requests")
         if message.msg_type == "AF" and not self.config.venue.mass_status:
             raise codec.BusinessReject(3, "this venue has no OrderMassStatusRequest(AF)")
+        if message.msg_type == "q" and not self.config.venue.mass_cancel:
+            raise codec.BusinessReject(3, "this venue has no OrderMassCancelRequest(q)")
 
     def _note_received(self, lane: Lane, message: Message, raw: bytes) -> None:
         self.ledger.add(

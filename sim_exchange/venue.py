@@ -14,7 +14,7 @@ import msgspec
 
 from sim_exchange.book import Fill
 from sim_exchange.config import Config
-from sim_exchange.enums import CxlRejReason, ExecType, OrdRejReason, OrdStatus, Phase, Side
+from sim_exchange.enums import CxlRejReason, ExecType, OrdRejReason, OrdStatus, Phase, Side, TimeInForce
 from sim_exchange.fix import utc_timestamp
 from sim_exchange.instruments import Instrument, Refusal, terms_problem
 from sim_exchange.ledger import Execution, Forgotten, Line, PhaseChange, State, Trans, Used
@@ -410,8 +410,17 @@ class Venue:
                 text=text,
             )
         )
+        self._cancel_all(orders, "mass cancel")
+
+    def cancel_on_disconnect(self, owner: str) -> None:
+        """Cancel what a client that is gone has left, but not what is good beyond the day."""
+        beyond = (TimeInForce.GTC, TimeInForce.GTD)
+        orders = [order for order in self._matching(owner, None, None) if order.terms.tif not in beyond]
+        self._cancel_all(orders, "cancel on disconnect")
+
+    def _cancel_all(self, orders: list[Order], text: str) -> None:
         for order in orders:
-            self.emit(order, order.cancel(self.next_exec_id(), text="mass cancel"))
+            self.emit(order, order.cancel(self.next_exec_id(), text=text))
             self.sync(order)
 
     def _why_not_mass_cancel(self, owner: str, request: MassCancelRequest) -> tuple[str, str] | None:

@@ -31,9 +31,11 @@ EXCEPTIONS = {
 }
 CORE_MAY_IMPORT = {
     "array": "numbers side by side",
+    "bisect": "prices in order",
     "collections.abc": "types of arguments",
     "datetime": "calendars and time zones of trading sessions; never the clock",
     "decimal": "exact money",
+    "difflib": "the close words in a refusal",
     "enum": "FIX's enumerations",
     "functools": "caches of pure functions",
     "hashlib": "fingerprints of names",

@@ -8,6 +8,7 @@ holding up the event loop.
 import time
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
 from threading import Thread
 from typing import get_args
 from wsgiref.simple_server import WSGIServer
@@ -27,6 +28,11 @@ from prometheus_client.registry import Collector
 
 from gateway.core import events as ev
 from gateway.core.commands import CancelOrder
+from gateway.core.money import ZERO
+from gateway.core.risk import events as re
+from gateway.core.risk import scopes
+from gateway.core.risk.book import Node
+from gateway.core.risk.state import Profit
 from gateway.core.state import Item, State
 from gateway.core.types import Reason, Severity
 
@@ -34,6 +40,8 @@ _COMMIT_S = (50e-6, 1e-4, 2e-4, 3e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.025, 0.05,
 _ACK_S = (1e-4, 2e-4, 3e-4, 5e-4, 7.5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _RECORDS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 2_048, 4_096)
 _AWAITED_AT_MOST = 100_000
+_MOST_SCOPES = {scopes.FIRM: 1, "desk": 200, "account": 200, "strategy": 50}
+"""How many scopes of a level have figures of their own; where there are more, that level has none."""
 
 # Each of these events accepts one command, when it comes from a client or an operator.
 _ACCEPTED: dict[type, str] = {
@@ -49,7 +57,18 @@ _ACCEPTED: dict[type, str] = {
     ev.DoubtResolved: "ResolveDoubt",
     ev.ReconciliationStarted: "ReconcileVenue",
     ev.ItemResolved: "ResolveItem",
+    re.LimitProposed: "SetLimit",
+    re.LimitChanged: "SetLimit",
+    re.LimitDeclined: "DecideChange",
+    re.OverrideProposed: "GrantOverride",
+    re.OverrideGranted: "GrantOverride",
+    re.OverrideEnded: "EndOverride",
+    re.TradingStopped: "StopTrading",
+    re.TradingResumed: "ResumeTrading",
+    re.MarksSet: "SetMarks",
 }
+_APPROVED = "DecideChange"
+_BY_ITSELF_TOO = (re.LimitDeclined, re.OverrideEnded, re.TradingStopped, re.TradingResumed)
 _ANSWERED = (ev.OrderAcknowledged, ev.OrderRejected, ev.OrderFilled, ev.OrderUnsent)
 
 
@@ -86,7 +105,7 @@ class Metrics:
         commands = self._counter(
             "gateway_commands_total", "Decided commands; a repeated one is not new.", "type", "result"
         )
-        self._accepted = {kind: commands.labels(name, "accepted") for kind, name in _ACCEPTED.items()}
+        self._accepted = {name: commands.labels(name, "accepted") for name in _ACCEPTED.values()}
         self._refused = {name: commands.labels(name, "refused") for name in _ACCEPTED.values()}
         refusals = self._counter("gateway_refusals_total", "Commands that the gateway itself refused.", "reason")
         self._reasons = {reason: refusals.labels(reason.value) for reason in Reason}
@@ -127,8 +146,8 @@ class Metrics:
     def _note(self, record: ev.Record) -> None:
         event = record.event
         kind = type(event)
-        if kind in self._accepted and _accepts_command(record):
-            self._accepted[kind].inc()
+        if kind in _ACCEPTED and _accepts_command(record):
+            self._accepted[_APPROVED if getattr(event, "approved_by", "") else _ACCEPTED[kind]].inc()
         if isinstance(event, ev.CommandRefused):
             self._refused[type(event.command).__name__].inc()
             self._reasons[event.reason].inc()
@@ -170,6 +189,32 @@ class _Present(Collector):
         yield metric
         yield _gauge("gateway_items_oldest_seconds", "Age of the oldest open reconciliation item.", _age_s(items))
 
+    def _risk(self) -> Iterable[Metric]:
+        """As of the last decision or turn of the clock: the totals are brought up to date there, never here."""
+        risk = self._state.risk
+        stopped = [(scopes.level_of(stop.stopped.scope), stop.stopped.source) for stop in list(risk.stops.values())]
+        counts = Tally({(level, "kill"): 0 for level in (*scopes.LEVELS, scopes.ORDER)})
+        counts.update(stopped)
+        metric = GaugeMetricFamily(
+            "gateway_stops_active", "Scopes in which trading is stopped.", labels=["level", "source"]
+        )
+        for (level, source), count in counts.items():
+            metric.add_metric([level, source], count)
+        yield metric
+        breaches = Tally(breach.severity for breach in list(risk.breaches.values()))
+        metric = GaugeMetricFamily(
+            "gateway_breaches_open", "Figures beyond their limits, or near them.", labels=["severity"]
+        )
+        for severity in Severity:
+            metric.add_metric([severity.value], breaches[severity])
+        yield metric
+        nodes = _shown(dict(risk.book.nodes))
+        for name, text, value in _FIGURES:
+            metric = GaugeMetricFamily(name, text, labels=["scope"])
+            for scope, node in nodes.items():
+                metric.add_metric([scope], float(value(node, risk.profits.get(scope) or Profit())))
+            yield metric
+
     def collect(self) -> Iterable[Metric]:
         state, queues = self._state, self._queues
         # list() or set() of a dictionary's values is one step for the interpreter: nothing can come in between.
@@ -181,6 +226,7 @@ class _Present(Collector):
             "gateway_orders_in_doubt", "Orders of which a request may or may not have reached the venue.", doubtful
         )
         yield from self._reconciliation()
+        yield from self._risk()
         yield _gauge("gateway_command_queue", "Commands that wait to be decided.", queues.commands())
         yield _gauge("gateway_report_queue", "Facts from venues that wait to be applied.", queues.reports())
         yield _gauge("gateway_subscribers", "Event streams that are open.", queues.subscribers())
@@ -197,6 +243,29 @@ class _Present(Collector):
         yield _by_venue(CounterMetricFamily, "gateway_send_refused", text, queues.send_refusals())
         text = "Reports that fit no order or could not be understood."
         yield CounterMetricFamily("gateway_set_aside", text, value=state.set_aside_total)
+
+
+_FIGURES: tuple[tuple[str, str, Callable[[Node, Profit], Decimal]], ...] = (
+    ("gateway_gross_notional", "Positions with the working orders that make them largest.", lambda node, _: node.gross),
+    ("gateway_net_notional", "Value of the positions as they are.", lambda node, _: node.net),
+    (
+        "gateway_margin_used",
+        "Margin, or the loss of the worst scenario.",
+        lambda node, _: max(node.margin, *node.losses, ZERO),
+    ),
+    ("gateway_day_profit", "Profit since the start of the day, at the marks.", lambda _, profit: profit.day),
+)
+
+
+def _shown(nodes: Mapping[str, Node]) -> dict[str, Node]:
+    """Those that have figures of their own; always the firm."""
+    counts = Tally(scopes.level_of(scope) for scope in nodes)
+    shown = {
+        scope: node
+        for scope, node in nodes.items()
+        if counts[level := scopes.level_of(scope)] <= _MOST_SCOPES.get(level, 0)
+    }
+    return {scopes.FIRM: Node(scopes.FIRM, 0)} | shown
 
 
 def _age_s(items: Sequence[Item]) -> float:
@@ -218,7 +287,9 @@ def _by_venue(
 
 
 def _accepts_command(record: ev.Record) -> bool:
-    """Not the gateway's own doing, and not a part of a mass cancel, which is counted as one."""
-    if isinstance(record.event, ev.CancelRequested):
-        return isinstance(record.event.command, CancelOrder)
-    return record.cause.kind in {"client", "operator"}
+    """Not the gateway's own doing (an order may trip a breaker), and not a part of a mass cancel, counted as one."""
+    event = record.event
+    if isinstance(event, ev.CancelRequested):
+        return isinstance(event.command, CancelOrder)
+    by_itself = isinstance(event, _BY_ITSELF_TOO) and not event.operator
+    return record.cause.kind in {"client", "operator"} and not by_itself

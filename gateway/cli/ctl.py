@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.cli import ctl_reconcile, query, tables
+from gateway.cli import ctl_reconcile, ctl_risk, query, tables
 from gateway.cli.ctl_api import EXECUTIONS, REFUSED, event_types
 from gateway.cli.ctl_command import USAGE, Ctl, command, confirm, fail
 from gateway.pb.v1 import gateway_pb2 as pb
@@ -27,6 +27,7 @@ session_app = typer.Typer(
 )
 app.add_typer(session_app, name="session")
 app.add_typer(query.app, name="query")
+app.add_typer(ctl_risk.app, name="risk")
 
 Account = Annotated[str, typer.Option(help="Only this account.")]
 Strategy = Annotated[str, typer.Option(help="Only this strategy.")]

@@ -36,6 +36,7 @@ class Api:
         self._events = stubs.EventServiceStub(self._channel)
         self._positions = stubs.PositionServiceStub(self._channel)
         self._admin = stubs.AdminServiceStub(self._channel)
+        self._risk = stubs.RiskServiceStub(self._channel)
 
     def __enter__(self) -> Self:
         return self
@@ -58,6 +59,29 @@ class Api:
         method = getattr(self._admin, request.DESCRIPTOR.name.removesuffix("Request"))
         reply: pb.AdminReply = self._call(method, request)
         return reply
+
+    def risk(self, request: Message) -> Any:
+        """The answer to one request about risk, such as a ListLimitsRequest."""
+        return self._call(getattr(self._risk, request.DESCRIPTOR.name.removesuffix("Request")), request)
+
+    def exposure(self, request: pb.GetExposureRequest, limit: int) -> pb.GetExposureResponse:
+        """At most `limit` rows that fit, from as many pages as it takes; `next_page_token` leads to the rest."""
+        found = pb.GetExposureResponse()
+        while len(found.rows) < limit:
+            request.page_size, request.page_token = min(_PAGE, limit - len(found.rows)), found.next_page_token
+            found.MergeFrom(page := self.risk(request))
+            found.next_page_token = page.next_page_token
+            if not page.next_page_token:
+                break
+        return found
+
+    def watch_exposure(self, request: pb.WatchExposureRequest) -> Iterator[pb.WatchExposureResponse]:
+        """Snapshots, without an end."""
+        stream = self._risk.WatchExposure(request, metadata=self._metadata)
+        try:
+            yield from stream
+        finally:
+            stream.cancel()
 
     def set_aside(self) -> pb.ListSetAsideResponse:
         """The reports that are set aside."""
@@ -171,8 +195,9 @@ def explain(error: grpc.RpcError, address: str, client_id: str) -> tuple[str, in
         case grpc.StatusCode.UNIMPLEMENTED:
             return f"{address} does not know this request: it runs another version, or is no gateway", REFUSED
     field = f" ({failure.field})" if failure.field else ""
-    hint = _HINTS.get(failure.code, "").format(client_id=client_id)
-    return f"{failure.reason or failure.code.name}{field}: {failure.text}{hint}", REFUSED
+    hint = "" if failure.reason == _SECOND_PERSON else _HINTS.get(failure.code, "").format(client_id=client_id)
+    text = failure.text.removeprefix(f"{failure.field}: ") if failure.field else failure.text
+    return f"{failure.reason or failure.code.name}{field}: {text}{hint}", REFUSED
 
 
 _NOT_THERE = (
@@ -180,6 +205,8 @@ _NOT_THERE = (
     "or name its address with --address or GATEWAY_ADDRESS"
 )
 _WHO = "; you are {client_id!r}, name another with --client-id or GATEWAY_CLIENT_ID"
+# Nobody should approve as somebody else what they have proposed themselves.
+_SECOND_PERSON = "SECOND_PERSON_NEEDED"
 _HINTS = {grpc.StatusCode.UNAUTHENTICATED: _WHO, grpc.StatusCode.PERMISSION_DENIED: _WHO}
 
 

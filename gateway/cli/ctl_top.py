@@ -161,7 +161,7 @@ def run(ctl: Ctl, interval_s: float) -> None:
         ctl.show(screen.document(), screen.table(ctl.now_ns))
         return
     try:
-        with _keys() as wait, Live(console=ctl.console, screen=True, auto_refresh=False) as live:
+        with keys() as wait, Live(console=ctl.console, screen=True, auto_refresh=False) as live:
             _refresh(ctl, watcher, screen, live, lambda: wait(interval_s))
     except KeyboardInterrupt:
         return
@@ -184,7 +184,7 @@ def _refresh(ctl: Ctl, watcher: Watcher, screen: Screen, live: Live, ended: Call
 
 
 @contextmanager
-def _keys() -> Iterator[Wait]:
+def keys() -> Iterator[Wait]:
     """Single keys without Enter, where there is a keyboard; the terminal is put back as it was."""
     if not sys.stdin.isatty():
         yield _sleep

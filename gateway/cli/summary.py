@@ -4,14 +4,17 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from gateway.cli.layout import apart, row, table
+from gateway.cli.risk_summary import risk_summary
 from gateway.config import Config, InstrumentConfig, VenueConfig
-from gateway.config.sections import DropCopyConfig, without_password
+from gateway.config.sections import DropCopyConfig
+from gateway.config.values import without_password
 
 
 def summary(config: Config) -> RenderableType:
-    """The whole configuration: the stack first, then venues, instruments, clients and trading sessions."""
+    """The whole configuration: the stack first, then venues, instruments, clients, trading sessions and risk."""
     parts = [_stack(config), _venues(config), _reconciliation(config), _instruments(config), _clients(config)]
-    return apart(*parts, *([_trading_sessions(config)] if config.trading_sessions else []))
+    sessions = [_trading_sessions(config)] if config.trading_sessions else []
+    return apart(*parts, *sessions, *risk_summary(config))
 
 
 def _stack(config: Config) -> RenderableType:
@@ -135,9 +138,16 @@ def _venues_of(item: InstrumentConfig) -> str:
 
 
 def _clients(config: Config) -> RenderableType:
-    made = table("Clients", "client", "role", "accounts (default first)")
+    made = table("Clients", "client", "role", "accounts (default first)", "strategies", "when gone")
     for client in config.clients:
-        row(made, client.id, client.role, ", ".join(client.accounts) or "-")
+        accounts = ", ".join(client.accounts) or "-"
+        if client.role != "trader":
+            row(made, client.id, client.role, accounts, "-", "-")
+            continue
+        strategies = "any" if "*" in client.strategies else ", ".join(each or "none" for each in client.strategies)
+        grace_s = client.cancel_on_disconnect_s
+        gone = "orders stay" if grace_s is None else f"canceled after {grace_s:,} s"
+        row(made, client.id, client.role, accounts, strategies, gone)
     return made
 
 

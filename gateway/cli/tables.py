@@ -57,6 +57,15 @@ _EVENT_STYLES = {
     "ORDER_ENTRY_OPENED": "yellow",
     "RECONCILIATION_ENDED": "green",
     "EXTERNAL_ORDER_REPORTED": "red",
+    "TRADING_STOPPED": "bold white on red",
+    "TRADING_RESUMED": "green",
+    "BREACH_BEGAN": "bold red",
+    "BREACH_ENDED": "green",
+    "LIMIT_PROPOSED": "yellow",
+    "LIMIT_CHANGED": "yellow",
+    "OVERRIDE_PROPOSED": "yellow",
+    "OVERRIDE_GRANTED": "yellow",
+    "CLIENT_AWAY": "yellow",
 }
 
 
@@ -88,6 +97,9 @@ def overview(message: pb.GetOverviewResponse, now_ns: int) -> RenderableType:
     )
     if message.halted_symbols:
         head.append(f"   halted: {', '.join(message.halted_symbols)}", "bold red")
+    for count, what in ((message.stops, "stopped"), (message.breaches, "breaches")):
+        if count:
+            head.append(f"   {what}: {count:,}", "bold red")
     return Group(head, figures)
 
 
@@ -177,9 +189,9 @@ def positions(messages: Iterable[pb.Position], title: str = "Positions") -> Colu
             position.account,
             position.strategy,
             Text(position.symbol, "bold"),
-            _signed(position.net_qty),
+            signed(position.net_qty),
             number(position.avg_entry_px),
-            _signed(position.realized_pnl),
+            signed(position.realized_pnl),
             number(position.bought_qty),
             number(position.sold_qty),
             number(position.multiplier),
@@ -214,7 +226,10 @@ def event_line(event: pb.Event, now_ns: int, within: pb.Order | None = None) -> 
     line = Text.assemble((f"{event.seq:>8} ", "dim"), clock(event.time_ns, now_ns), "  ", name)
     for text in (
         *(text for text in (event.venue, event.symbol, event.cl_ord_id) if text not in known),
+        *(event.scope, event.control, event.source),
         _event_figures(event),
+        _event_limit(event),
+        f"until {clock(event.until_ns, now_ns)}" if event.HasField("until_ns") else "",
         event.field,
         event.reason,
         event.text,
@@ -233,6 +248,18 @@ def event_line(event: pb.Event, now_ns: int, within: pb.Order | None = None) -> 
 def number(text: str) -> str:
     """A decimal as the API sends it, with thousands apart and no digit lost; empty stays empty."""
     return f"{Decimal(text):,f}" if text else ""
+
+
+def signed(text: str) -> Text:
+    """A number that is red below zero."""
+    return Text(number(text), "red" if text.startswith("-") else "")
+
+
+def limit(message: pb.Limit) -> str:
+    """A limit's number with its window: "100 in 10 s", "40 above 1,000,000"."""
+    window = f" in {message.per_s} s" if message.per_s else ""
+    after = f" above {number(message.after)}" if message.after not in {"", "0"} else ""
+    return f"{number(message.value)}{window}{after}"
 
 
 def side(value: int) -> Text:
@@ -356,6 +383,16 @@ def _event_figures(event: pb.Event) -> str:
     return f"{figures}({event.exec_id}{refers})"
 
 
+def _event_limit(event: pb.Event) -> str:
+    """What a limit was and is, or which figure is beyond it."""
+    if not (event.HasField("limit") or event.HasField("old_limit")):
+        return ""
+    to = limit(event.limit) if event.HasField("limit") else "none"
+    if event.value:
+        return f"{number(event.value)} against {to}"
+    return f"{limit(event.old_limit)} -> {to}" if event.HasField("old_limit") else to
+
+
 def _figure(name: str, value: str) -> Text:
     return Text.assemble((f"{name} ", "dim"), (value, "bold"))
 
@@ -376,7 +413,3 @@ def _alert_count(value: int) -> Text:
 
 def _count(value: int) -> str:
     return f"{value:,}"
-
-
-def _signed(text: str) -> Text:
-    return Text(number(text), "red" if text.startswith("-") else "")

@@ -148,6 +148,7 @@ class GatewayClient:
         account: str = "",
         strategy: str = "",
         venue: str = "",
+        locate_id: str = "",
         cl_ord_id: str | None = None,
         timeout_s: float | None = None,
     ) -> OrderHandle:
@@ -173,6 +174,7 @@ class GatewayClient:
             account: one of the client's accounts; its first when not given.
             strategy: any name; positions are kept by it.
             venue: where to; the symbol's primary venue when not given.
+            locate_id: of a short sale, who lends the shares.
             cl_ord_id: the key; generated when not given.
             timeout_s: instead of the client's own.
 
@@ -195,6 +197,7 @@ class GatewayClient:
             account=account,
             strategy=strategy,
             venue=venue,
+            locate_id=locate_id,
         )
         handle = self._handles.of_cl_ord_id(request.cl_ord_id, self)
         deadline = asyncio.get_running_loop().time() + self._limit_s(timeout_s)

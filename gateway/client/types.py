@@ -65,6 +65,25 @@ class EventType(StrEnum):
     KEYS_RETIRED = "KEYS_RETIRED"
     ORDER_RECALLED = "ORDER_RECALLED"
     KEY_RECALLED = "KEY_RECALLED"
+    RISK_CONFIGURED = "RISK_CONFIGURED"
+    LIMIT_PROPOSED = "LIMIT_PROPOSED"
+    LIMIT_CHANGED = "LIMIT_CHANGED"
+    LIMIT_DECLINED = "LIMIT_DECLINED"
+    LIMIT_EXPIRED = "LIMIT_EXPIRED"
+    OVERRIDE_GRANTED = "OVERRIDE_GRANTED"
+    OVERRIDE_ENDED = "OVERRIDE_ENDED"
+    MARKS_SET = "MARKS_SET"
+    RISK_DAY_BEGAN = "RISK_DAY_BEGAN"
+    TRADING_STOPPED = "TRADING_STOPPED"
+    TRADING_RESUMED = "TRADING_RESUMED"
+    STOP_COMPLETED = "STOP_COMPLETED"
+    MASS_CANCEL_SENT = "MASS_CANCEL_SENT"
+    CLIENT_AWAY = "CLIENT_AWAY"
+    CLIENT_BACK = "CLIENT_BACK"
+    BREACH_BEGAN = "BREACH_BEGAN"
+    BREACH_ENDED = "BREACH_ENDED"
+    MASS_CANCEL_ANSWERED = "MASS_CANCEL_ANSWERED"
+    OVERRIDE_PROPOSED = "OVERRIDE_PROPOSED"
 
 
 class Order(msgspec.Struct, frozen=True, gc=False):
@@ -173,7 +192,8 @@ class Event(msgspec.Struct, frozen=True):
     """One committed event. `order` is the order right after it, where it belongs to one; `last_qty` and `last_px` are
     there on executions only.
 
-    `cl_ord_id` names the command that it answers or came from. Resume after it with `from_seq=event.seq + 1`.
+    `cl_ord_id` names the command that it answers or came from, `scope` and `source` where trading stopped or went on
+    and by what. Resume after it with `from_seq=event.seq + 1`.
     """
 
     seq: int
@@ -192,6 +212,8 @@ class Event(msgspec.Struct, frozen=True):
     venue: str = ""
     symbol: str = ""
     field: str = ""
+    scope: str = ""
+    source: str = ""
 
 
 class Position(msgspec.Struct, frozen=True, gc=False):

@@ -132,6 +132,8 @@ def event(message: pb.Event) -> Event:
         venue=message.venue,
         symbol=message.symbol,
         field=message.field,
+        scope=message.scope,
+        source=message.source,
     )
 
 

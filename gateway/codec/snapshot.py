@@ -17,6 +17,7 @@ import msgspec
 
 from gateway import __version__
 from gateway.core.name_index import NameIndex
+from gateway.core.risk.book import Book
 from gateway.core.state import State
 
 MAGIC = b"gateway snapshot 1\n"
@@ -102,12 +103,16 @@ def decode(payload: bytes | memoryview) -> State:
 def _to_bytes(value: object) -> bytes:
     if isinstance(value, NameIndex):
         return value.dump()
+    if isinstance(value, Book):  # It follows from the rest.
+        return b""
     raise NotImplementedError(f"nothing says how to write a {type(value).__name__}")
 
 
 def _from_bytes(kind: type, value: object) -> object:
     if kind is NameIndex and isinstance(value, bytes):
         return NameIndex.load(value)
+    if kind is Book:
+        return Book()
     raise NotImplementedError(f"nothing says how to read a {kind.__name__}")
 
 

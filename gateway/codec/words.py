@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, get_args
 
+from gateway.codec import risk_words
 from gateway.core import events as ev
 from gateway.core.commands import (
     AdministerSession,
@@ -26,6 +27,15 @@ from gateway.core.commands import (
     SubmitOrder,
 )
 from gateway.core.reports import MessageRejected, UnexpectedMessage
+from gateway.core.risk.commands import (
+    DecideChange,
+    EndOverride,
+    GrantOverride,
+    ResumeTrading,
+    SetLimit,
+    SetMarks,
+    StopTrading,
+)
 from gateway.core.types import OrdStatus, OrdType, Side
 
 
@@ -133,6 +143,10 @@ def _command(command: Command) -> str:
             return f"{command.operator}'s word on the doubt about {command.order_id}{_because(command.reason)}"
         case ResolveItem():
             return f"{command.operator}'s resolution of item {command.item_id}{_because(command.reason)}"
+        case (
+            SetLimit() | DecideChange() | GrantOverride() | EndOverride() | StopTrading() | ResumeTrading() | SetMarks()
+        ):
+            return risk_words.command(command)
 
 
 def _account(command: SubmitOrder) -> str:
@@ -158,7 +172,10 @@ def _because(reason: str) -> str:
 def _order_submitted(event: ev.OrderSubmitted) -> str:
     command = event.command
     asked = _asked(command.side, command.symbol, command.ord_type, command)
-    return f"{asked}{_account(command)}, from {command.client_id} as {command.cl_ord_id}, to go to {event.venue}"
+    to = f"to go to {event.venue}"
+    if event.terms is not None:
+        to += f" as {_terms(event.terms)}: the rest would trade with our own"
+    return f"{asked}{_account(command)}, from {command.client_id} as {command.cl_ord_id}, {to}"
 
 
 def _order_routed(event: ev.OrderRouted) -> str:
@@ -415,6 +432,7 @@ _EVENTS: dict[type, Callable[[Any], str]] = {
     ev.KeysRetired: _keys_retired,
     ev.OrderRecalled: lambda _: "is back in memory",
     ev.KeyRecalled: _key_recalled,
+    **risk_words.EVENTS,
 }
 
 # After these the order's figures are worth a look.

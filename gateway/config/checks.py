@@ -23,8 +23,10 @@ _SOCKET_PATH_BYTES = 107
 # BeginString, BodyLength, CheckSum, MsgSeqNum, MsgType, PossDupFlag, SenderCompID, SendingTime, TargetCompID,
 # PossResend, OrigSendingTime.
 _SESSION_TAGS = frozenset({"8", "9", "10", "34", "35", "43", "49", "52", "56", "97", "122"})
+# EncryptMethod, HeartBtInt, ResetSeqNumFlag, Username, Password, NextExpectedMsgSeqNum, DefaultApplVerID.
+_LOGON_TAGS = frozenset({"98", "108", "141", "553", "554", "789", "1137"})
 # Account, ClOrdID, ExecInst, HandlInst, OrderID, OrderQty, OrdType, OrigClOrdID, Price, Side, Symbol, TimeInForce,
-# TransactTime, StopPx, ExDestination, MaxFloor, LocateReqd, ExpireTime, CashOrderQty.
+# TransactTime, StopPx, ExDestination, MaxFloor, LocateReqd, ExpireTime, CashOrderQty, MassCancelRequestType.
 _ORDER_TAGS = frozenset(
     {
         "1",
@@ -46,24 +48,25 @@ _ORDER_TAGS = frozenset(
         "114",
         "126",
         "152",
+        "530",
     }
 )
 
 
 def check(config: Config) -> Iterator[Problem]:
     """Every problem of a configuration whose single values are already known to have the right form."""
-    yield from _unique("clients[{}].id", [client.id for client in config.clients])
-    yield from _unique("venues[{}].name", [venue.name for venue in config.venues])
-    yield from _unique("instruments[{}].symbol", [instrument.symbol for instrument in config.instruments])
-    yield from _unique("trading_sessions[{}].name", [session.name for session in config.trading_sessions])
-    yield from _each("clients", config.clients, _client)
+    yield from unique("clients[{}].id", [client.id for client in config.clients])
+    yield from unique("venues[{}].name", [venue.name for venue in config.venues])
+    yield from unique("instruments[{}].symbol", [instrument.symbol for instrument in config.instruments])
+    yield from unique("trading_sessions[{}].name", [session.name for session in config.trading_sessions])
+    yield from each("clients", config.clients, _client)
     accounts = {account for client in config.clients for account in client.accounts}
-    yield from _each("venues", config.venues, lambda key, venue: _venue(key, venue, accounts))
+    yield from each("venues", config.venues, lambda key, venue: _venue(key, venue, accounts))
     yield from _fix_sessions(config.venues)
-    yield from _each("trading_sessions", config.trading_sessions, _trading_session)
+    yield from each("trading_sessions", config.trading_sessions, _trading_session)
     venues = [venue.name for venue in config.venues]
     sessions = [session.name for session in config.trading_sessions]
-    yield from _each("instruments", config.instruments, lambda key, item: _instrument(key, item, venues, sessions))
+    yield from each("instruments", config.instruments, lambda key, item: _instrument(key, item, venues, sessions))
     yield from _symbols_at_venues(config.instruments)
     yield from _listeners(config)
     if config.projections.url == config.journal.url:
@@ -72,12 +75,14 @@ def check(config: Config) -> Iterator[Problem]:
         )
 
 
-def _each(name: str, items: Iterable[Item], one: Callable[[str, Item], Iterator[Problem]]) -> Iterator[Problem]:
+def each(name: str, items: Iterable[Item], one: Callable[[str, Item], Iterator[Problem]]) -> Iterator[Problem]:
+    """What `one` finds at each of a list, with its key."""
     for place, item in enumerate(items):
         yield from one(f"{name}[{place}]", item)
 
 
-def _unique(key: str, values: Sequence[str]) -> Iterator[Problem]:
+def unique(key: str, values: Sequence[str]) -> Iterator[Problem]:
+    """Names that stand there twice; `key` has a place for the number."""
     for place, value in enumerate(values):
         if value in values[:place]:
             first = key.format(values.index(value))
@@ -86,7 +91,8 @@ def _unique(key: str, values: Sequence[str]) -> Iterator[Problem]:
             )
 
 
-def _known(key: str, value: str, names: Collection[str], what: str) -> Iterator[Problem]:
+def known(key: str, value: str, names: Collection[str], what: str) -> Iterator[Problem]:
+    """A name that is none of those that there are, with the close one."""
     if value not in names:
         close = difflib.get_close_matches(value, names, n=1)
         hint = f'; did you mean "{close[0]}"?' if close else ""
@@ -95,7 +101,7 @@ def _known(key: str, value: str, names: Collection[str], what: str) -> Iterator[
 
 
 def _client(key: str, client: ClientConfig) -> Iterator[Problem]:
-    yield from _unique(key + ".accounts[{}]", client.accounts)
+    yield from unique(key + ".accounts[{}]", client.accounts)
     if client.role == "trader" and not client.accounts:
         yield Problem(
             f"{key}.accounts", "found none, expected at least one account for a trader; the first is its default"
@@ -108,13 +114,15 @@ def _venue(key: str, venue: VenueConfig, accounts: Collection[str]) -> Iterator[
         yield Problem(f"{key}.username", "is missing, expected the Username(553) that belongs to the password")
     if venue.reconcile.mode == "mass" and venue.begin_string == "FIX.4.2":
         yield Problem(f"{key}.reconcile.mode", 'found "mass", expected "each": FIX 4.2 has no OrderMassStatusRequest')
+    if venue.dialect.mass_cancel and venue.begin_string == "FIX.4.2":
+        yield Problem(f"{key}.dialect.mass_cancel", "found true, expected false: FIX 4.2 has no OrderMassCancelRequest")
     if venue.drop_copy is not None and venue.drop_copy.password and not venue.drop_copy.username:
         yield Problem(
             f"{key}.drop_copy.username", "is missing, expected the Username(553) that belongs to the password"
         )
     if venue.schedule is None:
         return
-    yield from _time_zone(f"{key}.schedule.time_zone", venue.schedule.time_zone)
+    yield from time_zone(f"{key}.schedule.time_zone", venue.schedule.time_zone)
     if bool(venue.schedule.start_day) != bool(venue.schedule.end_day):
         yield Problem(
             f"{key}.schedule",
@@ -124,11 +132,14 @@ def _venue(key: str, venue: VenueConfig, accounts: Collection[str]) -> Iterator[
 
 def _dialect(key: str, dialect: DialectConfig, accounts: Collection[str]) -> Iterator[Problem]:
     for msg_type, tags in dialect.add.items():
+        ours = _SESSION_TAGS | (_LOGON_TAGS if msg_type == "A" else _ORDER_TAGS)
         for tag in tags:
-            if tag in _SESSION_TAGS | _ORDER_TAGS:
+            if tag in ours:
                 yield Problem(f"{key}.add.{msg_type}.{tag}", "the gateway itself writes this tag, expected another one")
+    if "A" in dialect.required:
+        yield Problem(f"{key}.required.A", "the Logon is not held back for a tag, expected the tag in add.A")
     for account in dialect.accounts:
-        yield from _known(f"{key}.accounts.{account}", account, sorted(accounts), "an account of some client")
+        yield from known(f"{key}.accounts.{account}", account, sorted(accounts), "an account of some client")
     if dialect.dictionary:
         try:
             fix_spec_path(dialect.dictionary)
@@ -158,11 +169,12 @@ def _fix_sessions(venues: Sequence[VenueConfig]) -> Iterator[Problem]:
 
 
 def _trading_session(key: str, session: TradingSessionConfig) -> Iterator[Problem]:
-    yield from _time_zone(f"{key}.time_zone", session.time_zone)
-    yield from _unique(key + ".days[{}]", session.days)
+    yield from time_zone(f"{key}.time_zone", session.time_zone)
+    yield from unique(key + ".days[{}]", session.days)
 
 
-def _time_zone(key: str, name: str) -> Iterator[Problem]:
+def time_zone(key: str, name: str) -> Iterator[Problem]:
+    """A time zone that does not exist."""
     if _is_time_zone(name):
         return
     known = available_timezones()
@@ -184,13 +196,13 @@ def _is_time_zone(name: str) -> bool:
 
 def _instrument(key: str, item: InstrumentConfig, venues: Sequence[str], sessions: Sequence[str]) -> Iterator[Problem]:
     for venue in item.venue_symbols:
-        yield from _known(f"{key}.venue_symbols.{venue}", venue, venues, "a configured venue")
+        yield from known(f"{key}.venue_symbols.{venue}", venue, venues, "a configured venue")
     if item.primary_venue:
-        yield from _known(
+        yield from known(
             f"{key}.primary_venue", item.primary_venue, list(item.venue_symbols), "one of its venue_symbols"
         )
     if item.trading_session:
-        yield from _known(f"{key}.trading_session", item.trading_session, sessions, "a configured trading session")
+        yield from known(f"{key}.trading_session", item.trading_session, sessions, "a configured trading session")
 
 
 def _symbols_at_venues(instruments: Sequence[InstrumentConfig]) -> Iterator[Problem]:

@@ -13,8 +13,10 @@ from msgspec import inspect as mi
 from msgspec.structs import replace
 
 from gateway.config.checks import check
-from gateway.config.sections import Config, ConfigError
+from gateway.config.risk_checks import check_risk
+from gateway.config.sections import Config
 from gateway.config.shape import Problem, Shape
+from gateway.config.values import ConfigError
 
 _SQLITE = "sqlite:///"
 
@@ -34,7 +36,7 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Config:
     read = shape.read(mi.type_info(Config), raw)
     _refuse(path, raw, shape.problems)
     config = _absolute(msgspec.convert(read, Config), path.absolute().parent)
-    _refuse(path, raw, check(config))
+    _refuse(path, raw, [*check(config), *check_risk(config)])
     return config
 
 
@@ -64,11 +66,13 @@ def _refuse(path: Path, raw: dict[str, Any], problems: Iterable[Problem]) -> Non
 
 def _label(raw: dict[str, Any], key: str) -> str:
     """Which of many it is, by name: " (XSIM)" for venues[0].port."""
-    found = re.match(r"(\w+)\[(\d+)\]", key)
-    item = raw[found[1]][int(found[2])] if found else None
+    found = re.match(r"(risk\.)?(\w+)\[(\d+)\]", key)
+    if found is None:
+        return ""
+    item = (raw["risk"] if found[1] else raw)[found[2]][int(found[3])]
     if not isinstance(item, dict):
         return ""
-    name = item.get("name") or item.get("symbol") or item.get("id")
+    name = item.get("name") or item.get("symbol") or item.get("id") or item.get("scope")
     return f" ({name[:32]})" if isinstance(name, str) else ""
 
 

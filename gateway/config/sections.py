@@ -1,103 +1,40 @@
 """The keys of the configuration file, section by section. docs/configuration.md explains every one."""
 
-import re
-from collections.abc import Sequence
 from datetime import time
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 
+from gateway.config.risk import RiskConfig
+from gateway.config.values import (
+    CompId,
+    Count,
+    Currency,
+    DatabaseUrl,
+    FixText,
+    Host,
+    Name,
+    NotNegative,
+    OptionalDatabaseUrl,
+    OptionalFixText,
+    OptionalWeekday,
+    Path,
+    Port,
+    Seconds,
+    Section,
+    SentMsgType,
+    Strategy,
+    Tag,
+    TagText,
+    TimeOfDay,
+    TimeZone,
+    Weekday,
+)
 from gateway.core.instruments import Instrument, TradingSession
 
-SECRETS = frozenset({"password"})
-_URL_PASSWORD = re.compile(r"(://[^/@:]*:)[^@]*@|([?&]password=)[^&]*")
 
-Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
-Seconds = Annotated[int, msgspec.Meta(ge=1, le=3_600)]
-Count = Annotated[int, msgspec.Meta(ge=1)]
-Name = Annotated[
-    str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.\-]{1,32}$", description="1 to 32 letters, digits or any of _ . -")
-]
-Host = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:%\-]{1,253}$", description="a host name or an IP address")]
-# CompIDs become part of file names in the FIX engine's store, so a slash cannot be allowed.
-CompId = Annotated[
-    str, msgspec.Meta(pattern=r"^[!-.0-~]{1,64}$", description="1 to 64 printable characters without space or slash")
-]
-FixText = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{1,256}$", description="1 to 256 printable ASCII characters")]
-OptionalFixText = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{0,256}$", description="printable ASCII characters")]
-Path = Annotated[str, msgspec.Meta(pattern=r"^[^\x00]+$", description="a path")]
-TimeOfDay = Annotated[
-    str,
-    msgspec.Meta(
-        pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$",
-        description='a time of day as text: "HH:MM" or "HH:MM:SS"',
-    ),
-]
-TimeZone = Annotated[str, msgspec.Meta(description='an IANA time zone such as "Europe/Berlin"')]
-Currency = Annotated[
-    str, msgspec.Meta(pattern=r"^[A-Z]{3,5}$", description='3 to 5 capital letters such as "USD" (ISO 4217)')
-]
-DatabaseUrl = Annotated[
-    str,
-    msgspec.Meta(
-        pattern=r"^(sqlite:///[^?#]+|postgresql\+psycopg://\S+)$",
-        description='a SQLAlchemy URL such as "sqlite:///journal.sqlite" or "postgresql+psycopg://user@host/database"',
-    ),
-]
-OptionalDatabaseUrl = Annotated[
-    str,
-    msgspec.Meta(
-        pattern=r"^(|sqlite:///[^?#]+|postgresql\+psycopg://\S+)$",
-        description=(
-            'a SQLAlchemy URL such as "sqlite:///projections.sqlite" or "postgresql+psycopg://user@host/database", '
-            'or "" for none'
-        ),
-    ),
-]
-Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-OptionalWeekday = Literal["", "mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-# MsgTypes that the gateway sends: NewOrderSingle, OrderCancelRequest, OrderCancelReplaceRequest, OrderStatusRequest.
-SentMsgType = Annotated[
-    str, msgspec.Meta(pattern=r"^[DFGH]$", description='a MsgType(35) that we send: "D", "F", "G" or "H"')
-]
-TagText = Annotated[str, msgspec.Meta(pattern=r"^[1-9][0-9]{0,8}$", description="a FIX tag number such as 9001")]
-Tag = Annotated[int, msgspec.Meta(ge=1, le=999_999_999)]
-
-
-class ConfigError(Exception):
-    """The configuration cannot be used. `problems` has one line for each: file, key, what is there, what is expected.
-
-    No line shows a secret.
-    """
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = tuple(problems)
-
-
-class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Strict: a key that does not exist is an error, not a silence. What is printed of it has no secrets."""
-
-    def __rich_repr__(self) -> list[tuple[str, Any]]:
-        return [(name, _shown(name, getattr(self, name))) for name in self.__struct_fields__]
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
-
-
-def _shown(name: str, value: Any) -> Any:
-    if name in SECRETS:
-        return value and "***"
-    return without_password(value) if name == "url" else value
-
-
-def without_password(url: str) -> str:
-    """A database's URL as it may be shown."""
-    return _URL_PASSWORD.sub(lambda found: f"{found[1]}***@" if found[1] else f"{found[2]}***", url)
-
-
-class JournalConfig(_Section, frozen=True):
+class JournalConfig(Section, frozen=True):
     """Where what happened is kept. `url` is a SQLAlchemy URL.
 
     `load` makes a relative SQLite path absolute, from the data directory.
@@ -107,7 +44,7 @@ class JournalConfig(_Section, frozen=True):
     durability: Literal["power", "process"] = "power"
 
 
-class RetentionConfig(_Section, frozen=True):
+class RetentionConfig(Section, frozen=True):
     """What stays in memory, and how long a restart takes.
 
     An order that has ended leaves memory after `retire_after_s`, or earlier when more than `ended_orders` have; it can
@@ -121,13 +58,13 @@ class RetentionConfig(_Section, frozen=True):
     snapshots: Annotated[int, msgspec.Meta(ge=1, le=100)] = 2
 
 
-class ProjectionsConfig(_Section, frozen=True):
+class ProjectionsConfig(Section, frozen=True):
     """Tables for people and reports, written behind the journal by a process of their own. No `url`: none."""
 
     url: OptionalDatabaseUrl = "sqlite:///projections.sqlite"
 
 
-class ApiConfig(_Section, frozen=True):
+class ApiConfig(Section, frozen=True):
     """Where the gRPC API listens. Port 0 lets the system choose; an empty `unix_socket` means none.
 
     `load` makes a relative `unix_socket` absolute, from the data directory.
@@ -138,21 +75,21 @@ class ApiConfig(_Section, frozen=True):
     unix_socket: str = "gateway.sock"
 
 
-class MetricsConfig(_Section, frozen=True):
+class MetricsConfig(Section, frozen=True):
     """Where Prometheus can scrape. Port 0 lets the system choose."""
 
     host: Host = "127.0.0.1"
     port: Port = 7002
 
 
-class LogConfig(_Section, frozen=True):
+class LogConfig(Section, frozen=True):
     """How the server logs, to standard error. "auto" is "console" on a terminal and "json" elsewhere."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "json", "console"] = "auto"
 
 
-class LimitsConfig(_Section, frozen=True):
+class LimitsConfig(Section, frozen=True):
     """Bounds (rule 7).
 
     Over `command_queue` a command is answered RESOURCE_EXHAUSTED; over `subscriber_lag` events a reader is dropped and
@@ -170,36 +107,41 @@ class LimitsConfig(_Section, frozen=True):
     requests_per_order: Count = 1_000
 
 
-class ClientConfig(_Section, frozen=True):
+class ClientConfig(Section, frozen=True):
     """Who may call.
 
-    A trader sends orders for `accounts` (its first is the default) and sees its own; an operator administers and sees
-    everything.
+    A trader sends orders for `accounts` (its first is the default) and `strategies` ("*": any) and sees its own; an
+    operator administers and sees everything; "market_data" sets marks. With `cancel_on_disconnect_s` a trader's orders
+    are canceled so long after its last stream ended.
     """
 
     id: Name
-    role: Literal["trader", "operator"] = "trader"
+    role: Literal["trader", "operator", "market_data"] = "trader"
     accounts: tuple[Name, ...] = ()
+    strategies: Annotated[tuple[Strategy, ...], msgspec.Meta(min_length=1)] = ("*",)
+    cancel_on_disconnect_s: Annotated[int, msgspec.Meta(ge=0, le=3_600)] | None = None
 
 
-class DialectConfig(_Section, frozen=True):
+class DialectConfig(Section, frozen=True):
     """What is particular about one venue's FIX, as data.
 
     `add` puts constant tags on messages, by MsgType(35): {"D" = {9001 = "GW"}}. `required` lists the tags that a venue
     asks for, by MsgType: an order that would go out without one is refused before it is sent. Symbols come from the
     instruments; `accounts` maps our account names to the venue's Account(1). `dictionary` is a QuickFIX XML overlay in
-    fix_specs/ laid over the standard dictionary.
+    fix_specs/ laid over the standard dictionary. `mass_cancel` says that the venue knows
+    OrderMassCancelRequest(35=q).
     """
 
-    add: dict[SentMsgType, dict[TagText, FixText]] = {}
-    required: dict[SentMsgType, tuple[Tag, ...]] = {}
-    accounts: dict[Name, FixText] = {}
+    add: dict[SentMsgType, dict[TagText, FixText]] = msgspec.field(default_factory=dict)
+    required: dict[SentMsgType, tuple[Tag, ...]] = msgspec.field(default_factory=dict)
+    accounts: dict[Name, FixText] = msgspec.field(default_factory=dict)
     dictionary: str = ""
     handl_inst: Literal["", "1", "2", "3"] = "1"
     ex_destination: OptionalFixText = ""
+    mass_cancel: bool = False
 
 
-class ScheduleConfig(_Section, frozen=True):
+class ScheduleConfig(Section, frozen=True):
     """When the FIX session is to be connected: local times of `time_zone`; with days, from one weekday to another.
 
     Without a schedule it never ends and never resets.
@@ -212,7 +154,7 @@ class ScheduleConfig(_Section, frozen=True):
     end_day: OptionalWeekday = ""
 
 
-class ReconcileConfig(_Section, frozen=True):
+class ReconcileConfig(Section, frozen=True):
     """How our orders are compared with the venue's.
 
     `mode` "mass" asks with one OrderMassStatusRequest(35=AF), "each" with an OrderStatusRequest(35=H) for every order,
@@ -227,7 +169,7 @@ class ReconcileConfig(_Section, frozen=True):
     grace_s: Seconds = 5
 
 
-class DropCopyConfig(_Section, frozen=True):
+class DropCopyConfig(Section, frozen=True):
     """A second FIX session to the venue that copies every execution to us: the third book that is compared."""
 
     host: Host
@@ -238,7 +180,7 @@ class DropCopyConfig(_Section, frozen=True):
     password: OptionalFixText = ""
 
 
-class VenueConfig(_Section, frozen=True):
+class VenueConfig(Section, frozen=True):
     """One venue, reached by one FIX session that we initiate."""
 
     name: Name
@@ -263,10 +205,11 @@ class VenueConfig(_Section, frozen=True):
         return f"{self.name}.DROP"
 
 
-class InstrumentConfig(_Section, frozen=True):
+class InstrumentConfig(Section, frozen=True):
     """One instrument. `venue_symbols` maps venue names to Symbol(55) there.
 
-    The first venue in it is the primary one unless `primary_venue` names another.
+    The first venue in it is the primary one unless `primary_venue` names another. `asset_class` and what follows is
+    what risk has to know of it; without `reference_px` no order passes before the first mark has come.
     """
 
     symbol: Name
@@ -277,9 +220,14 @@ class InstrumentConfig(_Section, frozen=True):
     primary_venue: str = ""
     multiplier: Decimal = Decimal(1)
     trading_session: str = ""
+    asset_class: Name = "equity"
+    reference_px: Decimal | None = None
+    margin_pct: NotNegative = Decimal(100)
+    volatility_pct: NotNegative = Decimal(0)
+    short_sale: Literal["free", "flagged", "forbidden"] = "free"
 
 
-class TradingSessionConfig(_Section, frozen=True):
+class TradingSessionConfig(Section, frozen=True):
     """A named trading session that instruments refer to. A close at or before the open is on the next day."""
 
     name: Name
@@ -295,7 +243,7 @@ class TradingSessionConfig(_Section, frozen=True):
         )
 
 
-class Config(_Section, frozen=True):
+class Config(Section, frozen=True):
     """One stack. `data_dir` holds the journal, the FIX store and the Unix socket.
 
     `load` makes it absolute, from the file's own directory.
@@ -306,6 +254,10 @@ class Config(_Section, frozen=True):
     clients: Annotated[tuple[ClientConfig, ...], msgspec.Meta(min_length=1)]
     venues: Annotated[tuple[VenueConfig, ...], msgspec.Meta(min_length=1)]
     instruments: Annotated[tuple[InstrumentConfig, ...], msgspec.Meta(min_length=1)]
+    risk: Annotated[
+        RiskConfig,
+        msgspec.Meta(description="a table; copy [risk] and all that is below it from config/gateway.toml"),
+    ]
     journal: JournalConfig = JournalConfig()
     api: ApiConfig = ApiConfig()
     metrics: MetricsConfig = MetricsConfig()

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect as mi
 
-from gateway.config.sections import SECRETS, without_password
+from gateway.config.values import ANY_SIGN, NOT_NEGATIVE, SECRETS, without_password
 from gateway.core.money import parse_decimal
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -45,6 +45,8 @@ def describe(kind: mi.Type) -> str:
             return f"a whole number{_range(low, high)}"
         case mi.DecimalType():
             return 'a number above zero such as 0.01 or "0.01"'
+        case mi.BoolType():
+            return "true or false"
         case mi.LiteralType(values=values):
             return "one of " + ", ".join(f'"{value}"' for value in values)
         case mi.UnionType(types=types):
@@ -72,7 +74,8 @@ class Shape:
         """
         match kind:
             case mi.Metadata(type=inner):
-                return self._leaf(kind, value, key) if isinstance(inner, mi.StrType) else self.read(inner, value, key)
+                one = isinstance(inner, (mi.StrType, mi.DecimalType))
+                return self._leaf(kind, value, key) if one else self.read(inner, value, key)
             case mi.UnionType(types=types):
                 return self.read(_member(types), value, key)
             case mi.StructType() if isinstance(value, dict):
@@ -110,7 +113,7 @@ class Shape:
         filled = self._fill(value, key) if isinstance(value, str) else value
         if not _fits(kind, filled):
             return self._unfit(kind, value, key)
-        return _decimal(filled) if isinstance(kind, mi.DecimalType) else filled
+        return _decimal(filled) if isinstance(_plain(kind), mi.DecimalType) else filled
 
     def _fill(self, text: str, key: str) -> str:
         for name in _REFERENCE.findall(text):
@@ -141,8 +144,13 @@ def show(value: Any, key: str) -> str:
 
 def _fits(kind: mi.Type, value: Any) -> bool:
     match kind:
+        case mi.Metadata(type=mi.DecimalType(), extra={"sign": sign}):
+            number = _decimal(value)
+            return number is not None and (sign == ANY_SIGN or (sign == NOT_NEGATIVE and number >= 0))
         case mi.Metadata(type=inner):
             return _fits(inner, value)
+        case mi.BoolType():
+            return isinstance(value, bool)
         case mi.StrType(pattern=pattern):
             return isinstance(value, str) and re.fullmatch(pattern or "(?s:.*)", value) is not None
         case mi.IntType(ge=low, le=high):
@@ -151,21 +159,26 @@ def _fits(kind: mi.Type, value: Any) -> bool:
         case mi.LiteralType(values=values):
             return isinstance(value, str) and value in values
         case mi.DecimalType():
-            return _decimal(value) is not None
+            number = _decimal(value)
+            return number is not None and number > 0
     raise TypeError(f"the configuration cannot hold {kind}")
 
 
 def _decimal(value: Any) -> Decimal | None:
-    """The decimal above zero that `value` is, exactly; None when it is not one."""
+    """The decimal that `value` is, exactly; None when it is not one."""
     if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
         return None
     # Written out, because the core takes no exponents; but not the million digits of 1e999999.
     plain = format(value, "f") if isinstance(value, Decimal) and abs(value.adjusted()) < _DIGITS else str(value)
     try:
-        number = parse_decimal(plain)
+        return parse_decimal(plain)
     except ValueError:
         return None
-    return number if number > 0 else None
+
+
+def _plain(kind: mi.Type) -> mi.Type:
+    """The type without what is said about it."""
+    return kind.type if isinstance(kind, mi.Metadata) else kind
 
 
 def _member(types: tuple[mi.Type, ...]) -> mi.Type:

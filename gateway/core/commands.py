@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import msgspec
 
+from gateway.core.risk.commands import RiskCommand
 from gateway.core.types import DoubtOutcome, OrdType, Side, TimeInForce
 
 
@@ -15,7 +16,8 @@ class SubmitOrder(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag
     """A new order: NewOrderSingle(35=D) as the client says it.
 
     (client_id, cl_ord_id) is the idempotency key (rule 3). An order by amount of money has `cash_order_qty`,
-    CashOrderQty(152), and the `order_qty` 0: the venue says what quantity it makes of it.
+    CashOrderQty(152), and the `order_qty` 0: the venue says what quantity it makes of it. `locate_id` says who lends
+    the shares of a short sale: LocateReqd(114) is N then.
     """
 
     client_id: str
@@ -34,6 +36,7 @@ class SubmitOrder(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag
     strategy: str = ""
     venue: str = ""
     cash_order_qty: Decimal | None = None
+    locate_id: str = ""
 
 
 class ReplaceOrder(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="ReplaceOrder"):
@@ -155,6 +158,13 @@ class ResolveItem(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag
 
 ClientCommand = SubmitOrder | ReplaceOrder | CancelOrder | MassCancel | RequestOrderStatus
 OperatorCommand = (
-    ResumeInstrument | HaltInstrument | AdministerSession | ReconcileVenue | OpenOrderEntry | ResolveDoubt | ResolveItem
+    ResumeInstrument
+    | HaltInstrument
+    | AdministerSession
+    | ReconcileVenue
+    | OpenOrderEntry
+    | ResolveDoubt
+    | ResolveItem
+    | RiskCommand
 )
 Command = ClientCommand | OperatorCommand

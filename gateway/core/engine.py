@@ -6,25 +6,17 @@ numbers from counters in the state (rule 8).
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
 from gateway.core import doubt, drop_copy, intake, items, reconciliation, retention, sessions, venue_reports
 from gateway.core import events as ev
 from gateway.core.commands import (
-    AdministerSession,
     CancelOrder,
     Command,
-    HaltInstrument,
     MassCancel,
-    OpenOrderEntry,
-    ReconcileVenue,
     ReplaceOrder,
-    RequestOrderStatus,
-    ResolveDoubt,
-    ResolveItem,
-    ResumeInstrument,
     SubmitOrder,
 )
 from gateway.core.events import Cause, Event, Input, OrderView, Record
@@ -34,6 +26,7 @@ from gateway.core.positions import Position, PositionKey
 from gateway.core.reports import (
     DropCopied,
     ExecutionReport,
+    MassCancelReport,
     MessageRejected,
     OrderCancelReject,
     ProcessStarted,
@@ -44,25 +37,17 @@ from gateway.core.reports import (
     TimerFired,
     UnexpectedMessage,
 )
+from gateway.core.risk import breakers, presence, watch
+from gateway.core.risk import changes as risk_changes
+from gateway.core.risk import limits as risk_limits
+from gateway.core.risk import stops as risk_stops
+from gateway.core.risk.commands import ClientPresence
 from gateway.core.state import SET_ASIDE_KEPT, Key, Settings, State
 from gateway.core.types import Reason
 
-_COMMANDS = (
-    SubmitOrder,
-    ReplaceOrder,
-    CancelOrder,
-    MassCancel,
-    RequestOrderStatus,
-    HaltInstrument,
-    ResumeInstrument,
-    AdministerSession,
-    ReconcileVenue,
-    OpenOrderEntry,
-    ResolveDoubt,
-    ResolveItem,
-)
+_COMMANDS = get_args(Command)
 _KEYED = (SubmitOrder, ReplaceOrder, CancelOrder, MassCancel)
-_REPORTS = (ExecutionReport, OrderCancelReject, MessageRejected, UnexpectedMessage)
+_REPORTS = (ExecutionReport, OrderCancelReject, MessageRejected, MassCancelReport, UnexpectedMessage)
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
@@ -100,20 +85,38 @@ def step(state: State, settings: Settings, given: Input) -> list[Event]:
         return venue_reports.decide(state, settings, body)
     match body:
         case SessionUp():
-            return sessions.session_up(state, settings, body)
+            logged_on, *asked = sessions.session_up(state, settings, body)
+            return [logged_on, *risk_stops.session_up(state, settings, body.venue, given.at_ns), *asked]
         case SessionDown():
             return sessions.session_down(state, body)
         case SendRefused():
-            return sessions.send_refused(state, body)
+            if body.venue_cl_ord_id in state.by_venue_cl_ord_id:
+                return sessions.send_refused(state, body)
+            return watch.mass_cancel_failed(state, body.venue, body.venue_cl_ord_id, body.text)
         case TimerFired():
-            return sessions.timer(state, settings, given.at_ns)
+            return _timer(state, settings, given.at_ns)
         case ProcessStarted():
-            return sessions.process_started(state, body, given.at_ns)
+            began = sessions.process_started(state, body, given.at_ns)
+            return [
+                *began,
+                *risk_limits.configure(state, settings, given.at_ns),
+                *presence.process_started(state, settings),
+            ]
         case DropCopied():
             return drop_copy.decide(state, settings, body)
         case Recalled():
             return retention.recall(state, body)
+        case ClientPresence():
+            return presence.decide(state, body)
     raise TypeError(f"not an input: {type(body).__name__}")
+
+
+def _timer(state: State, settings: Settings, at_ns: int) -> list[Event]:
+    return [
+        *risk_limits.timer(state, at_ns),
+        *risk_stops.timer(state, settings, at_ns),
+        *sessions.timer(state, settings, at_ns),
+    ]
 
 
 # --- Changing ---
@@ -124,6 +127,8 @@ def execute(state: State, settings: Settings, given: Input) -> list[Record]:
     records = [apply(state, event, given.at_ns, given.cause) for event in step(state, settings, given)]
     more = reconciliation.follow(state, settings, given, tuple(records))
     records.extend(apply(state, event, given.at_ns, given.cause) for event in more)  # One by one, as they are decided.
+    tripped = risk_stops.follow(state, settings, tuple(records), given.at_ns)
+    records.extend([apply(state, event, given.at_ns, given.cause) for event in tripped])  # One by one as well.
     return records
 
 
@@ -171,6 +176,14 @@ def advance(state: State, event: Event, at_ns: int, cause: Cause) -> Order | Non
         state.set_aside_total += 1
         state.set_aside.append(Record(state.seq, at_ns, cause, event))
         del state.set_aside[:-SET_ASIDE_KEPT]
+    elif order is not None:
+        risk = state.risk
+        if risk.book.built:
+            risk.book.touched[order.order_id] = order
+        if risk.setup.breakers:
+            breakers.count(state, order, event, at_ns)
+        if risk.watched:
+            watch.changed(state, order)
     return order
 
 
@@ -180,7 +193,7 @@ def _submitted(state: State, event: ev.OrderSubmitted, at_ns: int) -> Order:
         event.order_id,
         command,
         event.venue,
-        intake.submitted_terms(command),
+        event.terms or intake.submitted_terms(command),
         event.multiplier,
         event.currency,
         command.cl_ord_id,
@@ -191,6 +204,7 @@ def _submitted(state: State, event: ev.OrderSubmitted, at_ns: int) -> Order:
     state.orders[event.order_id] = order
     _spend(state, command, command.cl_ord_id, Key(command, state.seq, event.order_id))
     _index_working(state, order, at_ns)
+    risk_changes.submitted(state, order, at_ns)
     return order
 
 
@@ -225,8 +239,11 @@ def _on_its_way(state: State, order: Order, request: Request) -> None:
 def _change_requested(state: State, event: ev.CancelRequested | ev.ReplaceRequested, at_ns: int) -> Order:
     order = state.orders[event.order_id]
     _on_its_way(state, order, request_change(order, event, at_ns))
+    for given_up in watch.give_up_oldest(state, order) if state.risk.watched else ():
+        _track(state, order, given_up)
     _spend(state, event.command, event.cl_ord_id, Key(event.command, state.seq, event.order_id))
     _index_working(state, order, at_ns)
+    risk_changes.requested(state, order, at_ns)
     return order
 
 
@@ -267,15 +284,18 @@ def _executed(
     sign = order.command.side.sign
     if state.drop_copies and not isinstance(event, ev.OrderRestated):
         drop_copy.executed(state, order, event, at_ns)
+    position = _position(state, order)
+    net_qty = position.net_qty
     if type(event) is ev.OrderFilled:
         state.executions += 1
-        if not order.amended:  # Then nothing that counted before is touched.
-            _change(state, order, event, at_ns)
-            _position(state, order).add(order.order_id, sign, len(order.executions) - 1, order.executions[-1])
-            return order
-    before = counted(order)
-    _change(state, order, event, at_ns)
-    _position(state, order).take(order.order_id, sign, before, counted(order))
+    if type(event) is ev.OrderFilled and not order.amended:  # Then nothing that counted before is touched.
+        _change(state, order, event, at_ns)
+        position.add(order.order_id, sign, len(order.executions) - 1, order.executions[-1])
+    else:
+        before = counted(order)
+        _change(state, order, event, at_ns)
+        position.take(order.order_id, sign, before, counted(order))
+    risk_changes.executed(state, order, position, net_qty, filled=type(event) is ev.OrderFilled)
     return order
 
 
@@ -378,6 +398,9 @@ _APPLY: dict[type, Callable[[State, Any, int], Order | None]] = {
     ev.DoubtResolved: _touched,
     **reconciliation.APPLY,
     **retention.APPLY,
+    **risk_changes.APPLY,
+    **risk_limits.APPLY,
+    **risk_stops.APPLY,
     ev.ItemResolved: _settled,
 }
 

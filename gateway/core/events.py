@@ -17,6 +17,7 @@ from gateway.core.commands import (
     SubmitOrder,
 )
 from gateway.core.reports import ExecutionReport, MessageRejected, ReportFact
+from gateway.core.risk.events import RiskEvent
 from gateway.core.types import DoubtOutcome, ItemKind, OrdStatus, OrdType, Reason, Severity, Side, TimeInForce
 
 
@@ -85,7 +86,11 @@ class OrderView(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class OrderSubmitted(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="OrderSubmitted"):
-    """The intent is ours now: durable, keyed, with an order_id. `venue` is where it goes."""
+    """The intent is ours now: durable, keyed, with an order_id. `venue` is where it goes.
+
+    `terms` are there when it goes out with others than the command's: a part was taken off so that it does not trade
+    with an order of ours.
+    """
 
     order_id: str
     command: SubmitOrder
@@ -93,6 +98,7 @@ class OrderSubmitted(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, 
     multiplier: Decimal
     currency: str
     venue_symbol: str = ""
+    terms: Terms | None = None
 
 
 class OrderRouted(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="OrderRouted"):
@@ -600,7 +606,7 @@ SystemEvent = (
     | OrderRecalled
     | KeyRecalled
 )
-Event = ClientEvent | VenueEvent | SystemEvent
+Event = ClientEvent | VenueEvent | SystemEvent | RiskEvent
 
 
 class Record(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

@@ -16,6 +16,8 @@ class TradingSession(msgspec.Struct, frozen=True):
     """When a market takes day orders: local times of `time_zone` (IANA name), on `days` ("mon" to "sun").
 
     `close` before `open` means that the session runs past midnight and belongs to the day on which it opened.
+    `auctions` are the times from the beginning to the end of each call: of a session past midnight, one that begins
+    before the open belongs to the next morning.
     """
 
     name: str
@@ -23,6 +25,7 @@ class TradingSession(msgspec.Struct, frozen=True):
     open: time
     close: time
     days: tuple[str, ...] = _WEEK[:5]
+    auctions: tuple[tuple[time, time], ...] = ()
 
     def is_open(self, at_ns: int) -> bool:
         """True when `at_ns` (nanoseconds since the epoch, UTC) lies inside the session; the open counts, the close
@@ -30,19 +33,41 @@ class TradingSession(msgspec.Struct, frozen=True):
         """
         return any(start <= at_ns < end for start, end in _windows(self, at_ns // _DAY_NS))
 
+    def in_auction(self, at_ns: int) -> bool:
+        """True when `at_ns` lies inside an auction's call; its begin counts, its end does not."""
+        return bool(self.auctions) and any(start <= at_ns < end for start, end in _calls(self, at_ns // _DAY_NS))
+
 
 @lru_cache(maxsize=256)
 def _windows(session: TradingSession, utc_day: int) -> tuple[tuple[int, int], ...]:
     """The session's windows, in nanoseconds since the epoch, that can touch one UTC day."""
     zone = ZoneInfo(session.time_zone)
+    return tuple([_span(day, session.open, session.close, zone) for day in _days(session, utc_day, zone)])
+
+
+@lru_cache(maxsize=256)
+def _calls(session: TradingSession, utc_day: int) -> tuple[tuple[int, int], ...]:
+    """The same of its auctions."""
+    zone = ZoneInfo(session.time_zone)
+    over_night = session.close <= session.open
+    return tuple(
+        [
+            _span(day + timedelta(days=1) if over_night and begin < session.open else day, begin, end, zone)
+            for day in _days(session, utc_day, zone)
+            for begin, end in session.auctions
+        ]
+    )
+
+
+def _days(session: TradingSession, utc_day: int, zone: ZoneInfo) -> list[date]:
     middle = datetime.fromtimestamp(utc_day * 86_400, UTC).astimezone(zone).date()
-    found = []
-    for day in (middle + timedelta(days=step) for step in (-1, 0, 1)):
-        if _WEEK[day.weekday()] not in session.days:
-            continue
-        last = day if session.close > session.open else day + timedelta(days=1)
-        found.append((_epoch_ns(day, session.open, zone), _epoch_ns(last, session.close, zone)))
-    return tuple(found)
+    days = [middle + timedelta(days=step) for step in (-2, -1, 0, 1)]
+    return [day for day in days if _WEEK[day.weekday()] in session.days]
+
+
+def _span(day: date, begin: time, end: time, zone: ZoneInfo) -> tuple[int, int]:
+    last = day if end > begin else day + timedelta(days=1)
+    return _epoch_ns(day, begin, zone), _epoch_ns(last, end, zone)
 
 
 def _epoch_ns(day: date, local: time, zone: ZoneInfo) -> int:

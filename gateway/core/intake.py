@@ -31,6 +31,17 @@ from gateway.core.instruments import Instrument
 from gateway.core.money import is_multiple
 from gateway.core.order import Order
 from gateway.core.refusal import Refusal
+from gateway.core.risk import checks, limits, self_match, stops
+from gateway.core.risk.commands import (
+    DecideChange,
+    EndOverride,
+    GrantOverride,
+    ResumeTrading,
+    SetLimit,
+    SetMarks,
+    StopTrading,
+)
+from gateway.core.sessions import request_id
 from gateway.core.state import Settings, State
 from gateway.core.types import OrdType, Reason, TimeInForce
 
@@ -76,6 +87,10 @@ def _decide(state: State, settings: Settings, command: Command, at_ns: int) -> l
             return reconciliation.decide(state, settings, command, at_ns)
         case ResolveDoubt():
             return doubt.decide(state, command)
+        case StopTrading() | ResumeTrading():
+            return stops.decide(state, command)
+        case SetLimit() | DecideChange() | GrantOverride() | EndOverride() | SetMarks():
+            return limits.decide(state, command, at_ns)
     assert_never(command)
 
 
@@ -97,22 +112,32 @@ def _submit(state: State, settings: Settings, command: SubmitOrder, at_ns: int) 
     instrument = _known(settings, command.symbol)
     venue = choose_venue(instrument, command.venue)
     _check_account(settings, venue, command.account)
-    check_terms(instrument, command.ord_type, submitted_terms(command))
+    terms = submitted_terms(command)
+    check_terms(instrument, command.ord_type, terms)
     _check_exec_inst(command.exec_inst)
     if len(state.working.get(command.client_id, {})) >= settings.max_working_orders_per_client:
         limit = settings.max_working_orders_per_client
         raise Refusal(Reason.TOO_MANY_ORDERS, "", f"{limit} working orders is the limit of a client; cancel some first")
     _check_halted(state, instrument)
     _check_open(instrument, command, at_ns)
+    _check_auction(instrument, command.ord_type, terms, at_ns)
     _check_session(state, venue)
     reconciliation.check_order_entry(state, settings, venue, at_ns)
+    way = self_match.clear(checks.check_submit(state, command, terms, venue, at_ns), settings)
+    if way.taken:
+        text = f"all of it was taken off against our own order {way.taken}, with which it would have traded"
+        return [ev.CommandRefused(command, Reason.RISK_SELF_MATCH, "order_qty", text), *way.first]
     order_id = f"{state.id_prefix}O{state.last_order_no + 1}"
-    return [
-        ev.OrderSubmitted(
-            order_id, command, venue, instrument.multiplier, instrument.currency, instrument.venue_symbols[venue]
-        ),
-        ev.OrderRouted(order_id, venue, request_id(state, 1)),
-    ]
+    submitted = ev.OrderSubmitted(
+        order_id,
+        command,
+        venue,
+        instrument.multiplier,
+        instrument.currency,
+        instrument.venue_symbols[venue],
+        way.terms if way.terms is not terms else None,
+    )
+    return [*way.first, submitted, ev.OrderRouted(order_id, venue, request_id(state, len(way.first) + 1))]
 
 
 def choose_venue(instrument: Instrument, named: str) -> str:
@@ -140,13 +165,6 @@ def submitted_terms(command: SubmitOrder) -> Terms:
         command.max_floor,
         command.cash_order_qty,
     )
-
-
-def request_id(state: State, ahead: int) -> str:
-    """The venue_cl_ord_id of the `ahead`-th request from here: a counter behind the journal's own prefix, at most 20
-    characters, never used again.
-    """
-    return f"{state.id_prefix}R{state.last_request_no + ahead}"
 
 
 def check_terms(instrument: Instrument, ord_type: OrdType, terms: Terms) -> None:
@@ -234,6 +252,19 @@ def _check_open(instrument: Instrument, command: SubmitOrder, at_ns: int) -> Non
         )
 
 
+def _check_auction(instrument: Instrument, ord_type: OrdType, terms: Terms, at_ns: int) -> None:
+    """In a call nothing trades at once: what has to, and what takes any price, waits for its end."""
+    session, tif = instrument.trading_session, terms.time_in_force
+    at_once = tif in (TimeInForce.IOC, TimeInForce.FOK)
+    any_price = ord_type is OrdType.MARKET and tif not in (TimeInForce.OPG, TimeInForce.ATC)
+    if session is not None and (at_once or any_price) and session.in_auction(at_ns):
+        raise Refusal(
+            Reason.RISK_AUCTION,
+            "time_in_force",
+            f"{instrument.symbol} is in an auction ({session.name}): no IOC, FOK or market orders, but OPG and ATC",
+        )
+
+
 def _check_session(state: State, venue: str) -> None:
     if not state.session(venue).up:
         raise Refusal(Reason.SESSION_DOWN, "", f"the FIX session to {venue} is not logged on; nothing was sent")
@@ -264,18 +295,20 @@ def _replace(state: State, settings: Settings, command: ReplaceOrder, at_ns: int
         )
     _check_unanswered(settings.max_unanswered_per_order, order)
     _check_halted(state, instrument)
+    _check_auction(instrument, order.command.ord_type, terms, at_ns)
     _check_session(state, order.venue)
     reconciliation.check_order_entry(state, settings, order.venue, at_ns)
+    way = self_match.clear(checks.check_replace(state, order, terms, at_ns), settings)
     asked = ev.ReplaceRequested(
         order.order_id,
         order.venue,
         command.cl_ord_id,
-        request_id(state, 1),
+        request_id(state, len(way.first) + 1),
         order.last_venue_cl_ord_id(),
         terms,
         command,
     )
-    return [asked]
+    return [*way.first, asked]
 
 
 def replaced_terms(order: Order, command: ReplaceOrder) -> Terms:

@@ -7,6 +7,7 @@ from gateway.core.executions import net, totals
 from gateway.core.items import MAX_OPEN, name_of
 from gateway.core.money import ZERO, add, subtract
 from gateway.core.order import SENT, UNANSWERED, Order
+from gateway.core.risk import exposure
 from gateway.core.state import Copied, DropCopy, Item, Run, State
 from gateway.core.types import ItemKind
 from gateway.core.venue_reports import ENDED_STATUS, MAX_EXTERNAL
@@ -47,6 +48,8 @@ def check_state(state: State) -> None:
             raise InvariantBroken(f"{venue}: {len(known)} external orders; {MAX_EXTERNAL} at most, that have not ended")
     for copy in state.drop_copies.values():
         _check_drop_copy(state, copy)
+    for said in exposure.differences(state):
+        raise InvariantBroken(said)
 
 
 def _check_ledger(order: Order) -> None:

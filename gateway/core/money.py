@@ -2,10 +2,27 @@
 
 Prices and quantities have at most 15 digits before the point and 10 behind it, so that sums of them are exact under
 the default 28-digit context for a thousand terms of the largest size, and products are exact under `EXACT`, which
-traps any rounding.
+traps any rounding. It is wide enough for the longest that risk needs: the square of a quantity times a price, a
+multiplier, a rate and a percentage.
 """
 
-from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
+from collections.abc import Callable
+from decimal import (
+    ROUND_HALF_EVEN,
+    Context,
+    Decimal,
+    DivisionByZero,
+    Inexact,
+    InvalidOperation,
+    Overflow,
+    getcontext,
+    setcontext,
+)
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 ZERO = Decimal(0)
 
@@ -13,7 +30,7 @@ MAX_INTEGER_DIGITS = 15
 MAX_DECIMALS = 10
 LIMIT = Decimal(10) ** MAX_INTEGER_DIGITS
 
-EXACT = Context(prec=100, traps=[InvalidOperation, DivisionByZero, Overflow, Inexact])
+EXACT = Context(prec=400, traps=[InvalidOperation, DivisionByZero, Overflow, Inexact])
 _ROUNDED = Context(prec=100, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero, Overflow])
 _AVERAGE_STEP = Decimal("1E-10")
 _ONE = Decimal(1)
@@ -22,6 +39,21 @@ add = EXACT.add
 subtract = EXACT.subtract
 multiply = EXACT.multiply
 negated = EXACT.minus  # A plain minus sign would round to 28 digits.
+
+
+def exactly(function: Callable[P, T]) -> Callable[P, T]:
+    """Within the function the plain operators are as exact as `EXACT`, and half as slow."""
+
+    @wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        before = getcontext()
+        setcontext(EXACT)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            setcontext(before)
+
+    return run
 
 
 def average(total: Decimal, count: Decimal) -> Decimal:

@@ -89,8 +89,8 @@ class Request(msgspec.Struct, gc=False):
     """One message of the order's chain: the new order, a cancel or a replace (`kind` "new", "cancel", "replace").
 
     `state` is "sent" until the venue speaks of it, then "pending", "accepted" or "rejected"; "unsent" when it is
-    proven that it never arrived, "void" when the order ended first. `in_doubt` says that it may or may not have
-    arrived (rule 2). `logon` counts the logons of the session before it was sent: which connection it went out on.
+    proven that it never arrived, "void" when the order ended first or nobody waits for it any more. `in_doubt` says
+    that it may or may not have arrived (rule 2). `logon` counts the logons of the session before: which connection.
     """
 
     kind: str
@@ -319,7 +319,7 @@ def change(order: Order, event: ev.VenueEvent, at_ns: int) -> None:
     if effect.answer:
         _answer(order, event, effect)
     if order.unanswered and order.closed:
-        _void(order, list(order.unanswered))
+        void(order, list(order.unanswered))
 
 
 def _note(order: Order, event: ev.Reported) -> None:
@@ -421,7 +421,7 @@ def _settle_by_status(order: Order, event: ev.OrderStatusReported, _: int) -> No
         meant = [key for key in order.unanswered if PENDING_STATUS[order.requests[key].kind] is event.ord_status]
         _settle(order, order.requests.get(meant[0] if len(meant) == 1 else event.venue_cl_ord_id), PENDING, "")
     if event.ord_status is OrdStatus.FILLED:
-        _void(order, [key for key in order.unanswered if order.requests[key].in_doubt])
+        void(order, [key for key in order.unanswered if order.requests[key].in_doubt])
 
 
 def _settle(order: Order, request: Request | None, state: str, text: str) -> None:
@@ -436,10 +436,10 @@ def _settle(order: Order, request: Request | None, state: str, text: str) -> Non
         order.unanswered.pop(request.venue_cl_ord_id, None)
 
 
-def _void(order: Order, keys: list[str]) -> None:
+def void(order: Order, keys: list[str]) -> None:
+    """No answer to these cancels and replaces is waited for any more."""
     for key in keys:
-        order.requests[key].state = VOID
-        order.requests[key].in_doubt = False
+        order.requests[key].state, order.requests[key].in_doubt = VOID, False
         del order.unanswered[key]
 
 

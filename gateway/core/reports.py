@@ -76,6 +76,21 @@ class MessageRejected(msgspec.Struct, frozen=True, gc=False, omit_defaults=True,
     text: str = ""
 
 
+class MassCancelReport(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="MassCancelReport"):
+    """OrderMassCancelReport(35=r): what the venue makes of our mass cancel `cl_ord_id`.
+
+    `accepted` is False when MassCancelResponse(531) is 0; `total_affected` is TotalAffectedOrders(533), where it is
+    said. It proves nothing about any order: each one's own report does.
+    """
+
+    venue: str
+    cl_ord_id: str
+    accepted: bool
+    total_affected: int | None = None
+    reject_reason: str = ""
+    text: str = ""
+
+
 class UnexpectedMessage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="UnexpectedMessage"):
     """An application message that could not be understood.
 
@@ -152,5 +167,5 @@ class Recalled(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="R
     keys: tuple[bytes, ...] = ()
 
 
-ReportFact = ExecutionReport | OrderCancelReject | MessageRejected | UnexpectedMessage
+ReportFact = ExecutionReport | OrderCancelReject | MessageRejected | MassCancelReport | UnexpectedMessage
 Fact = ReportFact | SessionUp | SessionDown | SendRefused | TimerFired | ProcessStarted | DropCopied | Recalled

@@ -97,6 +97,13 @@ def takes_orders(state: State, settings: Settings, venue: str) -> bool:
     return session.up and compared and venue in settings.venues
 
 
+def request_id(state: State, ahead: int) -> str:
+    """The venue_cl_ord_id of the `ahead`-th request from here: a counter behind the journal's own prefix, at most 20
+    characters, never used again.
+    """
+    return f"{state.id_prefix}R{state.last_request_no + ahead}"
+
+
 # --- Changing ---
 
 

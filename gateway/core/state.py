@@ -11,6 +11,8 @@ from gateway.core.name_index import NameIndex
 from gateway.core.order import Order
 from gateway.core.positions import Fill, Position, PositionKey
 from gateway.core.reports import ExecutionReport
+from gateway.core.risk.setup import RiskSetup
+from gateway.core.risk.state import RiskState
 from gateway.core.types import Reason
 
 SET_ASIDE_KEPT = 1_000
@@ -40,7 +42,7 @@ class Settings(msgspec.Struct, frozen=True):
     `accounts` has, for a venue with an account mapping, the accounts that it knows. `ack_timeout_ns` is how long a
     venue may keep silent about a request. `drop_copies` maps the name of a drop-copy session to its venue.
     `retire_after_ns` is how long an order that has ended stays in memory (None: for good), `max_ended_orders` how many
-    of them stay at most.
+    of them stay at most. `risk` is what the configuration says about risk: without it no order passes.
     """
 
     instruments: dict[str, Instrument]
@@ -53,6 +55,7 @@ class Settings(msgspec.Struct, frozen=True):
     drop_copies: dict[str, str] = {}
     retire_after_ns: int | None = None
     max_ended_orders: int = 100_000
+    risk: RiskSetup = RiskSetup()
 
 
 class Session(msgspec.Struct):
@@ -210,6 +213,7 @@ class State(msgspec.Struct):
     drop_copies: dict[str, DropCopy] = {}
     silent: dict[str, dict[str, str]] = {}
     recalled: dict[str, None] = {}
+    risk: RiskState = msgspec.field(default_factory=RiskState)
 
     def find_order(self, client_id: str, cl_ord_id: str) -> Order | None:
         """The client's order that knows this ClOrdID(11) anywhere in its chain."""

@@ -14,17 +14,16 @@ from gateway.core import events as ev
 from gateway.core.events import Event, Terms
 from gateway.core.executions import execution, net, totals
 from gateway.core.money import EXACT, ZERO, add
-from gateway.core.order import (
-    ACCEPTED,
-    SENT,
-    UNANSWERED,
-    UNSENT,
-    Order,
-    Request,
-    ord_status,
-    report_key,
+from gateway.core.order import ACCEPTED, SENT, UNANSWERED, UNSENT, Order, Request, ord_status, report_key
+from gateway.core.reports import (
+    ExecutionReport,
+    MassCancelReport,
+    MessageRejected,
+    OrderCancelReject,
+    ReportFact,
+    UnexpectedMessage,
 )
-from gateway.core.reports import ExecutionReport, MessageRejected, OrderCancelReject, ReportFact, UnexpectedMessage
+from gateway.core.risk.watch import mass_cancel_answered, mass_cancel_failed
 from gateway.core.state import Settings, State
 from gateway.core.types import ExecType, ItemKind, OrdStatus, Severity
 
@@ -53,6 +52,8 @@ def decide(state: State, settings: Settings, report: ReportFact) -> list[Event]:
             return _execution_report(state, settings, report)
         case OrderCancelReject():
             return _cancel_reject(state, report)
+        case MassCancelReport():
+            return [mass_cancel_answered(report)]
         case MessageRejected():
             return _message_rejected(state, report)
         case UnexpectedMessage():
@@ -341,6 +342,9 @@ def _request_rejected(order: Order, request: Request, text: str, reason: str) ->
 
 def _message_rejected(state: State, report: MessageRejected) -> list[Event]:
     order = state.orders.get(state.by_venue_cl_ord_id.get(report.ref_cl_ord_id, ""))
+    if report.ref_msg_type == "q":
+        text = report.text or f"rejected with reason {report.reject_reason}"
+        return [ev.MessageRefused(report), *mass_cancel_failed(state, report.venue, report.ref_cl_ord_id, text)]
     if order is None or order.venue != report.venue:
         return [ev.MessageRefused(report)]
     request = order.requests[report.ref_cl_ord_id]

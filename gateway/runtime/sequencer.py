@@ -18,6 +18,8 @@ from gateway.core.engine import Answer, answer, execute
 from gateway.core.events import Cause, Input, Record
 from gateway.core.reports import TimerFired
 from gateway.core.retention import Wanted
+from gateway.core.risk import exposure
+from gateway.core.risk.commands import StopTrading
 from gateway.core.state import Settings, State
 from gateway.runtime.fair_queue import FairQueue
 from gateway.runtime.ports import EpochStale, Journal, JournalError, Source
@@ -32,6 +34,10 @@ MAX_RECALLS = 64
 """Inputs of one batch that may have to wait for something that left memory to be read again; each costs a look into
 the journal, and what is behind them waits too.
 """
+
+
+MAX_STOPS = 100
+"""Orders to stop trading that may wait; they have room of their own and go before everything else."""
 
 
 class Overloaded(Exception):
@@ -99,6 +105,7 @@ class Sequencer:
         self._facts: deque[Input] = deque()
         self._drained: deque[Input] = deque()
         self._commands: FairQueue[_Waiting] = FairQueue(max_commands)
+        self._stops: deque[_Waiting] = deque()
         self._awake = asyncio.Event()
         self._stopping = False
         self._loop = asyncio.get_running_loop()
@@ -110,7 +117,7 @@ class Sequencer:
     @property
     def queued_commands(self) -> int:
         """Commands that wait to be decided."""
-        return self._commands.size
+        return self._commands.size + len(self._stops)
 
     def add_source(self, source: Source) -> None:
         """Drain facts from here too."""
@@ -144,20 +151,33 @@ class Sequencer:
     async def execute_many(self, commands: Sequence[Command], cause: Cause) -> list[Answer]:
         """Decide commands in order, all of them or (Overloaded) none; returns when their outcomes are durable.
 
-        A caller that goes away does not take its commands with it.
+        A caller that goes away does not take its commands with it. Who stops trading waits for nobody: however full the
+        queue is, that is decided before everything that waits.
         """
         if not commands:
             return []
+        if isinstance(commands[0], StopTrading):
+            return await self._stop_trading(commands, cause)
         queue, size = self._commands, len(commands)
         if self._stopping or not queue.has_room(cause.who, size):
             raise Overloaded(
                 f"{queue.size} commands are waiting, {queue.held(cause.who)} of them yours, and {queue.limit} is the "
                 "limit; try again in a moment"
             )
-        reply: asyncio.Future[list[Answer]] = self._loop.create_future()
-        queue.put(cause.who, size, _Waiting(self.now_ns(), commands, cause, reply))
+        waiting = self._waiting(commands, cause)
+        queue.put(cause.who, size, waiting)
+        return await asyncio.shield(waiting.reply)
+
+    async def _stop_trading(self, commands: Sequence[Command], cause: Cause) -> list[Answer]:
+        if self._stopping or len(self._stops) >= MAX_STOPS:
+            raise Overloaded(f"{len(self._stops)} stops are waiting to be decided; try again in a moment")
+        waiting = self._waiting(commands, cause)
+        self._stops.append(waiting)
+        return await asyncio.shield(waiting.reply)
+
+    def _waiting(self, commands: Sequence[Command], cause: Cause) -> _Waiting:
         self._awake.set()
-        return await asyncio.shield(reply)
+        return _Waiting(self.now_ns(), commands, cause, self._loop.create_future())
 
     async def committed(self, seq: int) -> None:
         """Wait until the event with this sequence number is durable."""
@@ -205,11 +225,13 @@ class Sequencer:
     # --- The loop's parts ---
 
     def _idle(self) -> bool:
-        return not (self._commands or self._facts or self._drained or self._awake.is_set())
+        return not (self._stops or self._commands or self._facts or self._drained or self._awake.is_set())
 
     async def _next_batch(self) -> _Batch:
-        """Facts first: what venues say must not wait behind a flood of commands."""
+        """Stops first, then facts: what venues say must not wait behind a flood of commands."""
         batch = _Batch(self._max_batch)
+        while self._stops and batch.room > 0:
+            await self._take_commands(batch, self._stops.popleft())
         self._drain()
         while self._drained and batch.room > 0:
             await self._execute(batch, self._drained.popleft())
@@ -270,6 +292,7 @@ class Sequencer:
                 _resolve(self._commit_waiters.popleft()[1], None)
         for reply, answers in batch.replies:
             _resolve(reply, answers)
+        exposure.settle(self.state)  # Now, when nothing waits for it: the next decision finds it done.
 
 
 def _resolve(future: asyncio.Future[T], result: T) -> None:

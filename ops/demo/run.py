@@ -41,7 +41,7 @@ def main() -> int:
     folder = _fresh_folder()
     console.print(f"Starting two venues and the gateway in [bold]{folder}[/] ...")
     try:
-        stack = Stack(folder, usual_ports=True, journal_url=_empty_journal())
+        stack = Stack(folder, usual_ports=True, journal_url=_empty_journal(), sample_limits=True)
         with stack:
             verdict = _run(stack, console, stop, seconds)
     except (NotReady, JournalError) as problem:

@@ -1,6 +1,8 @@
 """What is worth an alert is in the log, once."""
 
+import re as reg
 from decimal import Decimal
+from pathlib import Path
 
 import msgspec
 from structlog.testing import capture_logs
@@ -8,6 +10,9 @@ from structlog.testing import capture_logs
 from gateway.adapters import alerts
 from gateway.core import events as ev
 from gateway.core.events import Cause, Record
+from gateway.core.risk import events as re
+from gateway.core.risk.controls import Breaker, Control
+from gateway.core.risk.setup import Limit
 from gateway.core.types import ItemKind, OrdStatus, OrdType, Severity, Side
 
 ORDER = ev.OrderView(
@@ -80,3 +85,92 @@ def test_a_reconciliation_that_failed_is_an_error() -> None:
 
 def test_ordinary_events_say_nothing() -> None:
     assert told(ev.OrderAcknowledged("O1"), ev.OrderFilled("O1", last_qty=Decimal(1), last_px=Decimal(1))) == []
+
+
+# --- Risk ---
+
+
+def breach(scope: str, severity: Severity = Severity.CRITICAL, control: str = "max_loss") -> re.BreachBegan:
+    return re.BreachBegan(scope, control, severity, Decimal(12), Decimal(10), f"12 over 10 at {scope}")
+
+
+def test_a_breach_at_many_scopes_is_one_line_for_each_control_and_severity() -> None:
+    alike = [breach(f"strategy:A1/s{n}") for n in range(1_000)]
+    lines = told(*alike, breach("firm", Severity.WARNING), breach("firm", control="max_margin"))
+    assert [(line["event"], line["log_level"], line["severity"], line["control"], line["count"]) for line in lines] == [
+        ("risk breach", "error", "critical", "max_loss", 1_000),
+        ("risk breach", "warning", "warning", "max_loss", 1),
+        ("risk breach", "error", "critical", "max_margin", 1),
+    ]
+    assert lines[0]["scopes"] == [f"strategy:A1/s{n}" for n in range(alerts.SHOWN)]
+    assert lines[0]["what"] == "12 over 10 at strategy:A1/s0"
+    assert lines[0]["runbook"] == "docs/runbook.md#max_loss"
+
+
+def test_the_end_of_a_breach_is_told_and_no_alarm() -> None:
+    (line,) = told(re.BreachEnded("firm", "max_loss"))
+    assert (line["event"], line["log_level"], line["scopes"]) == ("risk breach over", "info", ["firm"])
+
+
+def test_a_stop_says_who_stopped_what_and_where_to_read_on() -> None:
+    kill = re.TradingStopped("account:A1", "kill", "fat finger", "op")
+    breakers = [re.TradingStopped(f"account:A{n}", "message_rate", "too fast") for n in (2, 3)]
+    lines = told(kill, *breakers, re.StopCompleted("account:A1", "kill"))
+    assert [(line["event"], line["log_level"]) for line in lines] == [
+        ("trading stopped", "error"),
+        ("trading stopped", "error"),
+        ("stop completed", "info"),
+    ]
+    assert (lines[0]["by"], lines[0]["why"], lines[0]["runbook"]) == ("op", "fat finger", "docs/runbook.md#kill")
+    assert (lines[1]["by"], lines[1]["scopes"]) == ("the gateway", ["account:A2", "account:A3"])
+    assert lines[1]["runbook"] == "docs/runbook.md#breaker-message_rate"
+    (line,) = told(re.TradingResumed("account:A1", "kill", "found", "second"))
+    assert (line["event"], line["severity"], line["by"]) == ("trading resumed", "warning", "second")
+
+
+def test_a_breach_in_one_instrument_names_it() -> None:
+    near = msgspec.structs.replace(breach("firm", control="max_position_qty"), symbol="ACME")
+    (line,) = told(near, msgspec.structs.replace(near, symbol="FUT"))
+    assert line["scopes"] == ["firm ACME", "firm FUT"]
+    (line,) = told(re.BreachEnded("firm", "max_position_qty", "ACME"))
+    assert line["scopes"] == ["firm ACME"]
+
+
+def test_another_person_sees_what_one_does_to_limits() -> None:
+    old, new = Limit(Decimal(100), 10), Limit(Decimal("2E+2"), 10)
+    lines = told(
+        re.LimitProposed("L1", "firm", Control.MESSAGE_RATE, new, "op", "busy"),
+        re.LimitChanged("firm", Control.MESSAGE_RATE, old, new, "op", "busy", change_id="L1", approved_by="second"),
+        re.OverrideProposed("L2", "firm", "short_sale", 98, "op", "agreed"),
+        re.OverrideGranted("account:A1", "short_sale", 99, "op", "agreed", "L2", "second"),
+    )
+    assert [(line["event"], line["log_level"], line["by"], line["why"]) for line in lines] == [
+        ("limit proposed", "warning", "op", "busy"),
+        ("limit changed", "warning", "op", "busy"),
+        ("override proposed", "warning", "op", "agreed"),
+        ("override granted", "warning", "op", "agreed"),
+    ]
+    assert (lines[1]["old"], lines[1]["to"], lines[1]["approved_by"]) == ("100 in 10 s", "200 in 10 s", "second")
+    assert (lines[2]["scope"], lines[2]["until_ns"], lines[2]["change"]) == ("firm", 98, "L2")
+    assert (lines[3]["scope"], lines[3]["control"], lines[3]["until_ns"]) == ("account:A1", "short_sale", 99)
+    assert lines[3]["approved_by"] == "second"
+
+
+def test_every_line_of_risk_leads_to_a_place_in_the_runbook() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "runbook.md").read_text("utf-8")
+    headings = {heading.lower().replace(" ", "-") for heading in reg.findall(r"^#+ (.*)$", page, reg.MULTILINE)}
+    links = [
+        *(line["runbook"] for control in Control for line in told(breach("firm", control=control))),
+        *(line["runbook"] for source in ("kill", *Breaker) for line in told(re.TradingStopped("firm", source, "r"))),
+        *(
+            line["runbook"]
+            for line in told(
+                re.LimitProposed("L1", "firm", Control.MAX_LOSS, None, "op", "r"),
+                re.LimitChanged("firm", Control.MAX_LOSS, None, None, "op", "r"),
+                re.OverrideProposed("L2", "firm", "short_sale", 1, "op", "r"),
+                re.OverrideGranted("firm", "short_sale", 1, "op", "r"),
+            )
+        ),
+    ]
+    assert len(links) == len(Control) + len(Breaker) + 5
+    assert [link for link in links if str(link).removeprefix("docs/runbook.md#") not in headings] == []

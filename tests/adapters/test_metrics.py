@@ -1,11 +1,12 @@
 """The metrics say what was committed and how things stand; Prometheus can read them over HTTP."""
 
-import re
+import re as reg
 import urllib.request
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -14,8 +15,14 @@ from gateway.adapters.metrics import Metrics, Queues
 from gateway.core import events as ev
 from gateway.core.commands import CancelOrder, HaltInstrument, MassCancel, SubmitOrder
 from gateway.core.events import Cause, Event, Record
+from gateway.core.risk import events as re
+from gateway.core.risk.book import Node
+from gateway.core.risk.commands import StopTrading
+from gateway.core.risk.controls import Control
+from gateway.core.risk.setup import Limit
+from gateway.core.risk.state import Profit, Stop
 from gateway.core.state import Session, State
-from gateway.core.types import OrdType, Reason, Side
+from gateway.core.types import OrdType, Reason, Severity, Side
 
 SUBMIT = SubmitOrder("demo", "c1", "ACME", Side.BUY, Decimal(1), OrdType.MARKET)
 CLIENT = Cause("client", "demo")
@@ -169,6 +176,76 @@ def test_gauges_are_read_at_the_scrape() -> None:
     assert value(samples, "gateway_set_aside_total") == 9
 
 
+def test_commands_of_risk_are_counted_when_a_person_gave_them(metrics: Metrics) -> None:
+    operator = Cause("operator", "ops")
+    changed = re.LimitChanged("firm", Control.MAX_LOSS, None, Limit(Decimal(1)), "ops", "r")
+    metrics.on_commit(
+        [
+            record(changed, operator),
+            record(msgspec.structs.replace(changed, change_id="L1", approved_by="second"), operator),
+            record(re.OverrideProposed("L2", "firm", "short_sale", 9, "ops", "r"), operator),
+            record(re.OverrideGranted("firm", "short_sale", 9, "ops", "r; yes", "L2", "second"), operator),
+            record(re.TradingStopped("firm", "kill", "r", "ops"), operator),
+            record(re.TradingStopped("firm", "loss", "an order of a client's tripped it"), CLIENT),
+            record(re.OverrideEnded("firm", "short_sale"), Cause("timer")),
+            record(re.MarksSet(), CLIENT),
+            record(ev.CommandRefused(StopTrading("ops", "moon", "r"), Reason.SCOPE_UNKNOWN, "scope", "no"), operator),
+        ],
+        0.001,
+    )
+    samples = scrape(metrics)
+
+    def accepted(name: str) -> float:
+        return value(samples, "gateway_commands_total", type=name, result="accepted")
+
+    names = ("SetLimit", "DecideChange", "GrantOverride", "StopTrading", "EndOverride", "SetMarks")
+    assert [accepted(name) for name in names] == [1, 2, 1, 1, 0, 1]
+    assert value(samples, "gateway_commands_total", type="StopTrading", result="refused") == 1
+    assert value(samples, "gateway_refusals_total", reason="SCOPE_UNKNOWN") == 1
+    assert value(samples, "gateway_refusals_total", reason="RISK_ORDER_QTY") == 0
+
+
+def test_risk_is_shown_as_it_stands() -> None:
+    state = State()
+    metrics = Metrics(state, [], Queues(lambda: 0, lambda: 0, lambda: 0, dict, bool))
+    samples = scrape(metrics)
+    assert value(samples, "gateway_stops_active", level="firm", source="kill") == 0
+    assert value(samples, "gateway_breaches_open", severity="critical") == 0
+    assert value(samples, "gateway_gross_notional", scope="firm") == 0
+
+    for scope, source in (("account:A1", "kill"), ("account:A2", "kill"), ("firm", "loss")):
+        stopped = re.TradingStopped(scope, source, "r")
+        state.risk.stops[f"{scope}|{source}"] = Stop(stopped, at_ns=0, number=1, last_order_no=0)
+    state.risk.breaches["firm|max_loss"] = re.BreachBegan(
+        "firm", "max_loss", Severity.WARNING, Decimal(9), Decimal(10), "near"
+    )
+    for scope, gross in (("firm", 500), ("account:A1", 300), ("client:demo", 500), ("instrument:ACME", 500)):
+        node = state.risk.book.nodes[scope] = Node(scope, 1)
+        node.gross, node.net, node.margin, node.losses = Decimal(gross), Decimal(-5), Decimal(7), [Decimal(9)]
+    state.risk.profits["firm"] = Profit(now=Decimal(30), began=Decimal(50))
+
+    samples = scrape(metrics)
+    assert value(samples, "gateway_stops_active", level="account", source="kill") == 2
+    assert value(samples, "gateway_stops_active", level="firm", source="loss") == 1
+    assert value(samples, "gateway_breaches_open", severity="warning") == 1
+    assert value(samples, "gateway_gross_notional", scope="account:A1") == 300
+    assert value(samples, "gateway_net_notional", scope="firm") == -5
+    assert value(samples, "gateway_margin_used", scope="firm") == 9
+    assert value(samples, "gateway_day_profit", scope="firm") == -20
+    assert not any(labels == frozenset({("scope", "client:demo")}) for _, labels in samples)
+    assert not any(labels == frozenset({("scope", "instrument:ACME")}) for _, labels in samples)
+
+
+@pytest.mark.parametrize(("count", "shown"), [(50, 50), (51, 0)])
+def test_a_level_with_very_many_scopes_is_not_shown(count: int, shown: int) -> None:
+    state = State()
+    for number in range(count):
+        scope = f"strategy:A1/s{number}"
+        state.risk.book.nodes[scope] = Node(scope, 0)
+    metrics = Metrics(state, [], Queues(lambda: 0, lambda: 0, lambda: 0, dict, bool))
+    assert len([name for name, _ in scrape(metrics) if name == "gateway_gross_notional"]) == 1 + shown
+
+
 def test_a_port_that_is_taken_is_an_error_and_stopping_twice_is_none(metrics: Metrics) -> None:
     port = metrics.serve("127.0.0.1", 0)
     other = Metrics(State(), [], Queues(lambda: 0, lambda: 0, lambda: 0, dict, bool))
@@ -190,7 +267,7 @@ def test_two_in_one_process_do_not_meet() -> None:
 
 def test_the_operations_page_lists_every_metric_with_its_labels_and_type(metrics: Metrics) -> None:
     page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
-    rows = re.findall(r"^\| `(gateway_\w+?)(?:\{([\w,]+)\})?` \| (\w+) \|", page, re.MULTILINE)
+    rows = reg.findall(r"^\| `(gateway_\w+?)(?:\{([\w,]+)\})?` \| (\w+) \|", page, reg.MULTILINE)
     documented = {name: (labels, kind) for name, labels, kind in rows}
 
     families = [family for family in metrics.registry.collect() if family.name.startswith("gateway_")]

@@ -19,6 +19,7 @@ from gateway.core.order import Order
 from gateway.core.reports import ExecutionReport, ProcessStarted, SessionUp, TimerFired
 from gateway.core.state import Settings, State
 from gateway.core.types import ExecType, OrdStatus, OrdType, Side
+from tests.risk import open_risk
 
 START_NS = 1_767_600_000_000_000_000  # 2026-01-05 08:00 UTC
 SECOND_NS = 1_000_000_000
@@ -28,14 +29,14 @@ VENUE, TRADE_DATE = "XSIM", "20260105"
 CLIENTS = ("alpha", "beta", "gamma")
 SYMBOLS = tuple(f"S{number:02}" for number in range(20))
 
+INSTRUMENTS = {
+    symbol: Instrument(symbol, {VENUE: symbol}, VENUE, tick_size=Decimal("0.01"), lot_size=Decimal(1), currency="EUR")
+    for symbol in SYMBOLS
+}
 SETTINGS = Settings(
-    instruments={
-        symbol: Instrument(
-            symbol, {VENUE: symbol}, VENUE, tick_size=Decimal("0.01"), lot_size=Decimal(1), currency="EUR"
-        )
-        for symbol in SYMBOLS
-    },
+    instruments=INSTRUMENTS,
     venues=(VENUE,),
+    risk=open_risk(INSTRUMENTS, (VENUE,)),
     ack_timeout_ns={VENUE: 5 * SECOND_NS},
     retire_after_ns=60 * SECOND_NS,
 )

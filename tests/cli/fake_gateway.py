@@ -60,11 +60,19 @@ class FakeGateway:
         self.items = pb.ListItemsResponse()
         self.in_doubt = pb.ListInDoubtResponse()
         self.external_orders = pb.ListExternalOrdersResponse()
+        self.limits = pb.ListLimitsResponse(currency="EUR")
+        self.change_id = ""
+        self.proposals = pb.ListProposalsResponse()
+        self.overrides = pb.ListOverridesResponse()
+        self.stops: list[pb.ListStopsResponse] = []
+        self.away = 0
+        self.breaches = pb.ListBreachesResponse()
+        self.exposure: list[pb.Exposure] = []
         self._server = grpc.server(ThreadPoolExecutor(4))
         port = self._server.add_insecure_port(address)
         self.address = address if address.startswith("unix:") else f"127.0.0.1:{port}"
         services: Any = gateway_pb2_grpc
-        for name in ("OrderService", "EventService", "PositionService", "AdminService"):
+        for name in ("OrderService", "EventService", "PositionService", "AdminService", "RiskService"):
             getattr(services, f"add_{name}Servicer_to_server")(self, self._server)
 
     def __enter__(self) -> Self:
@@ -152,6 +160,56 @@ class FakeGateway:
         self._admit(request, context)
         return self.external_orders
 
+    # --- Risk ---
+
+    def ListLimits(self, request: pb.ListLimitsRequest, context: Any) -> pb.ListLimitsResponse:
+        self._admit(request, context)
+        return self.limits
+
+    def SetLimit(self, request: pb.SetLimitRequest, context: Any) -> pb.SetLimitResponse:
+        self._admit(request, context)
+        return pb.SetLimitResponse(seq=77, change_id=self.change_id)
+
+    def ListProposals(self, request: pb.ListProposalsRequest, context: Any) -> pb.ListProposalsResponse:
+        self._admit(request, context)
+        return self.proposals
+
+    def GrantOverride(self, request: pb.GrantOverrideRequest, context: Any) -> pb.GrantOverrideResponse:
+        self._admit(request, context)
+        return pb.GrantOverrideResponse(seq=77, change_id=self.change_id)
+
+    def ListOverrides(self, request: pb.ListOverridesRequest, context: Any) -> pb.ListOverridesResponse:
+        self._admit(request, context)
+        return self.overrides
+
+    def ListStops(self, request: pb.ListStopsRequest, context: Any) -> pb.ListStopsResponse:
+        """The next answer, after so many failures; the last one again and again."""
+        if self.away:
+            self.away -= 1
+            self.fail_next(grpc.StatusCode.UNAVAILABLE, "away", "UNAVAILABLE")
+        self._admit(request, context)
+        return self.stops.pop(0) if len(self.stops) > 1 else self.stops[0]
+
+    def ListBreaches(self, request: pb.ListBreachesRequest, context: Any) -> pb.ListBreachesResponse:
+        self._admit(request, context)
+        return self.breaches
+
+    def GetExposure(self, request: pb.GetExposureRequest, context: Any) -> pb.GetExposureResponse:
+        self._admit(request, context)
+        place = int(request.page_token or 0)
+        end = place + min(self.page, request.page_size)
+        response = pb.GetExposureResponse(rows=self.exposure[place:end], currency="EUR", as_of_seq=6)
+        response.next_page_token = str(end) if end < len(self.exposure) else ""
+        return response
+
+    def WatchExposure(self, request: pb.WatchExposureRequest, context: Any) -> Iterator[pb.WatchExposureResponse]:
+        """Two snapshots, then the gateway is gone."""
+        self._admit(request, context)
+        for seq in (6, 7):
+            yield pb.WatchExposureResponse(rows=self.exposure, currency="EUR", as_of_seq=seq, time_ns=NOON_NS)
+        context.abort(grpc.StatusCode.UNAVAILABLE, "gone")
+
+    DecideChange = EndOverride = StopTrading = ResumeTrading = SetMarks = _administer
     Logon = Logout = SetSequenceNumbers = HaltInstrument = ResumeInstrument = _administer
     Reconcile = OpenOrderEntry = ResolveItem = ResolveDoubt = _administer
     SubmitOrder = ReplaceOrder = CancelOrder = MassCancel = RequestOrderStatus = Trade = _administer

@@ -4,6 +4,7 @@ from pathlib import Path
 from random import Random
 
 from gateway.adapters.journal import SqlJournal
+from ops.limits import AMPLE_RISK
 from tests.adapters.projections.harness import batches
 from tests.core.world import World
 
@@ -38,7 +39,7 @@ def configured(folder: Path, more: str = "") -> Path:
     """A configuration file with its data directory."""
     (folder / "data").mkdir(exist_ok=True)
     path = folder / "gateway.toml"
-    path.write_text(_CONFIG.format(more=more))
+    path.write_text(_CONFIG.format(more=more) + AMPLE_RISK)
     return path
 
 

@@ -249,7 +249,13 @@ def test_the_overview_names_what_a_person_has_to_look_at(run: Run) -> None:
 
     for part in ("working 1", "in doubt 1", "ack p50 190 us", "ack p99 1,234 us", "halted: GLOBEX"):
         assert part in text
+    assert "stopped" not in text
     assert document(run, "overview")["order_to_ack_p99_us"] == "1234"
+
+
+def test_the_overview_says_that_trading_is_stopped(run: Run, gateway: FakeGateway) -> None:
+    gateway.overview.stops, gateway.overview.breaches = 2, 3
+    assert "stopped: 2   breaches: 3" in run("overview").stdout
 
 
 def test_top_without_a_terminal_is_one_look(run: Run) -> None:
@@ -420,6 +426,6 @@ def commands_of(group: Any, prefix: str = "gatewayctl") -> set[str]:
 
 def test_the_operations_page_shows_every_command_and_no_other() -> None:
     page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
-    documented = re.findall(r"^\| `(gatewayctl (?:session |query )?[a-z-]+)", page, re.MULTILINE)
+    documented = re.findall(r"^\| `(gatewayctl (?:session |query |risk )?[a-z-]+)", page, re.MULTILINE)
 
     assert sorted(documented) == sorted(commands_of(typer.main.get_command(ctl.app)))

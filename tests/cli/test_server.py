@@ -37,8 +37,46 @@ def test_check_config_shows_what_is_in_the_file() -> None:
         "always",
     ] in lines
     assert ["GLOBEX", "0.05", "10", "1", "USD", "YSIM,", "XSIM", "any", "time"] in lines
-    assert ["demo", "trader", "ACC1,", "ACC2"] in lines
-    assert ["ops", "operator", "-"] in lines
+    assert ["demo", "trader", "ACC1,", "ACC2", "any", "orders", "stay"] in lines
+    assert ["ops", "operator", "-", "-", "-"] in lines
+
+
+def test_check_config_shows_what_risk_there_may_be(tmp_path: Path) -> None:
+    text = SAMPLE.read_text(encoding="utf-8")
+    for old, new in {
+        'strategies = ["*"]': 'strategies = ["maker", ""]\ncancel_on_disconnect_s = 5',
+        "reference_px = 250\n": "",
+        'scope = "desk:EQ"\n': 'scope = "desk:EQ"\nrestricted = ["ACME", "GLOBEX"]\n',
+    }.items():
+        assert old in text
+        text = text.replace(old, new)
+    path = tmp_path / "gateway.toml"
+    path.write_text(text, encoding="utf-8")
+
+    shown = CliRunner().invoke(server.app, ["check-config", str(path)], env={"COLUMNS": "160"}).stdout
+
+    lines = [" ".join(line.split()) for line in shown.splitlines()]
+    assert "demo trader ACC1, ACC2 maker, none canceled after 5 s" in lines
+    assert "risk in USD, EUR at 1.1" in lines
+    assert "desk EQ ACC1, ACC2, in the firm" in lines
+    assert "no second operator" not in shown
+    assert "ACME equity 100 25 % 2 % free" in lines
+    assert "GLOBEX equity none: needs a mark 25 % 2 % free" in lines
+    assert "firm max_order_value 1,000,000 USD" in lines
+    assert "firm message_rate 500 in 1 s" in lines
+    assert "firm max_concentration_pct 90 pct above 30,000,000 USD" in lines
+    assert "firm order_to_trade 500 ratio above 1,000" in lines
+    assert "desk:EQ restricted ACME, GLOBEX" in lines
+    assert "firm loss 400,000 300,000 60 s 60 s a person canceled" in lines
+
+
+def test_check_config_says_when_nobody_could_approve(tmp_path: Path) -> None:
+    text = SAMPLE.read_text(encoding="utf-8")
+    second = text[text.index('[[clients]]\nid = "risk"') : text.index("# --- Venues")]
+    path = tmp_path / "gateway.toml"
+    path.write_text(text.replace(second, ""), encoding="utf-8")
+    shown = CliRunner().invoke(server.app, ["check-config", str(path)], env={"COLUMNS": "160"}).stdout
+    assert "there is no second operator among the clients, so nobody can approve that" in shown
 
 
 @pytest.mark.parametrize("command", [["check-config"], ["serve", "--config"]])

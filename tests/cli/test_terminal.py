@@ -101,3 +101,15 @@ def test_following_events_goes_on_until_ctrl_c(gateway: FakeGateway, opened: lis
     assert terminal.exit_code() == 0
     assert "Traceback" not in terminal.shown
     assert [terminal.shown.count(f"     {seq} \x1b") for seq in range(1, 8)] == [1] * 7
+
+
+def test_exposure_is_shown_live_until_it_is_left(gateway: FakeGateway, opened: list[Terminal]) -> None:
+    gateway.exposure = [pb.Exposure(scope="account:ACC1", net_notional="1234567.5")]
+    terminal = start(opened, "risk", "exposure", "--watch", "--address", gateway.address)
+    # The fake gateway is gone after two snapshots, and the last one stays on the screen.
+    terminal.read_until("q to leave", "account:ACC1", "1,234,567.5", "cannot reach")
+    terminal.write("q")
+
+    assert terminal.exit_code() == 0
+    assert terminal.is_as_before()
+    assert "Traceback" not in terminal.shown

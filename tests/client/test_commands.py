@@ -46,6 +46,14 @@ async def test_quantities_travel_exactly(gw: GatewayClient, book: Book, order_qt
     assert book.events[0].order.terms.order_qty == "100"
 
 
+async def test_who_lends_the_shares_is_sent(gw: GatewayClient, book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[pb.Command] = []
+    execute = book.execute
+    monkeypatch.setattr(book, "execute", lambda command: sent.append(command) or execute(command))
+    await gw.submit(**{**LIMIT, "side": Side.SELL_SHORT}, locate_id="LOC-7")
+    assert [command.submit_order.locate_id for command in sent] == ["LOC-7"]
+
+
 @pytest.mark.parametrize("price", [10.5, True, object()])
 async def test_a_price_that_is_not_exact_is_not_sent(gw: GatewayClient, book: Book, price: object) -> None:
     with pytest.raises(TypeError, match=r"price: a Decimal, int or str is expected"):

@@ -7,6 +7,7 @@ import grpc
 import pytest
 
 from gateway.client import EventStream, EventType, GatewayClient, NotAllowed, OrdType, Side
+from gateway.pb.v1 import gateway_pb2 as pb
 from tests.client.fake_gateway import Book, FakeGateway, status
 
 Connect = Callable[..., GatewayClient]
@@ -110,3 +111,14 @@ async def test_a_kind_of_event_that_a_newer_gateway_knows_is_passed_on(gw: Gatew
     book.add(999, text="from the future")  # type: ignore[arg-type]
     event = await anext(gw.events(1))
     assert (event.type, event.text) == (EventType.UNSPECIFIED, "from the future")
+
+
+def test_every_kind_of_event_has_its_name_here() -> None:
+    names = {name for name, number in pb.EventType.items() if number}
+    assert {kind.value for kind in EventType} == names | {"EVENT_TYPE_UNSPECIFIED"}
+
+
+async def test_where_trading_stopped_and_by_what_is_said(gw: GatewayClient, book: Book) -> None:
+    book.add(pb.TRADING_STOPPED, scope="account:A1", source="kill", text="fat finger")
+    event = await anext(gw.events(1))
+    assert (event.type, event.scope, event.source) == (EventType.TRADING_STOPPED, "account:A1", "kill")

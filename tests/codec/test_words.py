@@ -11,9 +11,14 @@ from msgspec.structs import replace
 from gateway.codec.words import describe
 from gateway.core import events as ev
 from gateway.core.commands import SubmitOrder
-from gateway.core.types import OrdType, Side, TimeInForce
+from gateway.core.risk import events as re
+from gateway.core.risk.commands import StopTrading
+from gateway.core.risk.controls import Control
+from gateway.core.risk.setup import Limit
+from gateway.core.types import OrdType, Reason, Severity, Side, TimeInForce
 from tests.adapters.journal.records import VIEW, any_of
 
+NOON = 1_767_268_800_000_000_000
 VENUE = ev.Cause("venue", "XSIM", 7)
 CLIENT = ev.Cause("client", "alpha")
 SUBMIT = SubmitOrder("alpha", "a-1", "ACME", Side.BUY, Decimal(100), OrdType.LIMIT, price=Decimal("100.02"))
@@ -42,7 +47,47 @@ def test_every_event_has_one_line(kind: type[ev.Event], data: st.DataObject) -> 
             ),
             "BUY 100 ACME @ 100.02 DAY limit, from alpha as a-1, to go to XSIM",
         ),
+        (
+            _record(ev.OrderSubmitted("O1", SUBMIT, "XSIM", Decimal(1), "USD", terms=ev.Terms(Decimal(60))), CLIENT),
+            (
+                "BUY 100 ACME @ 100.02 DAY limit, from alpha as a-1, to go to XSIM as 60 DAY:"
+                " the rest would trade with our own"
+            ),
+        ),
         (_record(ev.OrderRouted("O1", "XSIM", "T1ABCD-1"), CLIENT), "sent to XSIM as T1ABCD-1"),
+        (
+            _record(
+                re.LimitChanged("firm", Control.MESSAGE_RATE, None, Limit(Decimal("1E+3"), 10), "ops", "busy", NOON)
+            ),
+            "ops sets message_rate at firm from none to 1,000 in 10 s until 2026-01-01 12:00:00Z: busy",
+        ),
+        (
+            _record(re.LimitChanged("firm", Control.MAX_LOSS, None, None, "ops", "busy", None, "L1", "second")),
+            "ops sets max_loss at firm from none to none (change L1, approved by second): busy",
+        ),
+        (
+            _record(re.TradingStopped("account:A1", "kill", "fat finger", "ops", allow_reducing=True)),
+            (
+                "trading stopped at account:A1 (kill) by ops, working orders are canceled, orders that reduce a"
+                " position pass, until a person resumes it: fat finger"
+            ),
+        ),
+        (
+            _record(re.TradingStopped("firm", "loss", "", cancels=False, needs_person=False, until_ns=NOON)),
+            "trading stopped at firm (loss) by itself, working orders stay, for a time until 2026-01-01 12:00:00Z",
+        ),
+        (
+            _record(re.BreachBegan("firm", "max_loss", Severity.CRITICAL, Decimal(1250000), Decimal(10), "too much")),
+            "critical breach of max_loss at firm, 1,250,000 against limit 10: too much",
+        ),
+        (
+            _record(re.MarksSet((re.Mark("ACME", Decimal("10.50"), Decimal(10)),), {"USD": Decimal("0.9")})),
+            "marks set: ACME 10.5 (10 / -), USD 0.9",
+        ),
+        (
+            _record(ev.CommandRefused(StopTrading("ops", "moon", "r"), Reason.SCOPE_UNKNOWN, "scope", "no such scope")),
+            "refused by the gateway (SCOPE_UNKNOWN in scope): ops's stop of trading at moon: r: no such scope",
+        ),
         (
             _record(ev.OrderAcknowledged("O1", "E1"), VENUE),
             "accepted by the venue (ExecID E1, MsgSeqNum 7), CumQty 40, LeavesQty 60, AvgPx 100.02, Partially Filled",

@@ -8,6 +8,7 @@ import pytest
 
 from gateway import resources
 from gateway.config import ConfigError, load
+from ops.limits import AMPLE_RISK
 
 VENUE = """
 [[venues]]
@@ -35,7 +36,7 @@ SESSION = '[[trading_sessions]]\nname = "day"\ntime_zone = "Europe/Berlin"\nopen
 
 def problems(folder: Path, *parts: str, data: str = "data") -> list[str]:
     path = folder / "gateway.toml"
-    path.write_text(TOP.format(data=data) + "".join(parts), encoding="utf-8")
+    path.write_text(TOP.format(data=data) + AMPLE_RISK + "".join(parts), encoding="utf-8")
     with pytest.raises(ConfigError) as caught:
         load(path, {})
     return [line.removeprefix(f"{path}: ") for line in caught.value.problems]
@@ -140,8 +141,8 @@ def test_a_dialect_speaks_of_messages_that_we_send(tmp_path: Path) -> None:
     dialect = 'dialect = { add = { D = { 9001 = "GW" }, "8" = { 9001 = "GW" } }, required = { X = [1] } }\n'
 
     assert problems(tmp_path, CLIENT, XSIM + dialect, ACME) == [
-        'venues[0].dialect.add.8 (XSIM): the key has to be a MsgType(35) that we send: "D", "F", "G" or "H"',
-        'venues[0].dialect.required.X (XSIM): the key has to be a MsgType(35) that we send: "D", "F", "G" or "H"',
+        'venues[0].dialect.add.8 (XSIM): the key has to be a MsgType(35) that we send: "A", "D", "F", "G", "H" or "q"',
+        'venues[0].dialect.required.X (XSIM): the key has to be a MsgType(35) that we send: "A", "D", "F", "G", "H" or "q"',
     ]
 
 
@@ -166,6 +167,27 @@ def test_a_dialect_adds_no_tag_that_the_gateway_writes_and_maps_known_accounts(t
     ]
 
 
+@pytest.mark.parametrize("tag", ["34", "98", "108", "141", "553", "554", "789", "1137"])
+def test_a_dialect_adds_to_the_logon_what_the_session_does_not_write(tag: str, tmp_path: Path) -> None:
+    dialect = f'dialect = {{ add = {{ A = {{ 9100 = "Y", {tag} = "1" }}, D = {{ 9001 = "GW" }} }} }}\n'
+
+    assert problems(tmp_path, CLIENT, XSIM + dialect, ACME) == [
+        f"venues[0].dialect.add.A.{tag} (XSIM): the gateway itself writes this tag, expected another one"
+    ]
+
+
+def test_a_dialect_speaks_of_mass_cancels_and_logons_as_they_are(tmp_path: Path) -> None:
+    dialect = 'dialect = { mass_cancel = true, add = { q = { 530 = "1" } }, required = { A = [9100] } }\n'
+    fix42 = XSIM.replace("FIX.4.4", "FIX.4.2")
+    assert fix42 != XSIM
+
+    assert problems(tmp_path, CLIENT, fix42 + dialect, ACME) == [
+        "venues[0].dialect.add.q.530 (XSIM): the gateway itself writes this tag, expected another one",
+        "venues[0].dialect.required.A (XSIM): the Logon is not held back for a tag, expected the tag in add.A",
+        "venues[0].dialect.mass_cancel (XSIM): found true, expected false: FIX 4.2 has no OrderMassCancelRequest",
+    ]
+
+
 def test_a_dictionary_has_to_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     specs = tmp_path / "_data" / "fix_specs"
     specs.mkdir(parents=True)
@@ -178,7 +200,7 @@ def test_a_dictionary_has_to_be_there(tmp_path: Path, monkeypatch: pytest.Monkey
             f'venues[0].dialect.dictionary (XSIM): there is no FIX dictionary "{name}"; there is: FIX44.xml'
         ]
     (tmp_path / "good.toml").write_text(
-        TOP.format(data="d") + CLIENT + XSIM + dialect.format("FIX44.xml") + ACME, encoding="utf-8"
+        TOP.format(data="d") + AMPLE_RISK + CLIENT + XSIM + dialect.format("FIX44.xml") + ACME, encoding="utf-8"
     )
     assert load(tmp_path / "good.toml", {}).venues[0].dialect.dictionary == "FIX44.xml"
 

@@ -9,8 +9,9 @@ import msgspec
 import pytest
 from msgspec import inspect as mi
 
-from gateway.config import sections
+from gateway.config import risk, sections
 from gateway.config.shape import describe
+from gateway.config.values import Section
 
 PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
 SECTIONS: dict[str, type] = {
@@ -29,6 +30,15 @@ SECTIONS: dict[str, type] = {
     "`[venues.drop_copy]`": sections.DropCopyConfig,
     "`[venues.dialect]`": sections.DialectConfig,
     "`[[instruments]]`": sections.InstrumentConfig,
+    "`[risk]`": risk.RiskConfig,
+    "`[[risk.desks]]`": risk.DeskConfig,
+    "`[[risk.limits]]`": risk.RiskLimitsConfig,
+    "`[risk.limits.message_rate]`": risk.MessageRateConfig,
+    "`[risk.limits.order_to_trade]`": risk.OrderToTradeConfig,
+    "`[risk.limits.max_concentration_pct]`": risk.ConcentrationConfig,
+    "`[[risk.scenarios]]`": risk.ScenarioConfig,
+    "`[[risk.correlations]]`": risk.CorrelationConfig,
+    "`[[risk.breakers]]`": risk.BreakerConfig,
     "`[[trading_sessions]]`": sections.TradingSessionConfig,
 }
 
@@ -55,6 +65,8 @@ def toml(value: Any) -> str:
             return f"`[{', '.join(toml(each).strip('`') for each in value)}]`"
         case dict() if not value:
             return "`{}`"
+        case bool():
+            return f"`{str(value).lower()}`"
         case int() | Decimal():
             return f"`{value}`"
     raise TypeError(value)
@@ -80,6 +92,9 @@ def test_the_page_tells_every_key_with_what_it_may_be_and_its_default(title: str
 def test_the_page_has_all_sections_and_no_others() -> None:
     assert re.findall(r"^## (.*)$", PAGE.read_text("utf-8"), re.MULTILINE) == list(SECTIONS)
     declared = {
-        each for each in vars(sections).values() if isinstance(each, type) and issubclass(each, sections._Section)
+        each
+        for module in (sections, risk)
+        for each in vars(module).values()
+        if isinstance(each, type) and issubclass(each, Section)
     }
-    assert declared - {sections._Section} == set(SECTIONS.values())
+    assert declared - {Section} == set(SECTIONS.values())

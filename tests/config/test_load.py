@@ -10,6 +10,7 @@ from rich.console import Console
 
 from gateway.cli.summary import summary
 from gateway.config import Config, ConfigError, load
+from ops.limits import AMPLE_RISK
 
 MINIMAL = """
 stack = "test"
@@ -37,13 +38,15 @@ currency = "USD"
 
 
 def written(folder: Path, *changes: tuple[str, str], more: str = "") -> Path:
-    """The minimal configuration with some of its text changed; a change that changes nothing is a mistake of the test."""
+    """The minimal configuration with ample limits and some of its text changed; a change that changes nothing is a mistake
+    of the test.
+    """
     text = MINIMAL
     for old, new in changes:
         assert old in text
         text = text.replace(old, new)
     path = folder / "gateway.toml"
-    path.write_text(text + more, encoding="utf-8")
+    path.write_text(text.replace("[[clients]]", f"{AMPLE_RISK}\n[[clients]]", 1) + more, encoding="utf-8")
     return path
 
 
@@ -83,6 +86,7 @@ def test_the_sample_configuration_loads() -> None:
     assert [(c.id, c.role, c.accounts) for c in config.clients] == [
         ("demo", "trader", ("ACC1", "ACC2")),
         ("ops", "operator", ()),
+        ("risk", "operator", ()),
     ]
 
 
@@ -152,7 +156,7 @@ def test_an_unknown_key_is_refused_with_the_one_that_was_meant(tmp_path: Path) -
     )
 
     assert problems(path) == [
-        "clients[0].zzz (demo): there is no such key; known here: id, role, accounts",
+        "clients[0].zzz (demo): there is no such key; known here: id, role, accounts, strategies, cancel_on_disconnect_s",
         'instruments[0].tik_size (ACME): there is no such key; did you mean "tick_size"?',
     ]
 
@@ -313,9 +317,7 @@ def test_what_is_loaded_cannot_be_changed(tmp_path: Path) -> None:
 
 def test_a_database_url_is_kept_and_shown_without_its_password(tmp_path: Path) -> None:
     url = "postgresql+psycopg://gateway:se:cret@db.example:5432/xsim?options=-csearch_path%3Done"
-    path = tmp_path / "gateway.toml"
-    path.write_text(f'{MINIMAL}\n[journal]\nurl = "{url}"\n', encoding="utf-8")
-    config = load(path, {})
+    config = load(written(tmp_path, more=f'[journal]\nurl = "{url}"\n'), {})
     assert config.journal.url == url
     assert config.projections.url == f"sqlite:///{tmp_path / 'data' / 'projections.sqlite'}"
     assert "se:cret" not in repr(config)

@@ -20,6 +20,7 @@ from gateway.core.types import CxlRejResponseTo, ExecType, OrdStatus
 from tests.conformance.expectations import GIVEN_ORDER_QTY
 from tests.conformance.scenario import Event as Outside
 from tests.conformance.scenario import MessageKind, Row, Scenario, VenueAction
+from tests.risk import open_risk
 
 E = TypeVar("E")
 
@@ -27,14 +28,10 @@ CLIENT, VENUE, SYMBOL = "desk", "XSIM", "ACME"
 START_NS = 1_767_600_000_000_000_000  # 2026-01-05 08:00 UTC, a Monday.
 DAY_NS = 86_400 * 1_000_000_000
 
-SETTINGS = Settings(
-    instruments={
-        SYMBOL: Instrument(
-            SYMBOL, {VENUE: SYMBOL}, VENUE, tick_size=Decimal("0.01"), lot_size=Decimal(1), currency="EUR"
-        )
-    },
-    venues=(VENUE,),
-)
+INSTRUMENTS = {
+    SYMBOL: Instrument(SYMBOL, {VENUE: SYMBOL}, VENUE, tick_size=Decimal("0.01"), lot_size=Decimal(1), currency="EUR")
+}
+SETTINGS = Settings(INSTRUMENTS, (VENUE,), risk=open_risk(INSTRUMENTS, (VENUE,)))
 
 
 @dataclass

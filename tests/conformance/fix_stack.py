@@ -69,6 +69,6 @@ def all_versions_at_the_gateway(text: str) -> str:
     symbols = ", ".join(f'{session.venue} = "{SYMBOL}"' for session in SESSIONS.values())
     instrument = (
         f'\n[[instruments]]\nsymbol = "{SYMBOL}"\nvenue_symbols = {{ {symbols} }}\n'
-        'tick_size = 0.01\nlot_size = 1\ncurrency = "EUR"\n'
+        'tick_size = 0.01\nlot_size = 1\ncurrency = "EUR"\nreference_px = 10\n'
     )
     return text.replace(block, "\n".join(venues)).replace(other, f"{other}{NOT_COMPARED}") + instrument

@@ -23,6 +23,7 @@ from gateway.core.reports import SessionDown, SessionUp
 from gateway.core.state import Settings
 from gateway.core.types import ExecType, Reason, Side
 from tests.core.world import CLIENT, OTHER_VENUE, SETTINGS, SYMBOL, VENUE, World, instrument, order, restarted
+from tests.risk import open_risk
 
 # The guards of a new order, first guard first. What stands in the left column is what is wrong with an order that is
 # right otherwise: a limit order to buy 100 ACME at 10 for A1, during the day.
@@ -238,7 +239,16 @@ def test_every_reason_is_produced_by_some_test_here() -> None:
         Reason.ITEM_UNKNOWN,  # test_reconciliation_items.py
         Reason.NOT_IN_DOUBT,  # test_doubt.py
     }
-    assert produced | elsewhere == set(Reason)
+    risk = {reason for reason in Reason if reason.startswith("RISK_")}  # risk/test_checks.py
+    operators = {  # risk/test_limits.py and test_stops.py
+        Reason.SCOPE_UNKNOWN,
+        Reason.CONTROL_UNKNOWN,
+        Reason.CHANGE_UNKNOWN,
+        Reason.CHANGE_OUTDATED,
+        Reason.SECOND_PERSON_NEEDED,
+        Reason.NOT_STOPPED,
+    }
+    assert produced | elsewhere | risk | operators == set(Reason)
 
 
 # --- Keys (rule 3) ---
@@ -401,7 +411,8 @@ def test_a_replace_keeps_what_it_does_not_name_and_builds_on_the_replace_before_
 
 
 def test_only_orders_for_today_need_an_open_market() -> None:
-    settings = Settings({SYMBOL: instrument(trading_session=NIGHT)}, (VENUE, OTHER_VENUE))
+    known = {SYMBOL: instrument(trading_session=NIGHT)}
+    settings = Settings(known, (VENUE, OTHER_VENUE), risk=open_risk(known, (VENUE, OTHER_VENUE)))
     world = World.started(settings)
     assert world.ask(order("1")).reason is Reason.MARKET_CLOSED
     for tif in "127":

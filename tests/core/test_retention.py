@@ -20,6 +20,7 @@ from gateway.core.reports import (
     SendRefused,
     TimerFired,
 )
+from gateway.core.risk.events import RiskDayBegan
 from gateway.core.state import Settings
 from gateway.core.types import DoubtOutcome, ExecType, OrdStatus, Reason, Side
 from gateway.runtime.retired import recalled
@@ -96,7 +97,7 @@ def test_nothing_leaves_unless_it_is_told_to() -> None:
     world = Keeping.started(SETTINGS)
     filled(world)
     world.ask(order("2", symbol="NOPE"))
-    assert world.later(10**6 * KEEP_NS) == []
+    assert [type(event) for event in world.later(10**6 * KEEP_NS)] == [RiskDayBegan]
 
 
 def open_new(world: Keeping) -> None:

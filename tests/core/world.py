@@ -17,6 +17,7 @@ from gateway.core.order import Order
 from gateway.core.reports import ExecutionReport, ProcessStarted, SessionUp
 from gateway.core.state import Settings, State
 from gateway.core.types import ExecType, ItemKind, OrdStatus, OrdType, Side
+from tests.risk import open_risk
 
 E = TypeVar("E")
 
@@ -38,13 +39,15 @@ def instrument(symbol: str = SYMBOL, **changes: object) -> Instrument:
     return msgspec.structs.replace(made, **changes)
 
 
+INSTRUMENTS = {
+    SYMBOL: instrument(),
+    "FUT": instrument("FUT", multiplier=Decimal(10), tick_size=Decimal("0.25")),
+}
 SETTINGS = Settings(
-    instruments={
-        SYMBOL: instrument(),
-        "FUT": instrument("FUT", multiplier=Decimal(10), tick_size=Decimal("0.25")),
-    },
+    instruments=INSTRUMENTS,
     venues=(VENUE, OTHER_VENUE),
     ack_timeout_ns={VENUE: 5 * SECOND_NS},
+    risk=open_risk(INSTRUMENTS, (VENUE, OTHER_VENUE)),
 )
 
 

@@ -24,6 +24,7 @@ venue_symbols = { XSIM = "DESK" }
 tick_size = 0.01
 lot_size = 1
 currency = "EUR"
+reference_px = 10
 """
 """The instrument that XSIM works by hand, for the gateway's configuration."""
 

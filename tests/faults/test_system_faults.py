@@ -110,7 +110,7 @@ async def test_without_threads_requests_that_need_one_fail_and_orders_go_on(own_
             await asyncio.gather(*(first_event(gateway) for _ in range(64)), return_exceptions=True)
             assert "can't start new thread" in tail(own_stack.gateway.log, 10_000), "the fault was felt"
             handles.append(await working(gateway))
-        assert await first_event(gateway) == 2, "the first that a trader sees"
+        assert await first_event(gateway) == 4, "the first that a trader sees"
         await kept(own_stack, gateway, handles)
 
 

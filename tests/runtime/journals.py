@@ -68,6 +68,10 @@ class HeldJournal:
         self.inner.close()
 
 
+START_EVENTS = 3
+"""What a first start says: the epoch, the limits of the configuration, and the day."""
+
+
 @dataclass
 class Running:
     """A sequencer at work and everything that left it."""
@@ -107,7 +111,7 @@ async def running(
     sequencer.tell(Input(START_NS, Cause("process"), ProcessStarted("1")))
     for venue in SETTINGS.venues:
         sequencer.tell(Input(START_NS, Cause("venue", venue), SessionUp(venue)))
-    await sequencer.committed(sequencer.state.seq + 1 + len(SETTINGS.venues))
+    await sequencer.committed(sequencer.state.seq + START_EVENTS + len(SETTINGS.venues))
     released.clear()
     commits.clear()
     journal.batches.clear()

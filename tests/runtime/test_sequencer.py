@@ -9,6 +9,7 @@ from gateway.core import events as ev
 from gateway.core.engine import execute
 from gateway.core.events import Cause, Input, Record
 from gateway.core.reports import ExecutionReport, TimerFired
+from gateway.core.risk.commands import StopTrading
 from gateway.core.state import Settings, State
 from gateway.core.types import ExecType, OrdStatus, Reason
 from gateway.runtime import sequencer
@@ -60,11 +61,53 @@ async def test_nothing_leaves_before_it_is_durable() -> None:
 
 async def test_effects_are_released_before_replies_and_in_order() -> None:
     async with running() as run:
+        first = run.sequencer.committed_seq + 1
         answers = await asyncio.gather(*(run.sequencer.execute(order(str(n)), ASKED) for n in range(50)))
-        assert [record.seq for record in run.released] == list(range(4, 104))
+        assert [record.seq for record in run.released] == list(range(first, first + 100))
         assert [answer.order_id for answer in answers] == [
             record.event.order_id for record in run.released if isinstance(record.event, ev.OrderSubmitted)
         ]
+
+
+async def test_a_stop_goes_before_all_that_waits_and_needs_no_room_in_the_queue() -> None:
+    """RTS 6 12: the kill switch works under a flood of orders."""
+    async with running(max_commands=10) as run:
+        run.journal.hold()
+        tasks = [asyncio.create_task(run.sequencer.execute(order("0"), ASKED))]
+        await run.journal.until_appending()
+        for owner in "abcdefghij":
+            flood = [order(f"{owner}{number}") for number in range(9)]
+            tasks += [asyncio.create_task(run.sequencer.execute(each, Cause("client", owner))) for each in flood]
+        await turns()
+        waiting = run.sequencer.queued_commands
+        assert waiting > 5
+        stop = asyncio.create_task(
+            run.sequencer.execute(StopTrading("ann", "firm", "trouble"), Cause("operator", "ann"))
+        )
+        await turns()
+        run.journal.let_go()
+        assert (await stop).reason is None
+        taken = await asyncio.gather(*tasks, return_exceptions=True)
+        accepted = [answer for answer in taken if not isinstance(answer, Overloaded) and answer.reason is None]
+        refused = [answer for answer in taken if not isinstance(answer, Overloaded) and answer.reason is not None]
+        assert len(accepted) == 1, "what was decided before it"
+        assert [answer.reason for answer in refused] == [Reason.RISK_STOPPED] * waiting
+
+
+async def test_stops_that_wait_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule 7."""
+    monkeypatch.setattr(sequencer, "MAX_STOPS", 2)
+    async with running() as run:
+        run.journal.hold()
+        first = asyncio.create_task(run.sequencer.execute(order("0"), ASKED))
+        await run.journal.until_appending()
+        stop = StopTrading("ann", "firm", "trouble")
+        stops = [asyncio.create_task(run.sequencer.execute(stop, Cause("operator", "ann"))) for _ in range(2)]
+        await turns()
+        with pytest.raises(Overloaded, match="2 stops are waiting"):
+            await run.sequencer.execute(stop, Cause("operator", "ann"))
+        run.journal.let_go()
+        assert [answer.reason for answer in await asyncio.gather(first, *stops)] == [None] * 3
 
 
 async def test_a_failed_commit_ends_everything_at_once() -> None:

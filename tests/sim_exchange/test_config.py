@@ -29,6 +29,11 @@ DROP_COPY = 'seed = 7\n[[drop_copy]]\nclient = "{}"\nbegin_string = "FIX.4.4"\n{
         ("seed = 7", "seed = 7\n[[fault]]\nkind='gap'\nprobability=2.0", "fault[0].probability: expected 0 to 1"),
         ("seed = 7", "seed = 7\n[[fault]]\nkind='gap'\nnth=0", "fault[0].nth: expected 1 or more"),
         ("seed = 7", "seed = 7\nmax_skew_s = -1", "venue.max_skew_s: expected 0 to 86400"),
+        (
+            'begin_string = "FIX.4.4"',
+            'begin_string = "FIX.4.4"\ncancel_on_disconnect_tag = "9100"',
+            "session[0].cancel_on_disconnect_tag: expected TAG=VALUE such as 9100=Y, got '9100'",
+        ),
         ("seed = 7", DROP_COPY.format("GATEWAY", ""), "session: GATEWAY with FIX.4.4 is given twice"),
         ("seed = 7", DROP_COPY.format("DC", 'of = ["X"]'), "drop_copy[0].of: no [[session]] has client X"),
         ("seed = 7", DROP_COPY.format("DC", 'reports = "some"'), "`$.drop_copy[0].reports`"),

@@ -145,6 +145,49 @@ def test_mass_cancel_reports_then_cancels(bench: Make) -> None:
     assert [m[11] for m in b.send("AF", t584="S", t585="7")] == ["G"]
 
 
+def test_a_venue_without_mass_cancel_says_that_it_does_not_know_the_message(bench: Make) -> None:
+    b = bench(venue="mass_cancel = false")
+    b.new("A", "1", "10", "99.00")
+    answer = b.send("q", t11="M", t530="7", t60="20260101-00:00:00")
+    assert [(m[35], m[372], m[380]) for m in answer] == [("j", "q", "3")]
+    assert [m[11] for m in b.send("AF", t584="S", t585="7")] == ["A"]
+
+
+@pytest.mark.parametrize("asked", [{"t9100": "Y"}, {"t9100": "N"}, {}])
+def test_what_a_client_leaves_is_canceled_when_its_logon_asked_for_it(bench: Make, asked: dict[str, str]) -> None:
+    b = bench(session='cancel_on_disconnect_tag = "9100=Y"', logon=False)
+    b.send("A", t98="0", t108="30", **asked)
+    b.new("DAY", "1", "10", "99.00")
+    b.new("GTC", "1", "10", "99.00", t59="1")
+    b.new("GTD", "1", "10", "99.00", t59="6", t126="20270101-00:00:00")
+    b.new("DESK", "1", "10", "9.00", t55="DESK")
+    b.desk("new", cl_ord_id="DESK")
+    b.exchange.on_lost(b.connection, b.now)
+    b.connect()
+    b.send("A", t98="0", t108="30")
+    kept = {m[11] for m in b.send("AF", t584="S", t585="7") if m.get(584) == "S"}
+    wanted = asked == {"t9100": "Y"}
+    assert kept == ({"GTC", "GTD"} if wanted else {"DAY", "GTC", "GTD", "DESK"})
+    resent = b.send("2", t7="1", t16="0")
+    canceled = [(m[11], m[58]) for m in resent if m.get(150) == "4"]
+    both = [("DAY", "cancel on disconnect"), ("DESK", "cancel on disconnect")]
+    assert canceled == (both if wanted else [])
+
+
+def test_each_logon_asks_for_cancel_on_disconnect_anew(bench: Make) -> None:
+    b = bench(session='cancel_on_disconnect_tag = "9100=Y"', logon=False)
+    for asked in ({"t9100": "Y"}, {}):
+        b.send("A", t98="0", t108="30", **asked)
+        b.exchange.on_lost(b.connection, b.now)
+        b.connect()
+    b.send("A", t98="0", t108="30")
+    b.new("DAY", "1", "10", "99.00")
+    b.exchange.on_lost(b.connection, b.now)
+    b.connect()
+    b.send("A", t98="0", t108="30")
+    assert [m[11] for m in b.send("AF", t584="S", t585="7")] == ["DAY"]
+
+
 def test_dialect_demands_its_tag(bench: Make) -> None:
     b = bench(session='required = [{ tag = 9001, msg_types = ["D"] }]')
     answer = b.new("X", "1", "10", "99.00")

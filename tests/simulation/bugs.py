@@ -9,6 +9,8 @@ from functools import wraps
 from typing import Any
 from unittest.mock import patch
 
+import msgspec
+
 from gateway.adapters.quickfix.link import QuickFixLink
 from gateway.adapters.quickfix.store import Store
 from gateway.adapters.quickfix.wire import Wire
@@ -17,9 +19,11 @@ from gateway.core import events as ev
 from gateway.core.events import Event, Record
 from gateway.core.order import Order
 from gateway.core.reports import ExecutionReport, OrderCancelReject, ProcessStarted
+from gateway.core.risk import stops, watch
+from gateway.core.risk.state import Watch
 from gateway.core.state import State
 from gateway.runtime.feed import Feed
-from gateway.runtime.ports import JournalError
+from gateway.runtime.ports import JournalError, Known
 from gateway.runtime.sequencer import Sequencer, _Batch, _resolve
 from tests.simulation import process
 
@@ -87,8 +91,8 @@ def inbound_number_too_high() -> AbstractContextManager[Any]:
     start = QuickFixLink.start
 
     @wraps(start)
-    def late(self: QuickFixLink, next_target: int, *others: Any, **named: Any) -> None:
-        start(self, next_target + (next_target > 1), *others, **named)
+    def late(self: QuickFixLink, known: Known) -> None:
+        start(self, msgspec.structs.replace(known, inbound_seq=known.inbound_seq + (known.inbound_seq > 0)))
 
     return patch.object(QuickFixLink, "start", late)
 
@@ -198,12 +202,37 @@ def retired_not_recalled() -> AbstractContextManager[Any]:
     return patch.object(retention, "wanted", lambda _state, _body: [])
 
 
+def stop_ended_by_a_restart() -> AbstractContextManager[Any]:
+    """The kill switch holds as long as the process: a new one trades again, and replays to that."""
+    real = engine._APPLY[ev.EpochBegan]
+
+    def forgetful(state: State, event: ev.EpochBegan, at_ns: int) -> None:
+        real(state, event, at_ns)
+        scopes = [stop.stopped.scope for stop in state.risk.stops.values()]
+        state.risk.stops.clear()
+        state.risk.stopped.clear()
+        for scope in scopes:
+            watch.refresh(state, scope)
+
+    return patch.dict(engine._APPLY, {ev.EpochBegan: forgetful})
+
+
+def one_cancel_for_each_order() -> AbstractContextManager[Any]:
+    """A stop asks for each order once: what the venue refused, or never heard, goes on working."""
+    return patch.object(stops, "_may_go", lambda _settings, order, *_: watch.last_cancel(order) is None)
+
+
+def stop_completed_when_all_is_asked_for() -> AbstractContextManager[Any]:
+    """A stop is called completed when every cancel is out, not when each is answered."""
+    return patch.object(Watch, "settled", property(lambda watched: not any(watched.owed.values())))
+
+
 BUGS: dict[Bug, int] = {
     # The bug, and a seed that finds it.
     release_before_commit: 0,
     reply_before_commit: 0,
     failed_append_retried: 13,
-    orders_resent: 2,
+    orders_resent: 5,
     duplicates_booked: 3,
     inbound_number_too_high: 0,
     fill_after_cancel_dropped: 3,
@@ -211,9 +240,12 @@ BUGS: dict[Bug, int] = {
     key_forgotten_at_recovery: 0,
     stream_skips_a_record: 0,
     last_batch_not_recovered: 0,
-    unknown_order_taken_for_canceled: 22,
+    unknown_order_taken_for_canceled: 26,
     key_taken_by_another_request: 0,
     report_lost_with_its_batch: 0,
-    store_trusted_after_power_loss: 4,
+    store_trusted_after_power_loss: 5,
     retired_not_recalled: 0,
+    stop_ended_by_a_restart: 6,
+    one_cancel_for_each_order: 44,
+    stop_completed_when_all_is_asked_for: 4,
 }

@@ -94,13 +94,15 @@ class Call:
 class Client:
     """One strategy: its orders, its unanswered requests, its stream."""
 
-    def __init__(self, world: "World", name: str, quota: int) -> None:
+    def __init__(self, world: "World", name: str, account: str, quota: int) -> None:
         self.name = name
         self.open_calls = 0
         self.to_answer: dict[str, ClientCommand] = {}
         self.seen = 0
+        self.away = False
         self._world = world
         self._chance = world.scheduler.stream(f"client {name}")
+        self._account = account
         self._quota = quota
         self._number = 0
         self._asked: list[ClientCommand] = []
@@ -108,6 +110,7 @@ class Client:
         self._who = Cause("client", name)
         self._next_seq = 1
         self._stream_no = 0
+        self._streams: list[tuple[Process, asyncio.Task[Any]]] = []
         self._slow = self._chance.random() < 0.3
         world.scheduler.at(self._chance.randrange(300 * MS), "", self._think)
         world.scheduler.at(self._chance.randrange(100 * MS), "", self._subscribe)
@@ -154,7 +157,7 @@ class Client:
         name = self._name()
         self._orders.append(name)
         del self._orders[:-12]
-        return SubmitOrder(self.name, name, symbol, side, qty, kind, tif, price, account="A1", venue=venue)
+        return SubmitOrder(self.name, name, symbol, side, qty, kind, tif, price, account=self._account, venue=venue)
 
     def _price(self) -> Decimal:
         return Decimal(1000 + self._chance.randint(-4, 4)) / 100
@@ -190,6 +193,8 @@ class Client:
 
     def _subscribe(self) -> None:
         process = self._world.process
+        if self.away:
+            return
         if process.dead or not process.open:
             self._later()
             return
@@ -208,7 +213,9 @@ class Client:
             self._world.scheduler.at(delay, "", self._read, number, process, list(records), room)
             return room
 
-        process.spawn(process.stream(self._next_seq, send, lambda why: self._dropped(number, why)))
+        following = process.stream(self.name, self._next_seq, send, lambda why: self._dropped(number, why))
+        self._streams = [(its, task) for its, task in self._streams if its is process and not task.done()]
+        self._streams.append((process, process.spawn(following)))
 
     def _read(self, number: int, process: "Process", records: list[Record], room: Any) -> None:
         if number != self._stream_no:
@@ -236,6 +243,26 @@ class Client:
     def _over(self) -> None:
         self._stream_no += 1
         self._later()
+
+    # --- Away ---
+
+    def leave(self) -> bool:
+        """End every stream, if there is one."""
+        process = self._world.process
+        here = [task for its, task in self._streams if its is process and not its.dead and not task.done()]
+        if not here:
+            return False
+        self.away = True
+        self._stream_no += 1
+        process.streams[:] = [other for other in process.streams if other is not self]
+        for task in here:
+            task.cancel()
+        return True
+
+    def come_back(self) -> None:
+        """Follow the stream again."""
+        self.away = False
+        self._subscribe()
 
     def _later(self) -> None:
         self._world.scheduler.at(self._chance.randrange(5 * MS, 300 * MS), "", self._subscribe)

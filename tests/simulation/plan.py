@@ -4,13 +4,20 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from random import Random
 
+import msgspec
+
 from gateway.core.instruments import Instrument
+from gateway.core.risk.setup import RiskClient, RiskSetup, RiskVenue
 from gateway.core.state import Reconcile, Settings
 from sim_exchange.config import FaultConfig
+from tests.risk import open_risk
 from tests.simulation.scheduler import MS, S
 
 AUTO, MANUAL = "ACME", "DESK"
 """An instrument that the exchange matches, and one that is worked by hand."""
+CLIENTS = ("C1-", "C2-", "C3-", "C4-")
+DESKS, ACCOUNTS = {"D1": ""}, {"A1": "D1", "A2": ""}
+"""Of two accounts one belongs to a desk; clients trade for the one or the other."""
 
 POINTS = (
     "before the append",
@@ -74,6 +81,11 @@ class Plan:
     retire_after_ns: int | None = None
     max_ended_orders: int = 100_000
     snapshot_events: int = 50
+    stops: float = 0.0
+    mass_cancel: bool = False
+    grace_ns: tuple[int | None, ...] = (None,) * len(CLIENTS)
+    last_stop: bool = False
+    last_away: bool = False
 
     def settings(self, venues: dict[str, str]) -> Settings:
         """Two instruments at both venues: one is matched, one is worked by hand."""
@@ -101,7 +113,20 @@ class Plan:
             reconcile=reconcile if self.reconcile else {},
             retire_after_ns=self.retire_after_ns,
             max_ended_orders=self.max_ended_orders,
+            risk=self._risk(instruments, venues),
         )
+
+    def _risk(self, instruments: dict[str, Instrument], venues: dict[str, str]) -> RiskSetup:
+        clients = {
+            name: RiskClient(accounts=("*",), cancel_on_disconnect_ns=grace_ns)
+            for name, grace_ns in zip(CLIENTS, self.grace_ns, strict=True)
+        }
+        mass_cancel = {
+            venue: RiskVenue(mass_cancel=self.mass_cancel and begin_string != "FIX.4.2")
+            for venue, begin_string in venues.items()
+        }
+        made = open_risk(instruments, venues, desks=DESKS, accounts=ACCOUNTS, clients=clients)
+        return msgspec.structs.replace(made, venues=mass_cancel)
 
 
 _MACHINE = ("disk full", "fsync fails", "slow disk", "clock forward", "clock back", "snapshot damaged", "taken over")
@@ -145,6 +170,11 @@ def draw(chance: Random, venues: tuple[str, ...]) -> Plan:
         retire_after_ns=chance.choice((None, 500 * MS, 3 * S)),
         max_ended_orders=chance.choice((2, 10, 100_000)),
         snapshot_events=chance.choice((20, 60, 1_000_000)),
+        stops=chance.choice((0.0, 0.15, 0.4)),
+        mass_cancel=chance.random() < 0.5,
+        grace_ns=tuple(chance.choice((None, 0, 300 * MS, 2 * S)) for _ in CLIENTS),
+        last_stop=chance.random() < 0.4,
+        last_away=chance.random() < 0.4,
     )
 
 

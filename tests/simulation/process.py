@@ -9,6 +9,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from gateway.adapters.grpc.presence import Presence
 from gateway.adapters.quickfix.link import QuickFixLink
 from gateway.core.commands import Command
 from gateway.core.engine import Answer, Diverged
@@ -49,6 +50,7 @@ class Process:
         self.links: dict[str, QuickFixLink] = {}
         self.calls: set[Any] = set()
         self.streams: list[Any] = []
+        self.presence: Presence | None = None
         self._tasks: dict[asyncio.Task[Any], None] = {}
         self.loop = Loop(world.scheduler, self, world.scheduler.stream(f"loop {number}"), self._failed)
 
@@ -81,6 +83,7 @@ class Process:
             max_commands=world.plan.max_commands,
             on_commit=lambda records, _: world.witness.committed(self.state, records),
         )
+        self.presence = Presence(self.sequencer)
         stand_in.belongs_to(self)
         for venue in world.venue_configs:
             link = QuickFixLink(
@@ -165,15 +168,18 @@ class Process:
 
     async def stream(
         self,
+        client_id: str,
         from_seq: int | None,
         send: Callable[[Sequence[Record]], "asyncio.Future[None]"],
         ended: Callable[[str], None],
     ) -> None:
-        """One subscription: each piece waits until the reader has room."""
+        """One subscription: each piece waits until the reader has room. As long as it lasts the client is there."""
+        assert self.presence is not None
         pieces = self.feed.follow(from_seq)
         try:
-            async for records, _ in pieces:
-                await send(records)
+            with self.presence.of(client_id):
+                async for records, _ in pieces:
+                    await send(records)
         except SlowReader as slow:
             ended(f"slow, resume at {slow.next_seq}")
         except TooManyReaders:
@@ -213,6 +219,8 @@ class Process:
             return
         self.dead = True
         self.open = False
+        if self.presence is not None:
+            self.presence.stop()
         for task in self._tasks:
             task._log_destroy_pending = False  # type: ignore[attr-defined]
             coroutine: Any = task.get_coro()

@@ -25,7 +25,9 @@ def test_trouble_really_happens() -> None:
     """The other tests of this file would pass in a calm world too."""
     outcomes = [simulate(seed) for seed in range(SEEDS, SEEDS + 10)]
     assert sum(outcome.lives - 1 for outcome in outcomes) >= 5
-    assert len({kind for outcome in outcomes for kind in outcome.faults}) >= 15
+    kinds = {kind for outcome in outcomes for kind in outcome.faults}
+    assert len(kinds) >= 15
+    assert kinds >= {"trading stopped with cancels", "trading stopped without cancels", "limit lowered", "client away"}
     assert sum(outcome.executions for outcome in outcomes) >= 100
 
 

@@ -247,7 +247,7 @@ class SimVenue:
             if not self._world.trouble:
                 do = "new"
             self._perform_fill(order) if do == "fill" else self._perform(do, order)
-        elif chance < 0.5:
+        elif chance < 0.5 and (self._world.trouble or not self._world.witness.risk.takes_back()):
             self._perform_fill(order)
 
     def _lie(self, order: Order) -> None:

@@ -31,8 +31,10 @@ from gateway.core.events import (
 )
 from gateway.core.invariants import check_state
 from gateway.core.money import average
+from gateway.core.risk.events import MassCancelSent
 from gateway.core.state import State
 from gateway.core.types import Reason
+from tests.simulation.risk_witness import RiskWitness
 
 CHECK_EVERY = 25
 EVIDENCE: dict[type, tuple[str, ...]] = {
@@ -61,6 +63,7 @@ class Witness:
         self.recoveries = 0
         self.inbound: dict[str, int] = {}
         self.unheard: set[str] = set()  # Venues whose numbers started over, of which the journal does not know.
+        self.risk = RiskWitness(failed)
         self._failed = failed
         self._knows_execution = knows_execution
         self._said = said
@@ -89,11 +92,12 @@ class Witness:
             elif venue := _begins_anew(event):
                 self.inbound[venue] = 0
                 self.unheard.discard(venue)
+            self.risk.synced(record)
             if record.order is not None:
                 self._views[record.order.order_id] = record.order
             if isinstance(event, OrderRouted):
                 self._first_names[event.order_id] = event.venue_cl_ord_id
-            if isinstance(event, (OrderRouted, CancelRequested, ReplaceRequested)):
+            if isinstance(event, (OrderRouted, CancelRequested, ReplaceRequested, MassCancelSent)):
                 self._requests[event.venue_cl_ord_id] = event.venue
             elif isinstance(event, StatusRequested):
                 self._questions[event.venue_cl_ord_id] = self._questions.get(event.venue_cl_ord_id, 0) + 1
@@ -138,6 +142,7 @@ class Witness:
             self._failed("two recoveries of the same journal gave different states")
         if state.seq != len(self.durable):
             self._failed(f"recovery ended at seq {state.seq}, durable are {len(self.durable)}")
+        self.risk.recovered(state)
         for (client, name), (_, answer) in self.answers.items():
             key = state.keys.get(client, {}).get(name)
             if key is None and not state.retired.find(retention._key_name(client, name)):
@@ -152,7 +157,7 @@ class Witness:
             self._asked[name] = self._asked.get(name, 0) + 1
             if self._asked[name] > self._questions.get(name, 0):
                 self._failed(f"a status request for {name} was sent without a committed event")
-        if msg_type not in "DFG":
+        if msg_type not in "DFGq":
             return
         if self._requests.get(name) != venue:
             self._failed(f"35={msg_type} {name} was sent to {venue} without a committed event")

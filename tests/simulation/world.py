@@ -1,6 +1,7 @@
 """One simulation: gateway, machine, network, venues, clients and operators under one scheduler, drawn from one seed."""
 
 import contextlib
+import itertools
 import tempfile
 import traceback
 from collections import Counter
@@ -13,10 +14,12 @@ import msgspec
 from gateway.config import VenueConfig
 from gateway.core.invariants import InvariantBroken, check_state
 from tests.simulation import plan, stand_in
+from tests.simulation.absence import Absence
 from tests.simulation.clients import Client, Operator
 from tests.simulation.follower import CountedSnapshots, damage
 from tests.simulation.machine import Disk, age_store
 from tests.simulation.network import Wire
+from tests.simulation.officer import Officer
 from tests.simulation.process import Killed, Process
 from tests.simulation.scheduler import MS, S, Scheduler
 from tests.simulation.silence import Silence
@@ -128,8 +131,17 @@ class World:
             for name, begin_string in VENUES.items()
         }
         self.process = self._live()
-        self.clients = [Client(self, f"C{n}-", self.plan.quota) for n in range(1, self.plan.clients + 1)]
+        accounts = itertools.cycle(plan.ACCOUNTS)
+        self.clients = [
+            Client(self, name, account, self.plan.quota)
+            for name, account in zip(plan.CLIENTS[: self.plan.clients], accounts, strict=False)
+        ]
         self.operator = Operator(self)
+        self.officer = Officer(self)
+        graces = self.settings.risk.clients
+        self.absences = [
+            Absence(self, client) for client in self.clients if graces[client.name].cancel_on_disconnect_ns is not None
+        ]
         for trouble in self.plan.troubles:
             self.scheduler.at(trouble.at_ns, "", self._strike, trouble)
         for death in self.plan.deaths:
@@ -184,6 +196,8 @@ class World:
             for order in state.orders.values()
             if order.unanswered
         ]
+        found += self.officer.open()
+        found += [f"{absence.client.name} has yet to go away" for absence in self.absences if absence.last]
         for client in self.clients:
             found += [f"{client.name} has no answer on {name}" for name in client.to_answer]
             if client.seen != len(self.witness.durable):

@@ -20,6 +20,11 @@ class Access(Enum):
     ANY_CLIENT = "any client"
     TRADER = "trader"
     OPERATOR = "operator"
+    PRICES = "operator or market_data"
+
+    def admits(self, role: str) -> bool:
+        """Whether a client of this role may call."""
+        return self in {Access.OPEN, Access.ANY_CLIENT} or role in self.value.split(" or ")
 
 
 RULES: dict[str, Access] = {
@@ -49,6 +54,20 @@ RULES: dict[str, Access] = {
     "gateway.v1.AdminService/ListInDoubt": Access.OPERATOR,
     "gateway.v1.AdminService/ResolveDoubt": Access.OPERATOR,
     "gateway.v1.AdminService/ListExternalOrders": Access.OPERATOR,
+    "gateway.v1.RiskService/ListLimits": Access.OPERATOR,
+    "gateway.v1.RiskService/SetLimit": Access.OPERATOR,
+    "gateway.v1.RiskService/ListProposals": Access.OPERATOR,
+    "gateway.v1.RiskService/DecideChange": Access.OPERATOR,
+    "gateway.v1.RiskService/GrantOverride": Access.OPERATOR,
+    "gateway.v1.RiskService/EndOverride": Access.OPERATOR,
+    "gateway.v1.RiskService/ListOverrides": Access.OPERATOR,
+    "gateway.v1.RiskService/StopTrading": Access.OPERATOR,
+    "gateway.v1.RiskService/ResumeTrading": Access.OPERATOR,
+    "gateway.v1.RiskService/ListStops": Access.OPERATOR,
+    "gateway.v1.RiskService/SetMarks": Access.PRICES,
+    "gateway.v1.RiskService/GetExposure": Access.OPERATOR,
+    "gateway.v1.RiskService/WatchExposure": Access.OPERATOR,
+    "gateway.v1.RiskService/ListBreaches": Access.OPERATOR,
     # Probes and tools ask before they are anybody; both tell nothing about orders.
     "grpc.health.v1.Health/Check": Access.OPEN,
     "grpc.health.v1.Health/Watch": Access.OPEN,
@@ -76,9 +95,14 @@ class Caller(NamedTuple):
     """Who calls. `accounts` are those it may trade in and see, the first is the default; `cause` is journaled."""
 
     id: str
-    is_operator: bool
+    role: str
     accounts: tuple[str, ...]
     cause: Cause
+
+    @property
+    def is_operator(self) -> bool:
+        """Whether it administers and sees everything."""
+        return self.role == "operator"
 
     def owner(self, client_id: str) -> str:
         """Whose orders a request is about: an operator may name a client, anybody else is asking for himself.
@@ -113,10 +137,8 @@ class ConfiguredClients:
 
 
 def _caller(client: ClientConfig) -> Caller:
-    is_operator = client.role == "operator"
-    return Caller(
-        client.id, is_operator, client.accounts or ("",), Cause("operator" if is_operator else "client", client.id)
-    )
+    kind = "operator" if client.role == "operator" else "client"
+    return Caller(client.id, client.role, client.accounts or ("",), Cause(kind, client.id))
 
 
 class Call(NamedTuple):
@@ -138,7 +160,7 @@ def admit(authenticator: Authenticator, access: Access, context: Any) -> Call:
     caller = authenticator.authenticate(context, metadata)
     if caller is None:
         raise Failure(ApiReason.CLIENT_UNKNOWN, f'metadata "{CLIENT_ID}" has to name one configured client', CLIENT_ID)
-    if access is not Access.ANY_CLIENT and caller.is_operator is not (access is Access.OPERATOR):
+    if not access.admits(caller.role):
         raise Failure(ApiReason.ROLE_REQUIRED, f"this is for the role {access.value}, which {caller.id} does not have")
     request = metadata.get(REQUEST_ID)
     if request is None:

@@ -9,6 +9,7 @@ from heapq import merge
 
 from gateway.adapters.grpc.errors import Failure
 from gateway.adapters.grpc.identity import Call, Caller
+from gateway.adapters.grpc.presence import Presence
 from gateway.adapters.grpc.replies import check_account, reply
 from gateway.adapters.grpc.services import Services
 from gateway.adapters.grpc.streams import EventEncoder, Streams
@@ -36,11 +37,12 @@ A page that hits it is short, not the last.
 class OrderService:
     """The methods of gateway.v1.OrderService."""
 
-    def __init__(self, services: Services, encoder: EventEncoder, streams: Streams) -> None:
+    def __init__(self, services: Services, encoder: EventEncoder, streams: Streams, presence: Presence) -> None:
         self._services = services
         self._sequencer = services.sequencer
         self._encoder = encoder
         self._streams = streams
+        self._presence = presence
 
     async def submit_order(self, request: pb.SubmitOrderRequest, call: Call) -> pb.CommandReply:
         """A new order. The reply says that it is durable; what the venue makes of it comes as events."""
@@ -71,7 +73,7 @@ class OrderService:
     async def trade(self, call: Call) -> None:
         """Batches of commands in, replies and events out."""
         stream = TradeStream(self._services, self._encoder, call)
-        with self._streams.running(stream):
+        with self._presence.of(call.caller.id), self._streams.running(stream):
             await stream.run()
 
     async def get_order(self, request: pb.GetOrderRequest, call: Call) -> pb.GetOrderResponse:

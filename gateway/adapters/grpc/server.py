@@ -20,6 +20,8 @@ from gateway.adapters.grpc.events import EventService
 from gateway.adapters.grpc.identity import Authenticator, ConfiguredClients, check_rules
 from gateway.adapters.grpc.orders import OrderService
 from gateway.adapters.grpc.positions import PositionService
+from gateway.adapters.grpc.presence import Presence
+from gateway.adapters.grpc.risk import RiskService
 from gateway.adapters.grpc.services import Services
 from gateway.adapters.grpc.streams import EventEncoder, Streams
 from gateway.pb.v1 import gateway_pb2 as pb
@@ -66,10 +68,11 @@ class ApiServer:
         self.port = 0
         self._gate = Gate(authenticator or ConfiguredClients(services.config.clients))
         self._streams = Streams()
+        self._presence = Presence(services.sequencer)
         self._health = HealthServicer()
         self._server = grpc.aio.server(options=OPTIONS, maximum_concurrent_rpcs=MAX_CONCURRENT_CALLS)
         self._socket: Path | None = None
-        implementations = _implementations(services, self._streams)
+        implementations = _implementations(services, self._streams, self._presence)
         check_rules(_methods([*(pb.DESCRIPTOR.services_by_name[name] for name in implementations), *_STANDARD]))
         for name, implementation in implementations.items():
             service = pb.DESCRIPTOR.services_by_name[name]
@@ -114,6 +117,7 @@ class ApiServer:
         """Let nobody in, end the streams, give running calls `grace_s` seconds, listen no more. Safe to call twice."""
         self._gate.is_open = False
         await self._health.enter_graceful_shutdown()
+        self._presence.stop()
         self._streams.end_all()
         await self._server.stop(grace_s)
         if self._socket is not None:
@@ -132,13 +136,14 @@ _STANDARD: tuple[ServiceDescriptor, ...] = (
 )
 
 
-def _implementations(services: Services, streams: Streams) -> dict[str, object]:
+def _implementations(services: Services, streams: Streams, presence: Presence) -> dict[str, object]:
     encoder = EventEncoder()
     return {
-        "OrderService": OrderService(services, encoder, streams),
+        "OrderService": OrderService(services, encoder, streams, presence),
         "EventService": EventService(services, encoder, streams),
         "PositionService": PositionService(services),
         "AdminService": AdminService(services),
+        "RiskService": RiskService(services, streams),
     }
 
 

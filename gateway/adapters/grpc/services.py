@@ -31,6 +31,8 @@ class Overview(NamedTuple):
     critical_items: int = 0
     retired_orders: int = 0
     snapshot_seq: int = 0
+    stops: int = 0
+    breaches: int = 0
 
 
 class Services(NamedTuple):

@@ -91,6 +91,7 @@ class EventFlow:
         message: Callable[[Sequence[bytes], int], bytes],
     ) -> None:
         self._feed = services.feed
+        self._state = services.sequencer.state
         self._encoder = encoder
         self._caller = call.caller
         self._writer = writer
@@ -119,7 +120,7 @@ class EventFlow:
         events: list[bytes] = []
         size = 0
         for record in records:
-            if not (may_see(self._caller, record) and self._selection.passes(record)):
+            if not (may_see(self._caller, record, self._state.risk.setup) and self._selection.passes(record)):
                 continue
             event = self._encoder(record)
             events.append(event)

@@ -1,11 +1,15 @@
 """Which events are whose.
 
-Clients see those of their own orders and commands and what concerns everybody; operators see all.
+Clients see those of their own orders and commands, what concerns everybody, and where trading stops for them;
+operators see all.
 """
 
 from gateway.adapters.grpc.identity import Caller
 from gateway.core import events as ev
 from gateway.core.events import Record
+from gateway.core.risk import scopes
+from gateway.core.risk.events import TradingResumed, TradingStopped
+from gateway.core.risk.setup import RiskSetup
 
 PUBLIC = (
     ev.SessionLoggedOn,
@@ -18,9 +22,27 @@ PUBLIC = (
 """What every trader has to know: whether a venue can be reached and takes orders, and an instrument trades."""
 
 
-def may_see(caller: Caller, record: Record) -> bool:
-    """True when the record is for this caller."""
-    return caller.is_operator or owner(record) == caller.id or isinstance(record.event, PUBLIC)
+def may_see(caller: Caller, record: Record, setup: RiskSetup) -> bool:
+    """True when the record is for this caller; `setup` says which desk an account belongs to."""
+    event = record.event
+    if caller.is_operator or owner(record) == caller.id or isinstance(event, PUBLIC):
+        return True
+    return isinstance(event, (TradingStopped, TradingResumed)) and concerns(caller, event.scope, setup)
+
+
+def concerns(caller: Caller, scope: str, setup: RiskSetup) -> bool:
+    """Whether orders of this caller may belong to a scope. Instruments and venues are everybody's."""
+    level, _, name = scope.partition(":")
+    match level:
+        case "desk":
+            return any(scope in scopes.desks_above(setup, account) for account in caller.accounts)
+        case "account":
+            return name in caller.accounts
+        case "strategy":
+            return name.partition("/")[0] in caller.accounts
+        case "client":
+            return name == caller.id
+    return level != scopes.ORDER
 
 
 def owner(record: Record) -> str:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import sqlalchemy as sa
 
-from gateway.config.sections import without_password
+from gateway.config.values import without_password
 from gateway.core.money import plain
 
 SCHEMA_VERSION = 1

@@ -23,8 +23,8 @@ from xml.etree import ElementTree as ET
 from xml.sax.saxutils import quoteattr
 
 _KEPT_TYPES = frozenset({"NUMINGROUP", "LENGTH", "DATA", "XMLDATA"})
-# ExecutionReport, OrderCancelReject, BusinessMessageReject.
-_READ_BY_THE_CODEC = frozenset({"8", "9", "j"})
+# ExecutionReport, OrderCancelReject, OrderMassCancelReport, BusinessMessageReject.
+_READ_BY_THE_CODEC = frozenset({"8", "9", "r", "j"})
 
 
 class DictionaryError(Exception):
@@ -140,6 +140,10 @@ def _loosen(root: ET.Element) -> None:
             _require_nothing(message)
     for component in _section(root, "components"):
         _require_nothing(component)
+    for group in root.iterfind(".//group[@name='NoAffectedOrders']"):
+        # QuickFIX's FIX50SP2.xml has the name of a later extension pack only, AffectedOrigClOrdID(1824).
+        if group.find("field[@name='OrigClOrdID']") is None:
+            ET.SubElement(group, "field", name="OrigClOrdID", required="N")
 
 
 def _require_nothing(element: ET.Element) -> None:

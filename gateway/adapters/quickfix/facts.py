@@ -6,6 +6,7 @@ from gateway.core.reports import (
     DropCopied,
     ExecutionReport,
     Fact,
+    MassCancelReport,
     MessageRejected,
     OrderCancelReject,
     ReportFact,
@@ -25,6 +26,9 @@ def copied(fact: ReportFact, raw: str, session: str) -> Fact:
         case OrderCancelReject():
             problem = "OrderCancelReject(35=9) is no copy of an execution"
             return UnexpectedMessage(session, "9", problem, raw[:_RAW_SHOWN].replace("\x01", "|"))
+        case MassCancelReport():
+            problem = "OrderMassCancelReport(35=r) is no copy of an execution"
+            return UnexpectedMessage(session, "r", problem, raw[:_RAW_SHOWN].replace("\x01", "|"))
         case UnexpectedMessage():
             return msgspec.structs.replace(fact, venue=session)
 

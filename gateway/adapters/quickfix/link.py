@@ -40,13 +40,14 @@ from gateway.core.events import (
 )
 from gateway.core.instruments import Instrument
 from gateway.core.reports import Fact, MessageRejected, SendRefused, SessionDown, SessionUp, UnexpectedMessage
+from gateway.core.risk.events import MassCancelSent
 from gateway.runtime.ports import Known, SessionStatus
 
 _REFS_KEPT = 65_536
 _LOGOUT_S = 3.0
 _TICK_S = 0.1
 
-Sent = OrderRouted | CancelRequested | ReplaceRequested | StatusRequested | ReconciliationStarted
+Sent = OrderRouted | CancelRequested | ReplaceRequested | StatusRequested | ReconciliationStarted | MassCancelSent
 
 
 class QuickFixLink:
@@ -171,7 +172,7 @@ class QuickFixLink:
             return
         try:
             match event:
-                case OrderRouted() | CancelRequested() | ReplaceRequested() | StatusRequested():
+                case OrderRouted() | CancelRequested() | ReplaceRequested() | StatusRequested() | MassCancelSent():
                     self._send_record(record, event)
                 case ReconciliationStarted(how="mass"):
                     self._send_record(record, event)
@@ -179,8 +180,6 @@ class QuickFixLink:
                     self._administer(event)
                 case SessionLoggedOn():
                     self._logged_on_in_journal(event)
-                case _:
-                    pass
         except BaseException as error:  # noqa: BLE001 - what was sent or stored is not known, and may not be guessed.
             self._application.end(error)
 

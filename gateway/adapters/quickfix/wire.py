@@ -173,6 +173,8 @@ class Wire:
             message.setField(553, self._config.username)
         if self._config.password:
             message.setField(554, self._config.password)
+        for tag, text in self._config.dialect.add.get("A", {}).items():
+            message.setField(int(tag), text)
         self.logon_seq_num = self.resend_from = int(message.getHeader().getField(34))
         self.sent = self.confirmed = self.probed = self.handed_over = 0
         self.connections += 1

@@ -10,7 +10,14 @@ from gateway.codec.fix import fields as f
 from gateway.codec.fix.dialect import FIX42, Dialect
 from gateway.codec.fix.fields import FieldError, Fields
 from gateway.core.money import ZERO
-from gateway.core.reports import ExecutionReport, MessageRejected, OrderCancelReject, ReportFact, UnexpectedMessage
+from gateway.core.reports import (
+    ExecutionReport,
+    MassCancelReport,
+    MessageRejected,
+    OrderCancelReject,
+    ReportFact,
+    UnexpectedMessage,
+)
 from gateway.core.types import CxlRejResponseTo, ExecType, OrdStatus, Side
 
 _RAW_SHOWN = 4_096
@@ -31,6 +38,8 @@ _EXEC_TRANS_TYPES = {
 }
 _ORD_STATUSES: dict[str, OrdStatus | None] = {each.value: each for each in OrdStatus}
 _EXECUTIONS = (ExecType.TRADE, ExecType.TRADE_CORRECT, ExecType.TRADE_CANCEL)
+# OrigClOrdID of each order that a mass cancel affects (NoAffectedOrders(534)): it is not read.
+_IN_GROUPS = {"r": ("41",)}
 
 
 class Decoded(msgspec.Struct, frozen=True, gc=False):
@@ -64,11 +73,13 @@ def decode(raw: str, dialect: Dialect) -> Decoded:
 def _fact(msg_type: str, fields: Fields, dialect: Dialect, poss_dup: bool, broken: str) -> ReportFact:
     if broken:
         raise FieldError(broken)
-    f.check(fields)
+    f.check(fields, _IN_GROUPS.get(msg_type, ()))
     if msg_type == "8":
         return _execution_report(fields, dialect, poss_dup)
     if msg_type == "9":
         return _cancel_reject(fields, dialect, poss_dup)
+    if msg_type == "r":
+        return _mass_cancel_report(fields, dialect)
     if msg_type == "3":
         return _session_reject(fields, dialect)
     if msg_type == "j":
@@ -189,6 +200,17 @@ def _cancel_reject(fields: Fields, dialect: Dialect, poss_dup: bool) -> OrderCan
         venue_order_id=fields.get("37", ""),
         text=f.free_text(fields),
         poss_dup=poss_dup,
+    )
+
+
+def _mass_cancel_report(fields: Fields, dialect: Dialect) -> MassCancelReport:
+    return MassCancelReport(
+        dialect.venue,
+        fields.get("11", ""),
+        f.required(fields, "531") != "0",
+        f.whole(fields.get("533", "")),
+        fields.get("532", ""),
+        f.free_text(fields),
     )
 
 

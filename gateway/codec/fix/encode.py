@@ -1,4 +1,5 @@
-"""Committed records to FIX: the bodies of orders, cancels, replaces, (mass) status requests and business rejects.
+"""Committed records to FIX: the bodies of orders, (mass) cancels, replaces, (mass) status requests and business
+rejects.
 
 A body begins with MsgType(35) and has no other header field; the FIX session adds those.
 """
@@ -17,6 +18,7 @@ from gateway.core.events import (
     StatusRequested,
     Terms,
 )
+from gateway.core.risk.events import MassCancelSent
 from gateway.core.types import OrdType, Side, TimeInForce
 
 SOH = "\x01"
@@ -62,6 +64,8 @@ class Encoder:
     def _pieces(self, record: Record) -> list[str]:
         if isinstance(record.event, ReconciliationStarted):
             return self._mass_status(record.event)
+        if isinstance(record.event, MassCancelSent):
+            return self._mass_cancel(record.event, record.at_ns)
         view = record.order
         if view is None:
             raise EncodeError(f"record {record.seq} has no order")
@@ -124,6 +128,12 @@ class Encoder:
         if self._dialect.begin_string == FIX42:
             raise EncodeError("FIX 4.2 has no OrderMassStatusRequest(35=AF)")
         return ["35=AF", f"584={event.mass_status_req_id}", "585=7"]
+
+    def _mass_cancel(self, event: MassCancelSent, at_ns: int) -> list[str]:
+        """OrderMassCancelRequest(35=q) for all orders: MassCancelRequestType(530) is 7."""
+        if self._dialect.begin_string == FIX42:
+            raise EncodeError("FIX 4.2 has no OrderMassCancelRequest(35=q)")
+        return ["35=q", f"11={event.venue_cl_ord_id}", "530=7", f"60={utc_timestamp(at_ns)}"]
 
     def _account(self, view: OrderView) -> list[str]:
         return [f"1={self._dialect.accounts.get(view.account, view.account)}"] if view.account else []

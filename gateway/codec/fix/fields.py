@@ -4,7 +4,7 @@ Every problem is a `FieldError`, so that no input can raise anything else.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 from functools import lru_cache
 from typing import TypeVar
@@ -59,6 +59,9 @@ NAMES = {
     "379": "BusinessRejectRefID",
     "380": "BusinessRejectReason",
     "434": "CxlRejResponseTo",
+    "531": "MassCancelResponse",
+    "532": "MassCancelRejectReason",
+    "533": "TotalAffectedOrders",
     "584": "MassStatusReqID",
     "911": "TotNumReports",
     "912": "LastRptRequested",
@@ -127,14 +130,15 @@ def _broken(pieces: list[str]) -> Fields:
     return fields
 
 
-def check(fields: Fields) -> None:
-    """Every field that counts is there once, and has no character that an identifier or a number cannot have.
+def check(fields: Fields, in_groups: Collection[str] = ()) -> None:
+    """Every field that counts is there once, and has no character that an identifier or a number cannot have. Those of
+    `in_groups` are members of a group that the message has in the standard.
 
     Raises:
         FieldError: one is not so.
     """
     for tag in fields.repeated:
-        if tag in NAMES:
+        if tag in NAMES and tag not in in_groups:
             raise FieldError(f"{name(tag)} is there more than once")
     if not fields.odd:
         return

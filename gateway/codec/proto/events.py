@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 import msgspec
 
+from gateway.codec.proto import risk_events
 from gateway.codec.proto.orders import decimal_text, order_to_pb
 from gateway.core import events as ev
 from gateway.core.events import Event, Record
@@ -49,6 +50,13 @@ def _nothing(_: Event) -> Extras:
     return {}
 
 
+def _submitted(event: ev.OrderSubmitted) -> Extras:
+    if event.terms is None:
+        return {}
+    asked, goes = decimal_text(event.command.order_qty), decimal_text(event.terms.order_qty)
+    return {"text": f"{goes} of {asked} go out: the rest would trade with an order of our own"}
+
+
 def _request(event: ev.CancelRequested | ev.ReplaceRequested) -> Extras:
     return {"cl_ord_id": event.cl_ord_id}
 
@@ -65,6 +73,9 @@ def _command_refused(event: ev.CommandRefused) -> Extras:
     command = event.command
     return {
         "cl_ord_id": getattr(command, "cl_ord_id", ""),
+        "scope": getattr(command, "scope", ""),
+        "control": getattr(command, "control", ""),
+        "operator": getattr(command, "operator", ""),
         "reason": event.reason.value,
         "text": event.text,
         "field": event.field,
@@ -215,7 +226,7 @@ def _key_recalled(event: ev.KeyRecalled) -> Extras:
 
 
 _EXTRAS: dict[type, Callable[[Any], Extras]] = {
-    ev.OrderSubmitted: _nothing,
+    ev.OrderSubmitted: _submitted,
     ev.OrderRouted: _nothing,
     ev.CancelRequested: _request,
     ev.ReplaceRequested: _request,
@@ -264,6 +275,7 @@ _EXTRAS: dict[type, Callable[[Any], Extras]] = {
     ev.KeysRetired: _keys_retired,
     ev.OrderRecalled: _memory,
     ev.KeyRecalled: _key_recalled,
+    **risk_events.EXTRAS,
 }
 
 if _EXTRAS.keys() != EVENT_TYPE.keys():

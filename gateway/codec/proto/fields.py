@@ -12,6 +12,7 @@ from gateway.core.types import Reason
 
 KEY_LENGTH = 36
 NAME_LENGTH = 32
+SCOPE_LENGTH = 96
 NOTE_LENGTH = 256
 MAX_MSG_SEQ_NUM = 2_000_000_000
 
@@ -43,6 +44,16 @@ def name(field: str, value: str) -> str:
 def required_name(field: str, value: str) -> str:
     """A name that has to be given."""
     return _text(field, value, NAME_LENGTH, required=True)
+
+
+def scope(field: str, value: str) -> str:
+    """A scope of risk, such as "account:ACC1": at most 96 printable ASCII characters; empty when not given."""
+    return _text(field, value, SCOPE_LENGTH, required=False)
+
+
+def required_scope(field: str, value: str) -> str:
+    """A scope that has to be given."""
+    return _text(field, value, SCOPE_LENGTH, required=True)
 
 
 def note(field: str, value: str) -> str:

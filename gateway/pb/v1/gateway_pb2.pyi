@@ -104,6 +104,25 @@ class EventType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     KEYS_RETIRED: _ClassVar[EventType]
     ORDER_RECALLED: _ClassVar[EventType]
     KEY_RECALLED: _ClassVar[EventType]
+    RISK_CONFIGURED: _ClassVar[EventType]
+    LIMIT_PROPOSED: _ClassVar[EventType]
+    LIMIT_CHANGED: _ClassVar[EventType]
+    LIMIT_DECLINED: _ClassVar[EventType]
+    LIMIT_EXPIRED: _ClassVar[EventType]
+    OVERRIDE_GRANTED: _ClassVar[EventType]
+    OVERRIDE_ENDED: _ClassVar[EventType]
+    MARKS_SET: _ClassVar[EventType]
+    RISK_DAY_BEGAN: _ClassVar[EventType]
+    TRADING_STOPPED: _ClassVar[EventType]
+    TRADING_RESUMED: _ClassVar[EventType]
+    STOP_COMPLETED: _ClassVar[EventType]
+    MASS_CANCEL_SENT: _ClassVar[EventType]
+    CLIENT_AWAY: _ClassVar[EventType]
+    CLIENT_BACK: _ClassVar[EventType]
+    BREACH_BEGAN: _ClassVar[EventType]
+    BREACH_ENDED: _ClassVar[EventType]
+    MASS_CANCEL_ANSWERED: _ClassVar[EventType]
+    OVERRIDE_PROPOSED: _ClassVar[EventType]
 
 class Severity(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -200,6 +219,25 @@ ORDER_RETIRED: EventType
 KEYS_RETIRED: EventType
 ORDER_RECALLED: EventType
 KEY_RECALLED: EventType
+RISK_CONFIGURED: EventType
+LIMIT_PROPOSED: EventType
+LIMIT_CHANGED: EventType
+LIMIT_DECLINED: EventType
+LIMIT_EXPIRED: EventType
+OVERRIDE_GRANTED: EventType
+OVERRIDE_ENDED: EventType
+MARKS_SET: EventType
+RISK_DAY_BEGAN: EventType
+TRADING_STOPPED: EventType
+TRADING_RESUMED: EventType
+STOP_COMPLETED: EventType
+MASS_CANCEL_SENT: EventType
+CLIENT_AWAY: EventType
+CLIENT_BACK: EventType
+BREACH_BEGAN: EventType
+BREACH_ENDED: EventType
+MASS_CANCEL_ANSWERED: EventType
+OVERRIDE_PROPOSED: EventType
 SEVERITY_UNSPECIFIED: Severity
 SEVERITY_CRITICAL: Severity
 SEVERITY_WARNING: Severity
@@ -268,7 +306,7 @@ class Order(_message.Message):
     def __init__(self, order_id: _Optional[str] = ..., client_id: _Optional[str] = ..., cl_ord_id: _Optional[str] = ..., symbol: _Optional[str] = ..., venue: _Optional[str] = ..., side: _Optional[_Union[Side, str]] = ..., ord_type: _Optional[_Union[OrdType, str]] = ..., terms: _Optional[_Union[Terms, _Mapping]] = ..., ord_status: _Optional[_Union[OrdStatus, str]] = ..., cum_qty: _Optional[str] = ..., leaves_qty: _Optional[str] = ..., avg_px: _Optional[str] = ..., account: _Optional[str] = ..., strategy: _Optional[str] = ..., exec_inst: _Optional[str] = ..., venue_order_id: _Optional[str] = ..., pending: _Optional[_Iterable[str]] = ..., in_doubt: _Optional[bool] = ...) -> None: ...
 
 class SubmitOrderRequest(_message.Message):
-    __slots__ = ("cl_ord_id", "symbol", "side", "order_qty", "ord_type", "time_in_force", "price", "stop_px", "expire_time_ns", "max_floor", "exec_inst", "account", "strategy", "venue", "cash_order_qty")
+    __slots__ = ("cl_ord_id", "symbol", "side", "order_qty", "ord_type", "time_in_force", "price", "stop_px", "expire_time_ns", "max_floor", "exec_inst", "account", "strategy", "venue", "cash_order_qty", "locate_id")
     CL_ORD_ID_FIELD_NUMBER: _ClassVar[int]
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
     SIDE_FIELD_NUMBER: _ClassVar[int]
@@ -284,6 +322,7 @@ class SubmitOrderRequest(_message.Message):
     STRATEGY_FIELD_NUMBER: _ClassVar[int]
     VENUE_FIELD_NUMBER: _ClassVar[int]
     CASH_ORDER_QTY_FIELD_NUMBER: _ClassVar[int]
+    LOCATE_ID_FIELD_NUMBER: _ClassVar[int]
     cl_ord_id: str
     symbol: str
     side: Side
@@ -299,7 +338,8 @@ class SubmitOrderRequest(_message.Message):
     strategy: str
     venue: str
     cash_order_qty: str
-    def __init__(self, cl_ord_id: _Optional[str] = ..., symbol: _Optional[str] = ..., side: _Optional[_Union[Side, str]] = ..., order_qty: _Optional[str] = ..., ord_type: _Optional[_Union[OrdType, str]] = ..., time_in_force: _Optional[_Union[TimeInForce, str]] = ..., price: _Optional[str] = ..., stop_px: _Optional[str] = ..., expire_time_ns: _Optional[int] = ..., max_floor: _Optional[str] = ..., exec_inst: _Optional[str] = ..., account: _Optional[str] = ..., strategy: _Optional[str] = ..., venue: _Optional[str] = ..., cash_order_qty: _Optional[str] = ...) -> None: ...
+    locate_id: str
+    def __init__(self, cl_ord_id: _Optional[str] = ..., symbol: _Optional[str] = ..., side: _Optional[_Union[Side, str]] = ..., order_qty: _Optional[str] = ..., ord_type: _Optional[_Union[OrdType, str]] = ..., time_in_force: _Optional[_Union[TimeInForce, str]] = ..., price: _Optional[str] = ..., stop_px: _Optional[str] = ..., expire_time_ns: _Optional[int] = ..., max_floor: _Optional[str] = ..., exec_inst: _Optional[str] = ..., account: _Optional[str] = ..., strategy: _Optional[str] = ..., venue: _Optional[str] = ..., cash_order_qty: _Optional[str] = ..., locate_id: _Optional[str] = ...) -> None: ...
 
 class ReplaceOrderRequest(_message.Message):
     __slots__ = ("cl_ord_id", "orig_cl_ord_id", "order_qty", "price", "stop_px", "time_in_force", "expire_time_ns", "max_floor")
@@ -460,7 +500,7 @@ class ListOrdersResponse(_message.Message):
     def __init__(self, orders: _Optional[_Iterable[_Union[Order, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., as_of_seq: _Optional[int] = ...) -> None: ...
 
 class Event(_message.Message):
-    __slots__ = ("seq", "time_ns", "type", "order", "cl_ord_id", "exec_id", "exec_ref_id", "last_qty", "last_px", "trade_date", "transact_time_ns", "reason", "text", "venue", "symbol", "field", "operator")
+    __slots__ = ("seq", "time_ns", "type", "order", "cl_ord_id", "exec_id", "exec_ref_id", "last_qty", "last_px", "trade_date", "transact_time_ns", "reason", "text", "venue", "symbol", "field", "operator", "scope", "control", "source", "change_id", "until_ns", "limit", "old_limit", "value", "severity")
     SEQ_FIELD_NUMBER: _ClassVar[int]
     TIME_NS_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
@@ -478,6 +518,15 @@ class Event(_message.Message):
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
     FIELD_FIELD_NUMBER: _ClassVar[int]
     OPERATOR_FIELD_NUMBER: _ClassVar[int]
+    SCOPE_FIELD_NUMBER: _ClassVar[int]
+    CONTROL_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    CHANGE_ID_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_NS_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    OLD_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    SEVERITY_FIELD_NUMBER: _ClassVar[int]
     seq: int
     time_ns: int
     type: EventType
@@ -495,7 +544,16 @@ class Event(_message.Message):
     symbol: str
     field: str
     operator: str
-    def __init__(self, seq: _Optional[int] = ..., time_ns: _Optional[int] = ..., type: _Optional[_Union[EventType, str]] = ..., order: _Optional[_Union[Order, _Mapping]] = ..., cl_ord_id: _Optional[str] = ..., exec_id: _Optional[str] = ..., exec_ref_id: _Optional[str] = ..., last_qty: _Optional[str] = ..., last_px: _Optional[str] = ..., trade_date: _Optional[str] = ..., transact_time_ns: _Optional[int] = ..., reason: _Optional[str] = ..., text: _Optional[str] = ..., venue: _Optional[str] = ..., symbol: _Optional[str] = ..., field: _Optional[str] = ..., operator: _Optional[str] = ...) -> None: ...
+    scope: str
+    control: str
+    source: str
+    change_id: str
+    until_ns: int
+    limit: Limit
+    old_limit: Limit
+    value: str
+    severity: Severity
+    def __init__(self, seq: _Optional[int] = ..., time_ns: _Optional[int] = ..., type: _Optional[_Union[EventType, str]] = ..., order: _Optional[_Union[Order, _Mapping]] = ..., cl_ord_id: _Optional[str] = ..., exec_id: _Optional[str] = ..., exec_ref_id: _Optional[str] = ..., last_qty: _Optional[str] = ..., last_px: _Optional[str] = ..., trade_date: _Optional[str] = ..., transact_time_ns: _Optional[int] = ..., reason: _Optional[str] = ..., text: _Optional[str] = ..., venue: _Optional[str] = ..., symbol: _Optional[str] = ..., field: _Optional[str] = ..., operator: _Optional[str] = ..., scope: _Optional[str] = ..., control: _Optional[str] = ..., source: _Optional[str] = ..., change_id: _Optional[str] = ..., until_ns: _Optional[int] = ..., limit: _Optional[_Union[Limit, _Mapping]] = ..., old_limit: _Optional[_Union[Limit, _Mapping]] = ..., value: _Optional[str] = ..., severity: _Optional[_Union[Severity, str]] = ...) -> None: ...
 
 class EventFilter(_message.Message):
     __slots__ = ("account", "strategy", "symbol", "venue", "types")
@@ -882,7 +940,7 @@ class GetOverviewRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetOverviewResponse(_message.Message):
-    __slots__ = ("seq", "epoch", "version", "started_ns", "orders", "working_orders", "executions", "in_doubt", "disputed", "set_aside", "halted_symbols", "order_to_ack_p50_us", "order_to_ack_p99_us", "command_queue", "subscribers", "open_items", "critical_items", "retired_orders", "snapshot_seq")
+    __slots__ = ("seq", "epoch", "version", "started_ns", "orders", "working_orders", "executions", "in_doubt", "disputed", "set_aside", "halted_symbols", "order_to_ack_p50_us", "order_to_ack_p99_us", "command_queue", "subscribers", "open_items", "critical_items", "retired_orders", "snapshot_seq", "stops", "breaches")
     SEQ_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -902,6 +960,8 @@ class GetOverviewResponse(_message.Message):
     CRITICAL_ITEMS_FIELD_NUMBER: _ClassVar[int]
     RETIRED_ORDERS_FIELD_NUMBER: _ClassVar[int]
     SNAPSHOT_SEQ_FIELD_NUMBER: _ClassVar[int]
+    STOPS_FIELD_NUMBER: _ClassVar[int]
+    BREACHES_FIELD_NUMBER: _ClassVar[int]
     seq: int
     epoch: int
     version: str
@@ -921,4 +981,405 @@ class GetOverviewResponse(_message.Message):
     critical_items: int
     retired_orders: int
     snapshot_seq: int
-    def __init__(self, seq: _Optional[int] = ..., epoch: _Optional[int] = ..., version: _Optional[str] = ..., started_ns: _Optional[int] = ..., orders: _Optional[int] = ..., working_orders: _Optional[int] = ..., executions: _Optional[int] = ..., in_doubt: _Optional[int] = ..., disputed: _Optional[int] = ..., set_aside: _Optional[int] = ..., halted_symbols: _Optional[_Iterable[str]] = ..., order_to_ack_p50_us: _Optional[int] = ..., order_to_ack_p99_us: _Optional[int] = ..., command_queue: _Optional[int] = ..., subscribers: _Optional[int] = ..., open_items: _Optional[int] = ..., critical_items: _Optional[int] = ..., retired_orders: _Optional[int] = ..., snapshot_seq: _Optional[int] = ...) -> None: ...
+    stops: int
+    breaches: int
+    def __init__(self, seq: _Optional[int] = ..., epoch: _Optional[int] = ..., version: _Optional[str] = ..., started_ns: _Optional[int] = ..., orders: _Optional[int] = ..., working_orders: _Optional[int] = ..., executions: _Optional[int] = ..., in_doubt: _Optional[int] = ..., disputed: _Optional[int] = ..., set_aside: _Optional[int] = ..., halted_symbols: _Optional[_Iterable[str]] = ..., order_to_ack_p50_us: _Optional[int] = ..., order_to_ack_p99_us: _Optional[int] = ..., command_queue: _Optional[int] = ..., subscribers: _Optional[int] = ..., open_items: _Optional[int] = ..., critical_items: _Optional[int] = ..., retired_orders: _Optional[int] = ..., snapshot_seq: _Optional[int] = ..., stops: _Optional[int] = ..., breaches: _Optional[int] = ...) -> None: ...
+
+class Limit(_message.Message):
+    __slots__ = ("value", "per_s", "after")
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    PER_S_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    value: str
+    per_s: int
+    after: str
+    def __init__(self, value: _Optional[str] = ..., per_s: _Optional[int] = ..., after: _Optional[str] = ...) -> None: ...
+
+class LimitRow(_message.Message):
+    __slots__ = ("scope", "control", "unit", "limit", "set_at", "source", "until_ns", "before", "used")
+    SCOPE_FIELD_NUMBER: _ClassVar[int]
+    CONTROL_FIELD_NUMBER: _ClassVar[int]
+    UNIT_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    SET_AT_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_NS_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
+    USED_FIELD_NUMBER: _ClassVar[int]
+    scope: str
+    control: str
+    unit: str
+    limit: Limit
+    set_at: str
+    source: str
+    until_ns: int
+    before: Limit
+    used: str
+    def __init__(self, scope: _Optional[str] = ..., control: _Optional[str] = ..., unit: _Optional[str] = ..., limit: _Optional[_Union[Limit, _Mapping]] = ..., set_at: _Optional[str] = ..., source: _Optional[str] = ..., until_ns: _Optional[int] = ..., before: _Optional[_Union[Limit, _Mapping]] = ..., used: _Optional[str] = ...) -> None: ...
+
+class ListLimitsRequest(_message.Message):
+    __slots__ = ("scope", "control")
+    SCOPE_FIELD_NUMBER: _ClassVar[int]
+    CONTROL_FIELD_NUMBER: _ClassVar[int]
+    scope: str
+    control: str
+    def __init__(self, scope: _Optional[str] = ..., control: _Optional[str] = ...) -> None: ...
+
+class ListLimitsResponse(_message.Message):
+    __slots__ = ("limits", "currency", "as_of_seq")
+    LIMITS_FIELD_NUMBER: _ClassVar[int]
+    CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    AS_OF_SEQ_FIELD_NUMBER: _ClassVar[int]
+    limits: _containers.RepeatedCompositeFieldContainer[LimitRow]
+    currency: str
+    as_of_seq: int
+    def __init__(self, limits: _Optional[_Iterable[_Union[LimitRow, _Mapping]]] = ..., currency: _Optional[str] = ..., as_of_seq: _Optional[int] = ...) -> None: ...
+
+class SetLimitRequest(_message.Message):
+    __slots__ = ("scope", "control", "unit", "limit", "expires_ns", "reason")
+    SCOPE_FIELD_NUMBER: _ClassVar[int]
+    CONTROL_FIELD_NUMBER: _ClassVar[int]
+    UNIT_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_NS_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    scope: str
+    control: str
+    unit: str
+    limit: Limit
+    expires_ns: int
+    reason: str
+    def __init__(self, scope: _Optional[str] = ..., control: _Optional[str] = ..., unit: _Optional[str] = ..., limit: _Optional[_Union[Limit, _Mapping]] = ..., expires_ns: _Optional[int] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class SetLimitResponse(_message.Message):
+    __slots__ = ("seq", "change_id")
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    CHANGE_ID_FIELD_NUMBER: _ClassVar[int]
+    seq: int
+    change_id: str
+    def __init__(self, seq: _Optional[int] = ..., change_id: _Optional[str] = ...) -> None: ...
+
+class Proposal(_message.Message):
+    __slots__ = ("change_id", "scope", "control", "unit", "limit", "in_force", "operator", "reason", "expires_ns", "override_until_ns")
+    CHANGE_ID_FIELD_NUMBER: _ClassVar[int]
+    SCOPE_FIELD_NUMBER: _ClassVar[int]
+    CONTROL_FIELD_NUMBER: _ClassVar[int]
+    UNIT_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    IN_FORCE_FIELD_NUMBER: _ClassVar[int]
+    OPERATOR_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_NS_FIELD_NUMBER: _ClassVar[int]
+    OVERRIDE_UNTIL_NS_FIELD_NUMBER: _ClassVar[int]
+    change_id: str
+    scope: str
+    control: str
+    unit: str
+    limit: Limit
+    in_force: Limit
+    operator: str
+    reason: str
+    expires_ns: int
+    override_until_ns: int
+    def __init__(self, change_id: _Optional[str] = ..., scope: _Optional[str] = ..., control: _Optional[str] = ..., unit: _Optional[str] = ..., limit: _Optional[_Union[Limit, _Mapping]] = ..., in_force: _Optional[_Union[Limit, _Mapping]] = ..., operator: _Optional[str] = ..., reason: _Optional[str] = ..., expires_ns: _Optional[int] = ..., override_until_ns: _Optional[int] = ...) -> None: ...
+
+class ListProposalsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListProposalsResponse(_message.Message):
+    __slots__ = ("proposals", "as_of_seq")
+    PROPOSALS_FIELD_NUMBER: _ClassVar[int]
+    AS_OF_SEQ_FIELD_NUMBER: _ClassVar[int]
+    proposals: _containers.RepeatedCompositeFieldContainer[Proposal]
+    as_of_seq: int
+    def __init__(self, proposals: _Optional[_Iterable[_Union[Proposal, _Mapping]]] = ..., as_of_seq: _Optional[int] = ...) -> None: ...
+
+class DecideChangeRequest(_message.Message):
+    __slots__ = ("change_id", "approve", "reason")
+    CHANGE_ID_FIELD_NUMBER: _ClassVar[int]
+    APPROVE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    change_id: str
+    approve: bool
+    reason: str
+    def __init__(self, change_id: _Optional[str] = ..., approve: _Optional[bool] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class GrantOverrideRequest(_message.Message):
+    __slots__ = ("scope", "control", "until_ns", "reason")
+    SCOPE_FIELD_NUMBER: _ClassVar[int]
+    CONTROL_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_NS_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    scope: str
+    control: str
+    until_ns: int
+    reason: str
+    def __init__(self, scope: _Optional[str] = ..., control: _Optional[str] = ..., until_ns: _Optional[int] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class GrantOverrideResponse(_message.Message):
+    __slots__ = ("seq", "change_id")
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    CHANGE_ID_FIELD_NUMBER: _ClassVar[int]
+    seq: int
+    change_id: str
+    def __init__(self, seq: _Optional[int] = ..., change_id: _Optional[str] = ...) -> None: ...
+
+class EndOverrideRequest(_message.Message):
+    __slots__ = ("scope", "control", "reason")
+    SCOPE_FIELD_NUMBER: _ClassVar[int]
+    CONTROL_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    scope: str
+    control: str
+    reason: str
+    def __init__(self, scope: _Optional[str] = ..., control: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class Override(_message.Message):
+    __slots__ = ("scope", "control", "until_ns")
+    SCOPE_FIELD_NUMBER: _ClassVar[int]
+    CONTROL_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_NS_FIELD_NUMBER: _ClassVar[int]
+    scope: str
+    control: str
+    until_ns: int
+    def __init__(self, scope: _Optional[str] = ..., control: _Optional[str] = ..., until_ns: _Optional[int] = ...) -> None: ...
+
+class ListOverridesRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListOverridesResponse(_message.Message):
+    __slots__ = ("overrides", "as_of_seq")
+    OVERRIDES_FIELD_NUMBER: _ClassVar[int]
+    AS_OF_SEQ_FIELD_NUMBER: _ClassVar[int]
+    overrides: _containers.RepeatedCompositeFieldContainer[Override]
+    as_of_seq: int
+    def __init__(self, overrides: _Optional[_Iterable[_Union[Override, _Mapping]]] = ..., as_of_seq: _Optional[int] = ...) -> None: ...
+
+class StopTradingRequest(_message.Message):
+    __slots__ = ("scope", "reason", "keep_orders", "allow_reducing")
+    SCOPE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    KEEP_ORDERS_FIELD_NUMBER: _ClassVar[int]
+    ALLOW_REDUCING_FIELD_NUMBER: _ClassVar[int]
+    scope: str
+    reason: str
+    keep_orders: bool
+    allow_reducing: bool
+    def __init__(self, scope: _Optional[str] = ..., reason: _Optional[str] = ..., keep_orders: _Optional[bool] = ..., allow_reducing: _Optional[bool] = ...) -> None: ...
+
+class ResumeTradingRequest(_message.Message):
+    __slots__ = ("scope", "source", "reason")
+    SCOPE_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    scope: str
+    source: str
+    reason: str
+    def __init__(self, scope: _Optional[str] = ..., source: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class Stop(_message.Message):
+    __slots__ = ("scope", "source", "reason", "operator", "cancels", "allow_reducing", "needs_person", "until_ns", "stopped_ns", "completed", "open_orders")
+    SCOPE_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    OPERATOR_FIELD_NUMBER: _ClassVar[int]
+    CANCELS_FIELD_NUMBER: _ClassVar[int]
+    ALLOW_REDUCING_FIELD_NUMBER: _ClassVar[int]
+    NEEDS_PERSON_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_NS_FIELD_NUMBER: _ClassVar[int]
+    STOPPED_NS_FIELD_NUMBER: _ClassVar[int]
+    COMPLETED_FIELD_NUMBER: _ClassVar[int]
+    OPEN_ORDERS_FIELD_NUMBER: _ClassVar[int]
+    scope: str
+    source: str
+    reason: str
+    operator: str
+    cancels: bool
+    allow_reducing: bool
+    needs_person: bool
+    until_ns: int
+    stopped_ns: int
+    completed: bool
+    open_orders: int
+    def __init__(self, scope: _Optional[str] = ..., source: _Optional[str] = ..., reason: _Optional[str] = ..., operator: _Optional[str] = ..., cancels: _Optional[bool] = ..., allow_reducing: _Optional[bool] = ..., needs_person: _Optional[bool] = ..., until_ns: _Optional[int] = ..., stopped_ns: _Optional[int] = ..., completed: _Optional[bool] = ..., open_orders: _Optional[int] = ...) -> None: ...
+
+class ListStopsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListStopsResponse(_message.Message):
+    __slots__ = ("stops", "as_of_seq")
+    STOPS_FIELD_NUMBER: _ClassVar[int]
+    AS_OF_SEQ_FIELD_NUMBER: _ClassVar[int]
+    stops: _containers.RepeatedCompositeFieldContainer[Stop]
+    as_of_seq: int
+    def __init__(self, stops: _Optional[_Iterable[_Union[Stop, _Mapping]]] = ..., as_of_seq: _Optional[int] = ...) -> None: ...
+
+class Mark(_message.Message):
+    __slots__ = ("symbol", "px", "bid", "ask")
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    PX_FIELD_NUMBER: _ClassVar[int]
+    BID_FIELD_NUMBER: _ClassVar[int]
+    ASK_FIELD_NUMBER: _ClassVar[int]
+    symbol: str
+    px: str
+    bid: str
+    ask: str
+    def __init__(self, symbol: _Optional[str] = ..., px: _Optional[str] = ..., bid: _Optional[str] = ..., ask: _Optional[str] = ...) -> None: ...
+
+class SetMarksRequest(_message.Message):
+    __slots__ = ("marks", "rates")
+    class RatesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    MARKS_FIELD_NUMBER: _ClassVar[int]
+    RATES_FIELD_NUMBER: _ClassVar[int]
+    marks: _containers.RepeatedCompositeFieldContainer[Mark]
+    rates: _containers.ScalarMap[str, str]
+    def __init__(self, marks: _Optional[_Iterable[_Union[Mark, _Mapping]]] = ..., rates: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class Use(_message.Message):
+    __slots__ = ("control", "used", "limit")
+    CONTROL_FIELD_NUMBER: _ClassVar[int]
+    USED_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    control: str
+    used: str
+    limit: str
+    def __init__(self, control: _Optional[str] = ..., used: _Optional[str] = ..., limit: _Optional[str] = ...) -> None: ...
+
+class Exposure(_message.Message):
+    __slots__ = ("scope", "parent", "symbol", "long_notional", "short_notional", "net_notional", "gross_notional", "open_buys", "open_sells", "open_orders", "realized_profit", "unrealized_profit", "day_profit", "day_high", "drawdown", "margin", "margin_used", "correlated_exposure", "worst_scenario", "worst_scenario_loss", "net_qty", "uses")
+    SCOPE_FIELD_NUMBER: _ClassVar[int]
+    PARENT_FIELD_NUMBER: _ClassVar[int]
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    LONG_NOTIONAL_FIELD_NUMBER: _ClassVar[int]
+    SHORT_NOTIONAL_FIELD_NUMBER: _ClassVar[int]
+    NET_NOTIONAL_FIELD_NUMBER: _ClassVar[int]
+    GROSS_NOTIONAL_FIELD_NUMBER: _ClassVar[int]
+    OPEN_BUYS_FIELD_NUMBER: _ClassVar[int]
+    OPEN_SELLS_FIELD_NUMBER: _ClassVar[int]
+    OPEN_ORDERS_FIELD_NUMBER: _ClassVar[int]
+    REALIZED_PROFIT_FIELD_NUMBER: _ClassVar[int]
+    UNREALIZED_PROFIT_FIELD_NUMBER: _ClassVar[int]
+    DAY_PROFIT_FIELD_NUMBER: _ClassVar[int]
+    DAY_HIGH_FIELD_NUMBER: _ClassVar[int]
+    DRAWDOWN_FIELD_NUMBER: _ClassVar[int]
+    MARGIN_FIELD_NUMBER: _ClassVar[int]
+    MARGIN_USED_FIELD_NUMBER: _ClassVar[int]
+    CORRELATED_EXPOSURE_FIELD_NUMBER: _ClassVar[int]
+    WORST_SCENARIO_FIELD_NUMBER: _ClassVar[int]
+    WORST_SCENARIO_LOSS_FIELD_NUMBER: _ClassVar[int]
+    NET_QTY_FIELD_NUMBER: _ClassVar[int]
+    USES_FIELD_NUMBER: _ClassVar[int]
+    scope: str
+    parent: str
+    symbol: str
+    long_notional: str
+    short_notional: str
+    net_notional: str
+    gross_notional: str
+    open_buys: str
+    open_sells: str
+    open_orders: int
+    realized_profit: str
+    unrealized_profit: str
+    day_profit: str
+    day_high: str
+    drawdown: str
+    margin: str
+    margin_used: str
+    correlated_exposure: str
+    worst_scenario: str
+    worst_scenario_loss: str
+    net_qty: str
+    uses: _containers.RepeatedCompositeFieldContainer[Use]
+    def __init__(self, scope: _Optional[str] = ..., parent: _Optional[str] = ..., symbol: _Optional[str] = ..., long_notional: _Optional[str] = ..., short_notional: _Optional[str] = ..., net_notional: _Optional[str] = ..., gross_notional: _Optional[str] = ..., open_buys: _Optional[str] = ..., open_sells: _Optional[str] = ..., open_orders: _Optional[int] = ..., realized_profit: _Optional[str] = ..., unrealized_profit: _Optional[str] = ..., day_profit: _Optional[str] = ..., day_high: _Optional[str] = ..., drawdown: _Optional[str] = ..., margin: _Optional[str] = ..., margin_used: _Optional[str] = ..., correlated_exposure: _Optional[str] = ..., worst_scenario: _Optional[str] = ..., worst_scenario_loss: _Optional[str] = ..., net_qty: _Optional[str] = ..., uses: _Optional[_Iterable[_Union[Use, _Mapping]]] = ...) -> None: ...
+
+class GetExposureRequest(_message.Message):
+    __slots__ = ("scope", "level", "children", "page_size", "page_token")
+    SCOPE_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    CHILDREN_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    scope: str
+    level: str
+    children: bool
+    page_size: int
+    page_token: str
+    def __init__(self, scope: _Optional[str] = ..., level: _Optional[str] = ..., children: _Optional[bool] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class GetExposureResponse(_message.Message):
+    __slots__ = ("rows", "currency", "as_of_seq", "next_page_token")
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    AS_OF_SEQ_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    rows: _containers.RepeatedCompositeFieldContainer[Exposure]
+    currency: str
+    as_of_seq: int
+    next_page_token: str
+    def __init__(self, rows: _Optional[_Iterable[_Union[Exposure, _Mapping]]] = ..., currency: _Optional[str] = ..., as_of_seq: _Optional[int] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class WatchExposureRequest(_message.Message):
+    __slots__ = ("scope", "level", "children", "interval_ms")
+    SCOPE_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    CHILDREN_FIELD_NUMBER: _ClassVar[int]
+    INTERVAL_MS_FIELD_NUMBER: _ClassVar[int]
+    scope: str
+    level: str
+    children: bool
+    interval_ms: int
+    def __init__(self, scope: _Optional[str] = ..., level: _Optional[str] = ..., children: _Optional[bool] = ..., interval_ms: _Optional[int] = ...) -> None: ...
+
+class WatchExposureResponse(_message.Message):
+    __slots__ = ("rows", "currency", "as_of_seq", "time_ns", "truncated")
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    AS_OF_SEQ_FIELD_NUMBER: _ClassVar[int]
+    TIME_NS_FIELD_NUMBER: _ClassVar[int]
+    TRUNCATED_FIELD_NUMBER: _ClassVar[int]
+    rows: _containers.RepeatedCompositeFieldContainer[Exposure]
+    currency: str
+    as_of_seq: int
+    time_ns: int
+    truncated: bool
+    def __init__(self, rows: _Optional[_Iterable[_Union[Exposure, _Mapping]]] = ..., currency: _Optional[str] = ..., as_of_seq: _Optional[int] = ..., time_ns: _Optional[int] = ..., truncated: _Optional[bool] = ...) -> None: ...
+
+class Breach(_message.Message):
+    __slots__ = ("scope", "control", "severity", "value", "limit", "text", "symbol")
+    SCOPE_FIELD_NUMBER: _ClassVar[int]
+    CONTROL_FIELD_NUMBER: _ClassVar[int]
+    SEVERITY_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    scope: str
+    control: str
+    severity: Severity
+    value: str
+    limit: str
+    text: str
+    symbol: str
+    def __init__(self, scope: _Optional[str] = ..., control: _Optional[str] = ..., severity: _Optional[_Union[Severity, str]] = ..., value: _Optional[str] = ..., limit: _Optional[str] = ..., text: _Optional[str] = ..., symbol: _Optional[str] = ...) -> None: ...
+
+class ListBreachesRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListBreachesResponse(_message.Message):
+    __slots__ = ("breaches", "as_of_seq")
+    BREACHES_FIELD_NUMBER: _ClassVar[int]
+    AS_OF_SEQ_FIELD_NUMBER: _ClassVar[int]
+    breaches: _containers.RepeatedCompositeFieldContainer[Breach]
+    as_of_seq: int
+    def __init__(self, breaches: _Optional[_Iterable[_Union[Breach, _Mapping]]] = ..., as_of_seq: _Optional[int] = ...) -> None: ...

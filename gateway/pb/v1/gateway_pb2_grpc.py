@@ -1217,3 +1217,637 @@ class AdminService:
             timeout,
             metadata,
             _registered_method=True)
+
+
+class RiskServiceStub:
+    """For operators; SetMarks also for market data.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.ListLimits = channel.unary_unary(
+                '/gateway.v1.RiskService/ListLimits',
+                request_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ListLimitsRequest.SerializeToString,
+                response_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ListLimitsResponse.FromString,
+                _registered_method=True)
+        self.SetLimit = channel.unary_unary(
+                '/gateway.v1.RiskService/SetLimit',
+                request_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.SetLimitRequest.SerializeToString,
+                response_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.SetLimitResponse.FromString,
+                _registered_method=True)
+        self.ListProposals = channel.unary_unary(
+                '/gateway.v1.RiskService/ListProposals',
+                request_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ListProposalsRequest.SerializeToString,
+                response_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ListProposalsResponse.FromString,
+                _registered_method=True)
+        self.DecideChange = channel.unary_unary(
+                '/gateway.v1.RiskService/DecideChange',
+                request_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.DecideChangeRequest.SerializeToString,
+                response_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.AdminReply.FromString,
+                _registered_method=True)
+        self.GrantOverride = channel.unary_unary(
+                '/gateway.v1.RiskService/GrantOverride',
+                request_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.GrantOverrideRequest.SerializeToString,
+                response_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.GrantOverrideResponse.FromString,
+                _registered_method=True)
+        self.EndOverride = channel.unary_unary(
+                '/gateway.v1.RiskService/EndOverride',
+                request_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.EndOverrideRequest.SerializeToString,
+                response_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.AdminReply.FromString,
+                _registered_method=True)
+        self.ListOverrides = channel.unary_unary(
+                '/gateway.v1.RiskService/ListOverrides',
+                request_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ListOverridesRequest.SerializeToString,
+                response_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ListOverridesResponse.FromString,
+                _registered_method=True)
+        self.StopTrading = channel.unary_unary(
+                '/gateway.v1.RiskService/StopTrading',
+                request_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.StopTradingRequest.SerializeToString,
+                response_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.AdminReply.FromString,
+                _registered_method=True)
+        self.ResumeTrading = channel.unary_unary(
+                '/gateway.v1.RiskService/ResumeTrading',
+                request_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ResumeTradingRequest.SerializeToString,
+                response_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.AdminReply.FromString,
+                _registered_method=True)
+        self.ListStops = channel.unary_unary(
+                '/gateway.v1.RiskService/ListStops',
+                request_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ListStopsRequest.SerializeToString,
+                response_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ListStopsResponse.FromString,
+                _registered_method=True)
+        self.SetMarks = channel.unary_unary(
+                '/gateway.v1.RiskService/SetMarks',
+                request_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.SetMarksRequest.SerializeToString,
+                response_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.AdminReply.FromString,
+                _registered_method=True)
+        self.GetExposure = channel.unary_unary(
+                '/gateway.v1.RiskService/GetExposure',
+                request_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.GetExposureRequest.SerializeToString,
+                response_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.GetExposureResponse.FromString,
+                _registered_method=True)
+        self.WatchExposure = channel.unary_stream(
+                '/gateway.v1.RiskService/WatchExposure',
+                request_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.WatchExposureRequest.SerializeToString,
+                response_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.WatchExposureResponse.FromString,
+                _registered_method=True)
+        self.ListBreaches = channel.unary_unary(
+                '/gateway.v1.RiskService/ListBreaches',
+                request_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ListBreachesRequest.SerializeToString,
+                response_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ListBreachesResponse.FromString,
+                _registered_method=True)
+
+
+class RiskServiceServicer:
+    """For operators; SetMarks also for market data.
+    """
+
+    def ListLimits(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetLimit(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListProposals(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DecideChange(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GrantOverride(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EndOverride(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListOverrides(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StopTrading(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeTrading(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListStops(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetMarks(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetExposure(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchExposure(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListBreaches(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_RiskServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'ListLimits': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListLimits,
+                    request_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ListLimitsRequest.FromString,
+                    response_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ListLimitsResponse.SerializeToString,
+            ),
+            'SetLimit': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetLimit,
+                    request_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.SetLimitRequest.FromString,
+                    response_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.SetLimitResponse.SerializeToString,
+            ),
+            'ListProposals': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListProposals,
+                    request_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ListProposalsRequest.FromString,
+                    response_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ListProposalsResponse.SerializeToString,
+            ),
+            'DecideChange': grpc.unary_unary_rpc_method_handler(
+                    servicer.DecideChange,
+                    request_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.DecideChangeRequest.FromString,
+                    response_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.AdminReply.SerializeToString,
+            ),
+            'GrantOverride': grpc.unary_unary_rpc_method_handler(
+                    servicer.GrantOverride,
+                    request_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.GrantOverrideRequest.FromString,
+                    response_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.GrantOverrideResponse.SerializeToString,
+            ),
+            'EndOverride': grpc.unary_unary_rpc_method_handler(
+                    servicer.EndOverride,
+                    request_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.EndOverrideRequest.FromString,
+                    response_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.AdminReply.SerializeToString,
+            ),
+            'ListOverrides': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOverrides,
+                    request_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ListOverridesRequest.FromString,
+                    response_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ListOverridesResponse.SerializeToString,
+            ),
+            'StopTrading': grpc.unary_unary_rpc_method_handler(
+                    servicer.StopTrading,
+                    request_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.StopTradingRequest.FromString,
+                    response_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.AdminReply.SerializeToString,
+            ),
+            'ResumeTrading': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeTrading,
+                    request_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ResumeTradingRequest.FromString,
+                    response_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.AdminReply.SerializeToString,
+            ),
+            'ListStops': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListStops,
+                    request_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ListStopsRequest.FromString,
+                    response_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ListStopsResponse.SerializeToString,
+            ),
+            'SetMarks': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetMarks,
+                    request_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.SetMarksRequest.FromString,
+                    response_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.AdminReply.SerializeToString,
+            ),
+            'GetExposure': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetExposure,
+                    request_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.GetExposureRequest.FromString,
+                    response_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.GetExposureResponse.SerializeToString,
+            ),
+            'WatchExposure': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchExposure,
+                    request_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.WatchExposureRequest.FromString,
+                    response_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.WatchExposureResponse.SerializeToString,
+            ),
+            'ListBreaches': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListBreaches,
+                    request_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ListBreachesRequest.FromString,
+                    response_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ListBreachesResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'gateway.v1.RiskService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('gateway.v1.RiskService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class RiskService:
+    """For operators; SetMarks also for market data.
+    """
+
+    @staticmethod
+    def ListLimits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.RiskService/ListLimits',
+            gateway_dot_pb_dot_v1_dot_gateway__pb2.ListLimitsRequest.SerializeToString,
+            gateway_dot_pb_dot_v1_dot_gateway__pb2.ListLimitsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetLimit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.RiskService/SetLimit',
+            gateway_dot_pb_dot_v1_dot_gateway__pb2.SetLimitRequest.SerializeToString,
+            gateway_dot_pb_dot_v1_dot_gateway__pb2.SetLimitResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListProposals(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.RiskService/ListProposals',
+            gateway_dot_pb_dot_v1_dot_gateway__pb2.ListProposalsRequest.SerializeToString,
+            gateway_dot_pb_dot_v1_dot_gateway__pb2.ListProposalsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DecideChange(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.RiskService/DecideChange',
+            gateway_dot_pb_dot_v1_dot_gateway__pb2.DecideChangeRequest.SerializeToString,
+            gateway_dot_pb_dot_v1_dot_gateway__pb2.AdminReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GrantOverride(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.RiskService/GrantOverride',
+            gateway_dot_pb_dot_v1_dot_gateway__pb2.GrantOverrideRequest.SerializeToString,
+            gateway_dot_pb_dot_v1_dot_gateway__pb2.GrantOverrideResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EndOverride(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.RiskService/EndOverride',
+            gateway_dot_pb_dot_v1_dot_gateway__pb2.EndOverrideRequest.SerializeToString,
+            gateway_dot_pb_dot_v1_dot_gateway__pb2.AdminReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListOverrides(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.RiskService/ListOverrides',
+            gateway_dot_pb_dot_v1_dot_gateway__pb2.ListOverridesRequest.SerializeToString,
+            gateway_dot_pb_dot_v1_dot_gateway__pb2.ListOverridesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StopTrading(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.RiskService/StopTrading',
+            gateway_dot_pb_dot_v1_dot_gateway__pb2.StopTradingRequest.SerializeToString,
+            gateway_dot_pb_dot_v1_dot_gateway__pb2.AdminReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeTrading(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.RiskService/ResumeTrading',
+            gateway_dot_pb_dot_v1_dot_gateway__pb2.ResumeTradingRequest.SerializeToString,
+            gateway_dot_pb_dot_v1_dot_gateway__pb2.AdminReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListStops(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.RiskService/ListStops',
+            gateway_dot_pb_dot_v1_dot_gateway__pb2.ListStopsRequest.SerializeToString,
+            gateway_dot_pb_dot_v1_dot_gateway__pb2.ListStopsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetMarks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.RiskService/SetMarks',
+            gateway_dot_pb_dot_v1_dot_gateway__pb2.SetMarksRequest.SerializeToString,
+            gateway_dot_pb_dot_v1_dot_gateway__pb2.AdminReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetExposure(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.RiskService/GetExposure',
+            gateway_dot_pb_dot_v1_dot_gateway__pb2.GetExposureRequest.SerializeToString,
+            gateway_dot_pb_dot_v1_dot_gateway__pb2.GetExposureResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchExposure(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/gateway.v1.RiskService/WatchExposure',
+            gateway_dot_pb_dot_v1_dot_gateway__pb2.WatchExposureRequest.SerializeToString,
+            gateway_dot_pb_dot_v1_dot_gateway__pb2.WatchExposureResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListBreaches(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.RiskService/ListBreaches',
+            gateway_dot_pb_dot_v1_dot_gateway__pb2.ListBreachesRequest.SerializeToString,
+            gateway_dot_pb_dot_v1_dot_gateway__pb2.ListBreachesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)

@@ -20,7 +20,7 @@ from google.rpc import error_details_pb2, status_pb2
 from gateway.adapters.grpc.server import ApiServer
 from gateway.adapters.grpc.services import Overview, Services
 from gateway.adapters.memory_journal import Disk, MemoryJournal
-from gateway.config import ClientConfig, Config, LimitsConfig
+from gateway.config import ClientConfig, Config, LimitsConfig, RiskConfig
 from gateway.core.events import Cause, Input, Record
 from gateway.core.instruments import Instrument
 from gateway.core.reports import ExecutionReport, ProcessStarted, SessionUp
@@ -32,6 +32,7 @@ from gateway.runtime.feed import Feed
 from gateway.runtime.ports import Known, SessionStatus
 from gateway.runtime.recovery import recover
 from gateway.runtime.sequencer import Sequencer
+from tests.risk import open_risk
 
 START_NS = 1_700_000_000_000_000_000
 INSTRUMENTS = {
@@ -42,6 +43,8 @@ CLIENTS = (
     ClientConfig("alpha", accounts=("A1", "A2")),
     ClientConfig("bravo", accounts=("B1",)),
     ClientConfig("op", role="operator"),
+    ClientConfig("second", role="operator"),
+    ClientConfig("prices", role="market_data"),
 )
 
 
@@ -87,6 +90,8 @@ class Running:
     journal: SlowJournal
     channel: grpc.aio.Channel
     exec_ids: Iterator[int] = field(default_factory=lambda: count(1))
+    logged_on_seq: int = 0
+    """Of SESSION_LOGGED_ON, the last event before the test's own and the first that clients see."""
 
     def as_client(self, client_id: str, channel: Any = None) -> "Client":
         return Client(channel or self.channel, client_id)
@@ -135,6 +140,7 @@ class Client:
         self.events = gateway_pb2_grpc.EventServiceStub(channel)
         self.positions = gateway_pb2_grpc.PositionServiceStub(channel)
         self.admin = gateway_pb2_grpc.AdminServiceStub(channel)
+        self.risk = gateway_pb2_grpc.RiskServiceStub(channel)
 
     async def submit(self, cl_ord_id: str, **changes: Any) -> pb.CommandReply:
         return await self.orders.SubmitOrder(order(cl_ord_id, **changes), metadata=self.metadata, timeout=20)
@@ -223,14 +229,14 @@ async def running(
     fatal: list[BaseException] = []
     sequencer = Sequencer(
         state,
-        Settings(INSTRUMENTS, ("XSIM", "YSIM"), **settings),
+        Settings(INSTRUMENTS, ("XSIM", "YSIM"), **{"risk": open_risk(INSTRUMENTS, ("XSIM", "YSIM")), **settings}),
         journal,
         feed.publish,
         fatal.append,
         ticks.__next__,
         max_commands=limits.command_queue,
     )
-    config = Config("test", "data", CLIENTS, (), (), limits=limits)
+    config = Config("test", "data", CLIENTS, (), (), RiskConfig("EUR", ()), limits=limits)
     links = {venue: Link(venue) for venue in ("XSIM", "YSIM")}
     server = ApiServer(Services(config, sequencer, feed, links, lambda: overview(sequencer, feed), journal))
     loop = asyncio.create_task(sequencer.run())
@@ -240,7 +246,7 @@ async def running(
     channel = grpc.aio.insecure_channel(f"127.0.0.1:{server.port}")
     gateway = Running(server, sequencer, feed, journal, channel)
     gateway.tell(SessionUp("XSIM"))
-    await gateway.settled()
+    gateway.logged_on_seq = await gateway.settled()
     try:
         yield gateway
     finally:

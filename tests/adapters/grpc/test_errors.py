@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from gateway.adapters.grpc import exposure
 from gateway.adapters.grpc.errors import CODES, ApiReason, Code, Failure, failure, internal, refused
 from gateway.adapters.grpc.server import MAX_CONCURRENT_CALLS, MAX_CONNECTIONS, OPTIONS
 from gateway.adapters.grpc.streams import EVENTS_PER_MESSAGE, MESSAGE_BYTES, WRITE_TIMEOUT_S
 from gateway.adapters.grpc.trade import MESSAGES_IN_FLIGHT, REPLIES_PER_MESSAGE
+from gateway.codec.proto.risk_commands import MAX_MARKS
 from gateway.core.engine import Answer
 from gateway.core.types import Reason
 from gateway.runtime.feed import SlowReader, TooManyReaders
@@ -41,6 +43,10 @@ def test_the_page_of_limits_tells_the_limits_in_force() -> None:
     assert f"{EVENTS_PER_MESSAGE} events or {MESSAGE_BYTES >> 10} KiB, {REPLIES_PER_MESSAGE} replies" in page
     assert f"{WRITE_TIMEOUT_S:.0f} seconds for one message" in page
     assert f"after {options['grpc.keepalive_time_ms'] // 1000} s of silence" in page
+    assert f"| {exposure.PAGE_SIZE} rows, up to {exposure.MAX_ROWS} on request; {exposure.MAX_ROWS} rows |" in page
+    assert f"one in {exposure.MIN_INTERVAL_MS / 1000} s" in page
+    assert f"| readers of `WatchExposure` | {exposure.MAX_WATCHERS} |" in page
+    assert f"| {MAX_MARKS:,} | `INVALID_ARGUMENT`; none is set |" in page
 
 
 @pytest.mark.parametrize("reason", CODES, ids=str)

@@ -60,6 +60,8 @@ def any_of(kind: Any) -> st.SearchStrategy[Any]:
         return st.tuples(*(any_of(each) for each in get_args(kind)))
     if get_origin(kind) is tuple:
         return st.lists(any_of(get_args(kind)[0]), max_size=3).map(tuple)
+    if get_origin(kind) is dict:
+        return st.dictionaries(*(any_of(each) for each in get_args(kind)), max_size=2)
     if get_args(kind):
         return st.one_of(*(any_of(each) for each in get_args(kind)))
     if issubclass(kind, Enum):

@@ -9,7 +9,7 @@ import msgspec
 
 from gateway.adapters.quickfix import links_of
 from gateway.adapters.quickfix.links import drop_copy_session
-from gateway.config import Config
+from gateway.config import Config, RiskConfig
 from gateway.config.sections import ClientConfig, DropCopyConfig, InstrumentConfig
 from gateway.core.events import OrderRouted, ReconciliationStarted, SessionAdministered
 from gateway.core.reports import DropCopied, MessageRejected, SessionDown, SessionUp, UnexpectedMessage
@@ -69,9 +69,10 @@ def test_nothing_is_sent_and_nothing_but_a_copy_touches_an_order(venue: RawVenue
     gateway.act(OrderRouted("1", "XSIM", "g1"), view())
     gateway.act(ReconciliationStarted("XSIM", 1, "mass", "logon", 1, "M1"))
     venue.send("35=9\x0137=V1\x0111=g3\x0141=g2\x0139=1\x01434=1\x01102=0\x01")
+    venue.send("35=r\x0111=g9\x0137=M1\x01530=7\x01531=7\x01")
     venue.send("35=B\x01148=Lunch\x0133=1\x0158=soup\x01")
     venue.send("35=j\x0145=1\x01372=D\x01380=4\x01379=g1\x01")
-    assert [fact.msg_type for fact in (gateway.wait_for(UnexpectedMessage, n) for n in (1, 2))] == ["9", "B"]
+    assert [fact.msg_type for fact in (gateway.wait_for(UnexpectedMessage, n) for n in (1, 2, 3))] == ["9", "r", "B"]
     assert {fact.venue for fact in gateway.bodies(UnexpectedMessage)} == {"XSIM.DROP"}
     rejected = gateway.wait_for(MessageRejected)
     assert (rejected.venue, rejected.ref_cl_ord_id) == ("XSIM.DROP", "")
@@ -100,6 +101,7 @@ def test_both_sessions_of_a_venue_live_side_by_side(venue: RawVenue, tmp_path: P
         (ClientConfig("alice"),),
         (name["config"],),
         (InstrumentConfig("ACME", {"XSIM": "ACM.N"}, Decimal("0.01"), Decimal(1), "USD"),),
+        RiskConfig("USD", ()),
     )
     links = links_of(config, wake=lambda: None, now_ns=lambda: 1, fatal=lambda _error: None)
     assert list(links) == ["XSIM", "XSIM.DROP"]

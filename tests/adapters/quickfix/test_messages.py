@@ -8,12 +8,14 @@ from gateway.config import DialectConfig
 from gateway.core.events import Cause, ReconciliationStarted, StatusRequested
 from gateway.core.reports import (
     ExecutionReport,
+    MassCancelReport,
     MessageRejected,
     SendRefused,
     SessionDown,
     SessionUp,
     UnexpectedMessage,
 )
+from gateway.core.risk.events import MassCancelSent
 from gateway.core.types import ExecType
 from tests.adapters.quickfix.conftest import Acceptors, Gateway, Gateways, venue_config, view
 from tests.adapters.quickfix.peers import RawVenue, wait_until
@@ -260,6 +262,85 @@ def test_a_question_about_all_orders_that_cannot_be_sent_comes_back(
     refused = gateway.wait_for(MessageRejected)
     assert refused == MessageRejected("XSIM", "AF", "M1", text=text)
     assert gateway.input_of(refused).cause.msg_seq_num is None
+
+
+@pytest.mark.parametrize("begin_string", ["FIX.4.4", "FIXT.1.1"])
+def test_all_orders_are_canceled_at_once(begin_string: str, acceptors: Acceptors, gateways: Gateways) -> None:
+    acceptor, port = acceptors(begin_string)
+    gateway = gateways(venue_config(port, begin_string)).start()
+    gateway.wait_for(SessionUp)
+    gateway.act(MassCancelSent("XOTHER", "g8", "firm"))
+    gateway.act(MassCancelSent("XSIM", "g9", "firm"))
+    (asked,) = wait_until(lambda: acceptor.app, "the request")
+    assert (asked["35"], asked["11"], asked["530"]) == ("q", "g9", "7")
+    assert not [m for m in acceptor.admin if m["35"] in ("3", "j")]
+
+    # One answer is yes, the other no.
+    named = "35=r\x0111=g9\x0137=M1\x01" + ("1369=R1\x01" if begin_string == "FIXT.1.1" else "")
+    acceptor.send(f"{named}530=7\x01531=7\x01533=500\x0160=20260102-03:04:05.678\x01")
+    acceptor.send(f"{named}530=7\x01531=0\x01532=99\x0158=not now\x01")
+    reports = [gateway.wait_for(MassCancelReport, count) for count in (1, 2)]
+    assert reports == [
+        MassCancelReport("XSIM", "g9", accepted=True, total_affected=500),
+        MassCancelReport("XSIM", "g9", accepted=False, reject_reason="99", text="not now"),
+    ]
+    assert [gateway.input_of(each).cause for each in reports] == [Cause("venue", "XSIM", n) for n in (2, 3)]
+    assert not [m for m in acceptor.admin if m["35"] in ("3", "j")]
+    assert gateway.bodies(UnexpectedMessage) == []
+
+
+@pytest.mark.parametrize(("begin_string", "tag"), [("FIX.4.4", "41"), ("FIXT.1.1", "41"), ("FIXT.1.1", "1824")])
+def test_a_venue_that_lists_the_orders_of_a_mass_cancel_is_understood(
+    begin_string: str, tag: str, gateways: Gateways
+) -> None:
+    venue = RawVenue(begin_string)
+    gateway = gateways(venue_config(venue.port, begin_string)).start()
+    venue.logon()
+    gateway.wait_for(SessionUp)
+    orders = f"534=2\x01{tag}=g1\x01535=V1\x01{tag}=g2\x01535=V2\x01"
+    venue.send(f"35=r\x0111=g9\x0137=M1\x011369=R1\x01530=7\x01531=7\x01533=2\x01{orders}9100=own\x01")
+    assert gateway.wait_for(MassCancelReport) == MassCancelReport("XSIM", "g9", accepted=True, total_affected=2)
+    gateway.link.stop()
+    venue.close()
+
+
+def test_a_venue_that_refuses_to_cancel_all_orders_is_understood(venue: RawVenue, session: Gateway) -> None:
+    session.act(MassCancelSent("XSIM", "g9", "firm"))
+    number = venue.read_until("q")["34"]
+    venue.send(f"35=j\x0145={number}\x01372=q\x01380=3\x0158=no such thing\x01379=g9\x01")
+    venue.send(f"35=j\x0145={number}\x01380=3\x01")
+    venue.send(f"35=3\x0145={number}\x01373=11\x01")
+    for count in (1, 2, 3):
+        refused = session.wait_for(MessageRejected, count)
+        assert (refused.ref_msg_type, refused.ref_cl_ord_id) == ("q", "g9")
+
+
+@pytest.mark.parametrize(
+    ("begin_string", "text"),
+    [
+        ("FIX.4.4", "the FIX session is not logged on"),
+        ("FIX.4.2", "FIX 4.2 has no OrderMassCancelRequest(35=q)"),
+    ],
+)
+def test_a_mass_cancel_that_cannot_be_sent_comes_back(begin_string: str, text: str, gateways: Gateways) -> None:
+    gateway = gateways(venue_config(1, begin_string)).start()
+    gateway.act(MassCancelSent("XSIM", "g9", "firm"))
+    assert gateway.wait_for(SendRefused) == SendRefused("XSIM", "g9", text)
+
+
+@pytest.mark.parametrize("begin_string", ["FIX.4.2", "FIX.4.4", "FIXT.1.1"])
+def test_a_logon_has_the_tags_of_its_dialect_each_time(begin_string: str, gateways: Gateways) -> None:
+    """How a venue is asked to cancel our orders when the connection ends."""
+    venue = RawVenue(begin_string)
+    config = venue_config(venue.port, begin_string, dialect=DialectConfig(add={"A": {"9100": "Y", "9101": "D"}}))
+    gateway = gateways(config).start()
+    for connection in (1, 2):
+        logon = venue.logon()
+        gateway.wait_for(SessionUp, connection)
+        assert (logon["9100"], logon["9101"], logon["108"]) == ("Y", "D", "30")
+        venue.drop()
+    gateway.wait_for(SessionDown, 2)
+    venue.close()
 
 
 def test_records_of_other_venues_are_not_ours(venue: RawVenue, session: Gateway) -> None:

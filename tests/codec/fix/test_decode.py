@@ -7,8 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.codec.fix import FIX42, FIX44, decode
-from gateway.core.reports import ExecutionReport, MessageRejected, OrderCancelReject, UnexpectedMessage
+from gateway.codec.fix import FIX42, FIX44, FIX50SP2, decode
+from gateway.core.reports import (
+    ExecutionReport,
+    MassCancelReport,
+    MessageRejected,
+    OrderCancelReject,
+    UnexpectedMessage,
+)
 from gateway.core.types import CxlRejResponseTo, ExecType, OrdStatus, Side
 from tests.codec.fix.reports import VERSIONS, dialect, encode_report, wire
 
@@ -196,6 +202,39 @@ def test_a_cancel_reject() -> None:
     )
 
 
+@pytest.mark.parametrize("begin_string", [FIX44, FIX50SP2])
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({"531": "7", "533": "500"}, MassCancelReport("XSIM", "g9", True, 500)),
+        ({"531": "7"}, MassCancelReport("XSIM", "g9", True)),
+        ({"531": "7", "533": "many"}, MassCancelReport("XSIM", "g9", True)),
+        ({"531": "0", "532": "0", "58": "no"}, MassCancelReport("XSIM", "g9", False, None, "0", "no")),
+        ({"531": "0", "11": ""}, MassCancelReport("XSIM", "", False)),
+    ],
+)
+def test_the_answer_to_a_mass_cancel(more: dict[str, str], expected: MassCancelReport, begin_string: str) -> None:
+    said = {"35": "r", "34": "8", "11": "g9", "37": "M1", "530": "7"} | more
+    decoded = decode(wire([(tag, value) for tag, value in said.items() if value]), dialect(begin_string))
+    assert decoded.fact == expected
+    assert (decoded.msg_seq_num, decoded.reject_reason) == (8, None)
+
+
+def test_an_answer_to_a_mass_cancel_may_list_its_orders() -> None:
+    said = "35=r\x0134=8\x0111=g9\x0137=M1\x01530=7\x01531=7\x01533=2\x01"
+    orders = "534=2\x0141=g1\x01535=V1\x0141=g2\x01535=V2\x01"
+    assert decode(said + orders, dialect()).fact == MassCancelReport("XSIM", "g9", True, 2)
+    twice = decode(said + orders + "11=g8\x01", dialect()).fact
+    assert isinstance(twice, UnexpectedMessage)
+    assert twice.problem == "ClOrdID(11) is there more than once"
+
+
+def test_an_answer_to_a_mass_cancel_that_does_not_say_yes_or_no_is_not_guessed_about() -> None:
+    decoded = decode("35=r\x0134=8\x0111=g9\x01530=7\x01", dialect())
+    assert isinstance(decoded.fact, UnexpectedMessage)
+    assert (decoded.fact.problem, decoded.reject_reason) == ("MassCancelResponse(531) is missing", 5)
+
+
 @pytest.mark.parametrize("msg_type", ["3", "j"])
 def test_rejects_are_understood_and_never_answered(msg_type: str) -> None:
     reason = "373" if msg_type == "3" else "380"
@@ -208,10 +247,10 @@ def test_rejects_are_understood_and_never_answered(msg_type: str) -> None:
 
 anything = st.text() | st.binary().map(lambda raw: raw.decode("utf-8", "surrogateescape"))
 tags = st.sampled_from(
-    ["35", "34", "43", "150", "39", "17", "11", "32", "31", "60", "75", "14", "54", "58", "453", "20"]
+    ["35", "34", "43", "150", "39", "17", "11", "32", "31", "60", "75", "14", "54", "58", "453", "20", "531", "533"]
 )
 odd = st.sampled_from(["", "20260102-10:00:00", "\u0661", "\udce9", "\x00"])
-values = st.sampled_from(["8", "9", "3", "j", "F", "0", "1", "-1"]) | odd | anything
+values = st.sampled_from(["8", "9", "3", "j", "r", "F", "0", "1", "-1"]) | odd | anything
 fields = st.tuples(tags | anything, values).map(lambda pair: f"{pair[0]}={pair[1]}\x01")
 messages = st.lists(fields, max_size=12).map("".join)
 

@@ -22,6 +22,7 @@ from gateway.core.events import (
     StatusRequested,
     Terms,
 )
+from gateway.core.risk.events import MassCancelSent
 from gateway.core.types import OrdStatus, OrdType, Side, TimeInForce
 from tests.codec.fix.reports import VERSIONS, dialect, parse
 
@@ -182,3 +183,21 @@ def test_all_orders_are_asked_for_by_one_request(begin_string: str) -> None:
 def test_fix_42_cannot_ask_for_all_orders() -> None:
     with pytest.raises(EncodeError, match=r"FIX 4\.2 has no OrderMassStatusRequest\(35=AF\)"):
         Encoder(dialect(FIX42)).encode(record(ReconciliationStarted("XSIM", 1, "mass", "logon", 3, "M1"), None))
+
+
+@pytest.mark.parametrize("begin_string", [version for version in VERSIONS if version != FIX42])
+def test_all_orders_are_canceled_by_one_request(begin_string: str) -> None:
+    body = Encoder(dialect(begin_string)).encode(record(MassCancelSent("XSIM", "g9", "firm"), None))
+    assert parse(body) == {"35": "q", "11": "g9", "530": "7", "60": "20260102-03:04:05.678"}
+
+
+def test_a_mass_cancel_has_the_tags_of_its_dialect() -> None:
+    encoder = Encoder(dialect(add={"q": {"9001": "GW"}}, required={"q": (1, 9001)}))
+    body = encoder.encode(record(MassCancelSent("XSIM", "g9", "firm"), None))
+    assert parse(body)["9001"] == "GW"
+    assert encoder.missing_required(body) == [1]
+
+
+def test_fix_42_cannot_cancel_all_orders_at_once() -> None:
+    with pytest.raises(EncodeError, match=r"FIX 4\.2 has no OrderMassCancelRequest\(35=q\)"):
+        Encoder(dialect(FIX42)).encode(record(MassCancelSent("XSIM", "g9", "firm"), None))

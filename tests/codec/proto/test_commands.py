@@ -37,6 +37,7 @@ SUBMIT: dict[str, Any] = {
     "account": "A1",
     "strategy": "mean reversion",
     "venue": "XSIM",
+    "locate_id": "LOC-7",
 }
 REPLACE: dict[str, Any] = {
     "cl_ord_id": "k-2",
@@ -77,6 +78,7 @@ def test_every_field_of_a_new_order_arrives() -> None:
         account="A1",
         strategy="mean reversion",
         venue="XSIM",
+        locate_id="LOC-7",
     )
 
 

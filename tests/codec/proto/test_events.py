@@ -11,6 +11,10 @@ from gateway.core import events as ev
 from gateway.core.commands import CancelOrder, HaltInstrument, MassCancel, ReplaceOrder, SubmitOrder
 from gateway.core.events import Cause, OrderView, Record, Terms
 from gateway.core.reports import ExecutionReport, MessageRejected
+from gateway.core.risk import events as re
+from gateway.core.risk.commands import SetLimit
+from gateway.core.risk.controls import Control
+from gateway.core.risk.setup import Limit, RiskSetup
 from gateway.core.types import (
     DoubtOutcome,
     ExecType,
@@ -32,6 +36,7 @@ ORDER = OrderView(
 SUBMIT = SubmitOrder("alpha", "k-1", "ACME", Side.BUY, Decimal(1), OrdType.MARKET, venue="XSIM")
 CANCEL = CancelOrder("alpha", "c-1", "k-1")
 REPORTED: dict[str, Any] = {"exec_id": "E1", "trade_date": "20240102", "text": "words", "transact_time_ns": 77}
+LIMIT = Limit(Decimal("1E+3"), 10, Decimal("5.0"))
 REPORT = ExecutionReport("XSIM", ExecType.TRADE, OrdStatus.FILLED, exec_id="E9", last_px=Decimal("1.10"))
 
 # One of each kind, and what it has to tell beyond the order it belongs to.
@@ -136,6 +141,72 @@ SAMPLES: dict[type, tuple[Any, dict[str, Any]]] = {
         (ev.KeysRetired((("alpha", "k-1"), ("alpha", "k-2"))), {"text": "2 keys"}),
         (ev.OrderRecalled("O1", b"all of it"), {"text": "O1"}),
         (ev.KeyRecalled("alpha", "k-1", b"its answer"), {"cl_ord_id": "k-1"}),
+        (
+            re.RiskConfigured(RiskSetup(limits={"firm": {Control.MAX_LOSS: LIMIT}, "desk:*": {}})),
+            {"text": "1 limits at 2 scopes"},
+        ),
+        (
+            re.LimitProposed("C1", "firm", Control.MAX_LOSS, LIMIT, "op", "needed", 99),
+            {
+                "scope": "firm",
+                "control": "max_loss",
+                "change_id": "C1",
+                "limit": pb.Limit(value="1000", per_s=10, after="5"),
+            }
+            | {"until_ns": 99, "operator": "op", "text": "needed"},
+        ),
+        (
+            re.LimitChanged(
+                "firm", Control.MAX_LOSS, LIMIT, Limit(Decimal("2.50")), "op", "needed", 99, "C1", "second"
+            ),
+            {"old_limit": pb.Limit(value="1000", per_s=10, after="5"), "limit": pb.Limit(value="2.5", after="0")}
+            | {"change_id": "C1", "until_ns": 99, "operator": "op", "text": "needed; approved by second"},
+        ),
+        (re.LimitDeclined("C1", "second", "no"), {"change_id": "C1", "operator": "second", "text": "no"}),
+        (
+            re.LimitExpired("firm", Control.MAX_LOSS, LIMIT),
+            {"scope": "firm", "control": "max_loss", "limit": pb.Limit(value="1000", per_s=10, after="5")},
+        ),
+        (
+            re.OverrideGranted("account:A1", "short_sale", 99, "op", "agreed"),
+            {"scope": "account:A1", "control": "short_sale", "until_ns": 99, "operator": "op", "text": "agreed"},
+        ),
+        (
+            re.OverrideProposed("L3", "firm", "short_sale", 99, "op", "agreed"),
+            {"scope": "firm", "control": "short_sale", "change_id": "L3", "until_ns": 99}
+            | {"operator": "op", "text": "agreed"},
+        ),
+        (
+            re.OverrideEnded("account:A1", "short_sale", "op", "over"),
+            {"scope": "account:A1", "control": "short_sale", "operator": "op", "text": "over"},
+        ),
+        (
+            re.MarksSet((re.Mark("ACME", Decimal("10.50")),), {"USD": Decimal("0.9")}),
+            {"text": "ACME 10.5, USD 0.9"},
+        ),
+        (re.RiskDayBegan("2026-01-05"), {"text": "2026-01-05"}),
+        (
+            re.TradingStopped("account:A1", "loss", "10 over 5", until_ns=99),
+            {"scope": "account:A1", "source": "loss", "operator": "", "until_ns": 99, "text": "10 over 5"},
+        ),
+        (
+            re.TradingResumed("account:A1", "kill", "found", "op"),
+            {"scope": "account:A1", "source": "kill", "operator": "op", "text": "found"},
+        ),
+        (re.StopCompleted("account:A1", "kill"), {"scope": "account:A1", "source": "kill"}),
+        (re.MassCancelSent("XSIM", "R9", "firm"), {"venue": "XSIM", "scope": "firm", "text": "R9"}),
+        (
+            re.MassCancelAnswered("XSIM", "R9", accepted=False, total_affected=3, text="not now"),
+            {"venue": "XSIM", "text": "refused, 3 orders affected: not now"},
+        ),
+        (re.ClientAway("alpha"), {"scope": "client:alpha"}),
+        (re.ClientBack("alpha"), {"scope": "client:alpha"}),
+        (
+            re.BreachBegan("firm", "max_loss", Severity.CRITICAL, Decimal("12.0"), Decimal("1E+1"), "loss 12 over 10"),
+            {"scope": "firm", "control": "max_loss", "severity": pb.SEVERITY_CRITICAL, "value": "12"}
+            | {"limit": pb.Limit(value="10"), "text": "loss 12 over 10"},
+        ),
+        (re.BreachEnded("firm", "max_loss"), {"scope": "firm", "control": "max_loss"}),
     ]
 }
 
@@ -190,6 +261,35 @@ def test_an_operators_refused_command_has_no_key() -> None:
     refused = ev.CommandRefused(HaltInstrument("op", "NOPE", "r"), Reason.SYMBOL_UNKNOWN, "symbol", "no")
     message = event_to_pb(record(refused))
     assert (message.cl_ord_id, message.symbol, message.reason) == ("", "NOPE", "SYMBOL_UNKNOWN")
+
+
+def test_an_order_that_goes_out_smaller_says_why() -> None:
+    submitted = ev.OrderSubmitted("O1", SUBMIT, "XSIM", Decimal(1), "USD", terms=Terms(Decimal("0.50")))
+    assert (
+        event_to_pb(record(submitted, ORDER)).text == "0.5 of 1 go out: the rest would trade with an order of our own"
+    )
+
+
+def test_a_refused_change_of_a_limit_says_where_and_by_whom() -> None:
+    asked = SetLimit("op", "firm", "max_loss", "qty", "needed", LIMIT)
+    message = event_to_pb(record(ev.CommandRefused(asked, Reason.FIELD_INVALID, "unit", "no")))
+    assert (message.scope, message.control, message.operator, message.field) == ("firm", "max_loss", "op", "unit")
+
+
+def test_a_limit_that_is_none_is_not_given() -> None:
+    message = event_to_pb(record(re.LimitChanged("firm", Control.MAX_LOSS, LIMIT, None, "op", "gone")))
+    assert (message.HasField("limit"), message.HasField("old_limit"), message.HasField("until_ns")) == (
+        False,
+        True,
+        False,
+    )
+
+
+def test_many_marks_are_not_all_listed() -> None:
+    marks = tuple(re.Mark(f"S{n}", Decimal(n)) for n in range(1_000))
+    text = event_to_pb(record(re.MarksSet(marks))).text
+    assert len(text) < 300
+    assert text.endswith("and 980 more")
 
 
 def test_a_mass_cancel_that_skips_many_does_not_list_them_all() -> None:

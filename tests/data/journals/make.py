@@ -29,6 +29,7 @@ from gateway.core.types import (
     Side,
     TimeInForce,
 )
+from tests.data.journals import risk
 
 D = Decimal
 HERE = Path(__file__).parent
@@ -83,6 +84,7 @@ SUBMIT = cmd.SubmitOrder(
     strategy="pairs",
     venue="XSIM",
     cash_order_qty=D("10002.00"),
+    locate_id="LOC-7",
 )
 REPLACE = cmd.ReplaceOrder(
     client_id="alpha",
@@ -169,7 +171,13 @@ EVENTS: tuple[ev.Event, ...] = (
     ev.EpochBegan(version="0.1.0", epoch=1, id_prefix="T1ABCD"),
     ev.SessionLoggedOn(venue="XSIM", reset=True, logon_seq_num=3, unexpected=True, copies="YSIM"),
     ev.OrderSubmitted(
-        order_id="O1", command=SUBMIT, venue="XSIM", multiplier=D("0.5"), currency="EUR", venue_symbol="ACME.X"
+        order_id="O1",
+        command=SUBMIT,
+        venue="XSIM",
+        multiplier=D("0.5"),
+        currency="EUR",
+        venue_symbol="ACME.X",
+        terms=TERMS,
     ),
     ev.OrderRouted(order_id="O1", venue="XSIM", venue_cl_ord_id="T1ABCD-1"),
     ev.OrderPendingNew(*EVIDENCE),
@@ -222,6 +230,7 @@ EVENTS: tuple[ev.Event, ...] = (
             cmd.OpenOrderEntry(operator="olga", venue="XSIM", reason="compared by phone"),
             RESOLVE_DOUBT,
             cmd.ResolveItem(operator="olga", item_id="R1", reason="the venue corrected it"),
+            *risk.COMMANDS,
         )
     ),
     ev.ReconciliationStarted("XSIM", run=1, how="mass", why="logon", orders=2, mass_status_req_id="T1ABCD-M1"),
@@ -241,13 +250,22 @@ EVENTS: tuple[ev.Event, ...] = (
         theirs="4 at 1.5",
     ),
     ev.ItemResolved(item_id="R1", venue="XSIM", text="the venue corrected it", operator="olga"),
-    ev.DoubtResolved("O1", "T1ABCD-3", DoubtOutcome.UNSENT, operator="olga", reason="the venue's log"),
+    ev.DoubtResolved(
+        "O1",
+        "T1ABCD-3",
+        DoubtOutcome.UNSENT,
+        operator="olga",
+        reason="the venue's log",
+        in_force="T1ABCD-1",
+        terms=TERMS,
+    ),
     ev.ReconciliationEnded("XSIM", run=1, complete=False, orders=2, items=1, text="no answer for 30 s"),
     ev.OrderEntryOpened(venue="XSIM", operator="olga", reason="compared by phone"),
     ev.OrderRetired(order_id="O1", memory=b"\x91\x00\xff"),
     ev.KeysRetired(keys=(("alpha", "a-9"), ("beta", "b-9"))),
     ev.OrderRecalled(order_id="O1", memory=b"\x91\x00\xff"),
     ev.KeyRecalled(client_id="alpha", cl_ord_id="a-9", memory=b"\x92\x01\x02"),
+    *risk.EVENTS,
     ev.SessionLoggedOut(venue="XSIM", text="end of day"),
 )
 

@@ -1,0 +1,435 @@
+"""Circuit breakers: what stops trading by itself, and when it lets go again.
+
+What happens order by order is counted with the event itself (`count`), in steps of the rule's window, and trips at once
+(`tripped`); everything else is looked at with each turn of the clock (`timer`). What is measured:
+
+- loss, drawdown: of the day, in the risk currency; anew from where it stood when a person resumed trading
+- reject_rate: percent of the answers to new orders, replaces and cancels that were no, once there are `after` of them
+- fill_rate: executions; message_rate: new orders, replaces and cancels (not those of a stop)
+- repeated_execution: executions of one strategy in one instrument on one side; always needs a person (RTS 6 15(3))
+- latency: milliseconds from sending an order to the venue's first word, or until it is in doubt; trips with `after`
+  slow ones, and clears when fewer than that took `clear` or longer
+- stale_mark: seconds since the oldest mark of an instrument with a position or a working order
+- items: open critical reconciliation items
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from decimal import ROUND_CEILING, Decimal
+from typing import Any, NamedTuple
+
+from gateway.core import events as ev
+from gateway.core.events import Event, Record
+from gateway.core.money import ZERO, average, multiply, subtract
+from gateway.core.order import Order
+from gateway.core.risk import exposure, scopes, watch
+from gateway.core.risk.asked import number, words
+from gateway.core.risk.controls import Breaker
+from gateway.core.risk.events import TradingResumed, TradingStopped
+from gateway.core.risk.setup import BreakerRule
+from gateway.core.risk.state import Anew, Profit, Tally
+from gateway.core.state import State
+from gateway.core.types import Severity
+
+STEPS = 60
+"""In how many steps a window moves on: what is counted is between one window and one step more."""
+_SECOND_NS, _MILLISECOND_NS = 1_000_000_000, Decimal(1_000_000)
+_HUNDRED, _CENT = Decimal(100), Decimal("0.01")
+
+_COUNTED: dict[type, tuple[Breaker, ...]] = {
+    ev.OrderSubmitted: (Breaker.MESSAGE_RATE,),
+    ev.ReplaceRequested: (Breaker.MESSAGE_RATE,),
+    ev.CancelRequested: (Breaker.MESSAGE_RATE,),
+    ev.OrderPendingNew: (Breaker.LATENCY,),
+    ev.OrderAcknowledged: (Breaker.LATENCY, Breaker.REJECT_RATE),
+    ev.OrderRejected: (Breaker.LATENCY, Breaker.REJECT_RATE),
+    ev.OrderFilled: (Breaker.LATENCY, Breaker.REJECT_RATE, Breaker.FILL_RATE, Breaker.REPEATED_EXECUTION),
+    ev.OrderReplaced: (Breaker.REJECT_RATE,),
+    ev.OrderCanceled: (Breaker.REJECT_RATE,),
+    ev.RequestRejected: (Breaker.REJECT_RATE,),
+    ev.OrderInDoubt: (Breaker.LATENCY,),
+}
+"""Which breakers an event counts for."""
+
+_WORDS = {
+    Breaker.LOSS: "loss of the day",
+    Breaker.DRAWDOWN: "drawdown of the day",
+    Breaker.REJECT_RATE: "percent of rejects",
+    Breaker.FILL_RATE: "executions",
+    Breaker.REPEATED_EXECUTION: "repeated executions",
+    Breaker.MESSAGE_RATE: "messages",
+    Breaker.STALE_MARK: "age of a mark in seconds",
+    Breaker.LATENCY: "slow answers",
+    Breaker.ITEMS: "open critical reconciliation items",
+}
+_REDUCING = (Breaker.LOSS, Breaker.DRAWDOWN, Breaker.STALE_MARK)
+"""Nothing is wrong with the orders themselves: those that only reduce a position pass, as they pass the limits."""
+
+
+class Counter(NamedTuple):
+    """A rule that counts what some orders do: at which scope, under which name, of what there by itself.
+
+    `stop` is the name of its stop, `least` the smallest count that can trip it; `slow_ns` is what makes an answer a
+    slow one, and `clear_ns` what keeps the rule from clearing (None where it does not count latencies).
+    """
+
+    scope: str
+    rule: BreakerRule
+    name: str
+    what: str
+    stop: str
+    step_ns: int
+    least: int
+    slow_ns: int | None
+    clear_ns: int
+
+
+Measure = Callable[[State, Order, Any, int], int | None]
+"""1 for what counts and 0 for an answer that was yes; the nanoseconds of a latency; None when it does not count."""
+Counters = dict[type, tuple[tuple[Measure, tuple[Counter, ...]], ...]]
+"""By the type of an event: what is measured, and who counts it."""
+
+_NOTHING: dict[str, Tally] = {}
+
+
+# --- Rules ---
+
+
+def _rule(state: State, kind: Breaker, scope: str) -> BreakerRule | None:
+    """The scope's own rule, or the one for all of its level."""
+    own = default = None
+    for rule in state.risk.setup.breakers:
+        if rule.kind is kind:
+            own = rule if rule.scope == scope else own
+            default = rule if rule.scope == scopes.default_of(scope) else default
+    return own or default
+
+
+def _counters(state: State, order: Order) -> Counters:
+    """What counts the events of such an order; put together once for all orders of its way and side."""
+    command = order.command
+    path = exposure.known_path(state, command, order.venue)
+    if path is None:
+        return _gather(state, order)
+    found = path.counters.get(command.side)
+    if found is None:
+        found = path.counters[command.side] = _gather(state, order)
+    return found
+
+
+def _gather(state: State, order: Order) -> Counters:
+    on_the_way = [scope for scope in watch.scopes_of(state.risk.setup, order) if not scope.startswith(scopes.ORDER)]
+    by_kind: dict[Breaker, tuple[Counter, ...]] = {}
+    for kind in dict.fromkeys([rule.kind for rule in state.risk.setup.breakers]):
+        rules = [(scope, _rule(state, kind, scope)) for scope in on_the_way]
+        by_kind[kind] = tuple([_counter(scope, rule, order) for scope, rule in rules if rule is not None])
+    return {
+        event: tuple([(_MEASURES[kind], by_kind[kind]) for kind in counted if by_kind.get(kind)])
+        for event, counted in _COUNTED.items()
+    }
+
+
+def _counter(scope: str, rule: BreakerRule, order: Order) -> Counter:
+    command, what = order.command, ""
+    if rule.kind is Breaker.REPEATED_EXECUTION:
+        what = f"{command.account}/{command.strategy} {command.symbol} {command.side.name}"
+    by_ratio = rule.kind in (Breaker.REJECT_RATE, Breaker.LATENCY)
+    least = max(1, rule.after if by_ratio else _up(rule.value))
+    slow_ns = _up(multiply(rule.value, _MILLISECOND_NS)) if rule.kind is Breaker.LATENCY else None
+    clear_ns = _up(multiply(rule.clear, _MILLISECOND_NS))
+    name, stop = _name(rule.kind, scope), f"{scope}|{rule.kind}"
+    return Counter(scope, rule, name, what, stop, _step_ns(rule), least, slow_ns, clear_ns)
+
+
+def _up(value: Decimal) -> int:
+    return int(value.to_integral_value(ROUND_CEILING))
+
+
+def _name(kind: str, scope: str) -> str:
+    return f"{kind}|{scope}"
+
+
+# --- Counting ---
+
+
+def count(state: State, order: Order, event: Event, at_ns: int) -> None:
+    """An event that was just applied counts where a rule asks for it."""
+    kind = type(event)
+    if kind not in _COUNTED:
+        return
+    for measure, counters in _counters(state, order)[kind]:
+        figure = measure(state, order, event, at_ns)
+        if figure is None:
+            continue
+        for counter in counters:
+            total, bad = 1, figure
+            if counter.slow_ns is not None:
+                total, bad = int(figure >= counter.clear_ns), int(figure >= counter.slow_ns)
+                if not (total or bad):
+                    continue
+            _note(_tally(state, counter), at_ns // counter.step_ns, total, bad)
+
+
+def _tally(state: State, counter: Counter) -> Tally:
+    tallies = state.risk.tallies.get(counter.name)
+    if tallies is None:
+        tallies = state.risk.tallies[counter.name] = {}
+    tally = tallies.get(counter.what)
+    if tally is None:
+        tally = tallies[counter.what] = Tally()
+    return tally
+
+
+def _message(state: State, order: Order, event: Any, _: int) -> int | None:
+    """What a stop does to the orders that it takes back is nothing that anybody's trading did."""
+    return None if type(event) is ev.CancelRequested and watch.is_watched(state, order) else 1
+
+
+def _execution(_: State, __: Order, ___: Any, ____: int) -> int:
+    return 1
+
+
+def _answer(state: State, order: Order, event: Any, _: int) -> int | None:
+    kind = type(event)
+    if kind is ev.OrderRejected:
+        return 1
+    if kind is ev.OrderAcknowledged or kind is ev.OrderFilled:
+        return 0 if _is_first_word(order, event) else None
+    if not event.venue_cl_ord_id or watch.is_watched(state, order):
+        return None
+    return 1 if kind is ev.RequestRejected else 0
+
+
+def _latency_ns(_: State, order: Order, event: Any, at_ns: int) -> int | None:
+    first = order.requests.get(order.first_venue_cl_ord_id)
+    if first is None:
+        return None
+    doubtful = type(event) is ev.OrderInDoubt
+    counts = event.venue_cl_ord_id == first.venue_cl_ord_id if doubtful else _is_first_word(order, event)
+    return at_ns - first.sent_ns if counts else None
+
+
+def _is_first_word(order: Order, event: ev.Reported) -> bool:
+    return len(order.seen) == (1 if event.exec_id else 0)
+
+
+_MEASURES: dict[Breaker, Measure] = {
+    Breaker.MESSAGE_RATE: _message,
+    Breaker.LATENCY: _latency_ns,
+    Breaker.REJECT_RATE: _answer,
+    Breaker.FILL_RATE: _execution,
+    Breaker.REPEATED_EXECUTION: _execution,
+}
+
+
+def _step_ns(rule: BreakerRule) -> int:
+    return max(1, rule.window_s * _SECOND_NS // STEPS)
+
+
+def _note(tally: Tally, step: int, total: int, bad: int) -> None:
+    steps = tally.steps
+    tally.total += total
+    tally.bad += bad
+    if steps and steps[-1][0] == step:
+        _, before, bad_before = steps[-1]
+        steps[-1] = (step, before + total, bad_before + bad)
+        return
+    if steps and step < steps[-1][0] - STEPS:  # The clock was set back: what was counted is of another time.
+        steps.clear()
+        tally.total, tally.bad = total, bad
+    if steps and step <= steps[-1][0]:
+        number_, before, bad_before = steps[-1]
+        steps[-1] = (number_, before + total, bad_before + bad)
+    else:
+        steps.append((step, total, bad))
+    while steps[0][0] < step - STEPS:
+        _, gone, bad_gone = steps.pop(0)
+        tally.total -= gone
+        tally.bad -= bad_gone
+
+
+def _within(tally: Tally, rule: BreakerRule, at_ns: int) -> tuple[int, int]:
+    """The total and the bad ones of the window that ends now."""
+    oldest = at_ns // _step_ns(rule) - STEPS
+    total, bad = tally.total, tally.bad
+    for step, gone, bad_gone in tally.steps:
+        if step >= oldest:
+            break
+        total, bad = total - gone, bad - bad_gone
+    return total, bad
+
+
+# --- Tripping and clearing ---
+
+
+def tripped(state: State, records: Iterable[Record], at_ns: int) -> Iterator[TradingStopped]:
+    """What the events of an input trip at once. Each is applied before the next one is asked for."""
+    for record in records:
+        event: Any = record.event
+        if type(event) not in _COUNTED:
+            continue
+        for _, counters in _counters(state, state.orders[event.order_id])[type(event)]:
+            for counter in counters:
+                tally = state.risk.tallies.get(counter.name, _NOTHING).get(counter.what)
+                if tally is None or _is_far(tally, counter) or counter.stop in state.risk.stops:
+                    continue
+                figure = _of_tally(tally, counter.rule, at_ns)
+                if _reaches(counter.rule, figure):
+                    yield _stopped(counter.rule, counter.scope, figure, at_ns, counter.what)
+
+
+def _is_far(tally: Tally, counter: Counter) -> bool:
+    """Even all that is kept, some of which may be older than the window, would not be enough."""
+    return (tally.total if counter.slow_ns is None else tally.bad) < counter.least
+
+
+def timer(state: State, at_ns: int) -> list[Event]:
+    """What lets go by itself, and what nothing but time or prices trip."""
+    if not state.risk.setup.breakers:
+        return []
+    cleared: list[Event] = list(_cleared(state, at_ns))
+    return cleared + [
+        _stopped(rule, scope, figure, at_ns)
+        for rule in state.risk.setup.breakers
+        for scope, figure in _looked_at(state, rule, at_ns)
+        if _reaches(rule, figure) and f"{scope}|{rule.kind}" not in state.risk.stops
+    ]
+
+
+def _cleared(state: State, at_ns: int) -> Iterator[TradingResumed]:
+    """Never what a person has to resume, and never what no rule speaks of any more."""
+    for stop in state.risk.stops.values():
+        stopped = stop.stopped
+        if stopped.until_ns is None or at_ns < stopped.until_ns:
+            continue
+        rule = _rule(state, Breaker(stopped.source), stopped.scope)
+        if rule is not None and _is_clear(state, rule, stopped.scope, at_ns):
+            reason = f"{_WORDS[rule.kind]} below {number(rule.clear)} again, {rule.cool_down_s} s later"
+            yield TradingResumed(stopped.scope, stopped.source, reason)
+
+
+def _is_clear(state: State, rule: BreakerRule, scope: str, at_ns: int) -> bool:
+    tallies = state.risk.tallies.get(_name(rule.kind, scope), {})
+    if rule.kind is Breaker.LATENCY:
+        return all(_within(tally, rule, at_ns)[0] < max(1, rule.after) for tally in tallies.values())
+    if rule.kind in _BY_CLOCK:
+        return _BY_CLOCK[rule.kind](state, scope, at_ns) < rule.clear
+    return all(_of_tally(tally, rule, at_ns) < rule.clear for tally in tallies.values())
+
+
+def _reaches(rule: BreakerRule, figure: Decimal) -> bool:
+    return figure >= (max(1, rule.after) if rule.kind is Breaker.LATENCY else rule.value) and figure > 0
+
+
+def _stopped(rule: BreakerRule, scope: str, figure: Decimal, at_ns: int, what: str = "") -> TradingStopped:
+    needs_person = rule.needs_person or rule.kind is Breaker.REPEATED_EXECUTION
+    return TradingStopped(
+        scope,
+        rule.kind.value,
+        _reason(rule, scope, figure, what),
+        cancels=rule.cancels,
+        allow_reducing=rule.kind in _REDUCING,
+        needs_person=needs_person,
+        until_ns=None if needs_person else at_ns + rule.cool_down_s * _SECOND_NS,
+    )
+
+
+def _reason(rule: BreakerRule, scope: str, figure: Decimal, what: str) -> str:
+    shown, limit = number(figure.quantize(_CENT)), number(rule.value)
+    of = f" of {what}" if what else ""
+    if rule.kind is Breaker.LATENCY:
+        return f"{shown} answers in {rule.window_s} s took {limit} ms or longer at {words(scope)}"
+    window = "" if rule.kind in _BY_CLOCK else f" in {rule.window_s} s"
+    return f"{_WORDS[rule.kind]}{of} {shown}{window} reached {limit} at {words(scope)}"
+
+
+# --- Figures ---
+
+
+def _of_tally(tally: Tally, rule: BreakerRule, at_ns: int) -> Decimal:
+    total, bad = _within(tally, rule, at_ns)
+    match rule.kind:
+        case Breaker.REJECT_RATE:
+            return average(bad * _HUNDRED, Decimal(total)) if total >= rule.after else ZERO
+        case Breaker.LATENCY:
+            return Decimal(bad)
+    return Decimal(total)
+
+
+def _looked_at(state: State, rule: BreakerRule, at_ns: int) -> Iterator[tuple[str, Decimal]]:
+    """The scopes that a rule which the clock looks at is for, with their figures."""
+    figure = _BY_CLOCK.get(rule.kind)
+    if figure is None:
+        return
+    if not rule.scope.endswith(":*"):
+        yield rule.scope, figure(state, rule.scope, at_ns)
+        return
+    own = {each.scope for each in state.risk.setup.breakers if each.kind is rule.kind}
+    begin = rule.scope.removesuffix("*")
+    for scope in sorted(_with_figures(state, rule.kind)):
+        if scope.startswith(begin) and scope not in own:
+            yield scope, figure(state, scope, at_ns)
+
+
+def _with_figures(state: State, kind: Breaker) -> set[str]:
+    """The scopes at which this is not zero, and perhaps others."""
+    if kind in (Breaker.LOSS, Breaker.DRAWDOWN):
+        return set(state.risk.profits)
+    if kind is Breaker.STALE_MARK:
+        return set(exposure.sync(state).nodes)
+    raised = [item.raised for item in state.items.values()]
+    orders = [order for each in raised if (order := state.orders.get(each.order_id)) is not None]
+    found = {f"venue:{each.venue}" for each in raised}
+    return found.union(*[watch.scopes_of(state.risk.setup, order) for order in orders])
+
+
+def _loss(state: State, scope: str, _: int) -> Decimal:
+    profit, anew = state.risk.profits.get(scope, Profit()), state.risk.anew.get(_name(Breaker.LOSS, scope))
+    loss = -profit.day
+    return subtract(loss, anew.figure) if anew is not None and anew.day == state.risk.day else loss
+
+
+def _drawdown(state: State, scope: str, _: int) -> Decimal:
+    """A new high ends what a person took for the start."""
+    profit, anew = state.risk.profits.get(scope, Profit()), state.risk.anew.get(_name(Breaker.DRAWDOWN, scope))
+    since = anew is not None and anew.day == state.risk.day and anew.high == profit.high
+    return subtract(profit.drawdown, anew.figure) if anew is not None and since else profit.drawdown
+
+
+def _mark_age_s(state: State, scope: str, at_ns: int) -> Decimal:
+    node = exposure.sync(state).nodes.get(scope)
+    known = [state.risk.marks[symbol] for symbol in node.cells if symbol in state.risk.marks] if node else []
+    oldest = max((at_ns - mark.at_ns for mark in known if mark.at_ns is not None), default=0)
+    return Decimal(oldest) / _SECOND_NS
+
+
+def _items(state: State, scope: str, _: int) -> Decimal:
+    """An item about an order of ours counts wherever the order does."""
+    setup, count_ = state.risk.setup, 0
+    for item in state.items.values():
+        raised = item.raised
+        if raised.severity is not Severity.CRITICAL:
+            continue
+        order = state.orders.get(raised.order_id)
+        within = scope in (scopes.FIRM, f"venue:{raised.venue}")
+        count_ += within or (order is not None and scope in watch.scopes_of(setup, order))
+    return Decimal(count_)
+
+
+_BY_CLOCK = {
+    Breaker.LOSS: _loss,
+    Breaker.DRAWDOWN: _drawdown,
+    Breaker.STALE_MARK: _mark_age_s,
+    Breaker.ITEMS: _items,
+}
+
+
+# --- Changing ---
+
+
+def begin_anew(state: State, source: str, scope: str) -> None:
+    """A person resumed trading: what was counted before does not stop it again."""
+    state.risk.tallies.pop(_name(source, scope), None)
+    profit = state.risk.profits.get(scope)
+    if profit is not None and source in (Breaker.LOSS, Breaker.DRAWDOWN):
+        figure = -profit.day if source == Breaker.LOSS else profit.drawdown
+        state.risk.anew[_name(source, scope)] = Anew(figure, profit.high, state.risk.day)

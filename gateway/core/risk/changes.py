@@ -1,0 +1,293 @@
+"""What events make of the risk state: the figures that live and replay alike have to follow event by event.
+
+The running totals are not here: they follow from orders and positions (`gateway.core.risk.exposure`). Profit and loss
+has a highest of the day, and messages are counted over time, so those are.
+"""
+
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from typing import Any
+
+from gateway.core.money import ZERO, add, exactly, subtract
+from gateway.core.order import Order
+from gateway.core.positions import Position
+from gateway.core.risk import events as re
+from gateway.core.risk import exposure, watch
+from gateway.core.risk.book import Leaf, Node, Path
+from gateway.core.risk.checks import kind_of
+from gateway.core.risk.controls import Control
+from gateway.core.risk.setup import Limit
+from gateway.core.risk.state import Kind, KnownMark, Meter, Profit
+from gateway.core.state import State
+
+_SECOND_NS = 1_000_000_000
+MOST_RECENT = 100_000
+"""How many orders are remembered as possible duplicates, at most: the newest."""
+
+
+# --- Orders ---
+
+
+def submitted(state: State, order: Order, at_ns: int) -> None:
+    """A new order: it counts as a message, and as what another might be a duplicate of."""
+    path = _path(state, order)
+    if path is None:
+        return
+    _count_message(state, path, at_ns)
+    window_ns = _duplicate_ns(state)
+    if window_ns:
+        _remember(state.risk.recent, kind_of(order.command), at_ns, window_ns)
+
+
+def _remember(recent: dict[Kind, int], kind: Kind, at_ns: int, window_ns: int) -> None:
+    recent.pop(kind, None)
+    recent[kind] = at_ns
+    for _ in range(2):  # More than one goes for each that comes.
+        oldest = next(iter(recent))
+        if 0 <= at_ns - recent[oldest] <= window_ns and len(recent) <= MOST_RECENT:
+            break
+        del recent[oldest]
+
+
+def requested(state: State, order: Order, at_ns: int) -> None:
+    """A cancel or a replace counts as a message."""
+    path = _path(state, order)
+    if path is not None:
+        _count_message(state, path, at_ns)
+
+
+def _path(state: State, order: Order) -> Path | None:
+    return exposure.known_path(state, order.command, order.venue)
+
+
+def _count_message(state: State, path: Path, at_ns: int) -> None:
+    """The bucket is full at most: cancels always pass, and hold up nothing for longer than the window. It is empty when
+    the clock was set back.
+    """
+    for node, between_ns, window_ns, _, _ in path.paces:
+        meter = node.meter or _meter(state, node)
+        meter.messages += 1
+        if between_ns:
+            latest_ns, full_ns = at_ns + window_ns, meter.full_ns
+            full_ns = (full_ns if at_ns < full_ns <= latest_ns else at_ns) + between_ns
+            meter.full_ns = min(latest_ns, full_ns)
+
+
+def _meter(state: State, node: Node) -> Meter:
+    """Where a scope's messages are counted."""
+    meter = state.risk.meters.get(node.scope)
+    if meter is None:
+        meter = state.risk.meters[node.scope] = Meter()
+    node.meter = meter
+    return meter
+
+
+def _duplicate_ns(state: State) -> int:
+    book = state.risk.book
+    if book.duplicate_ns is None:
+        windows = [
+            limit.value
+            for limits in state.risk.limits.values()
+            if (limit := limits.get(Control.DUPLICATE_WINDOW_S)) is not None
+        ]
+        book.duplicate_ns = int(max(windows, default=ZERO) * _SECOND_NS)
+    return book.duplicate_ns
+
+
+def executed(state: State, order: Order, position: Position, net_qty_before: Decimal, *, filled: bool) -> None:
+    """An execution (`filled`), a correction, a bust or a split moved a position. What a client and a venue hold is kept
+    whatever is configured: it may be again.
+    """
+    command = order.command
+    path = _path(state, order)
+    moved = subtract(position.net_qty, net_qty_before)
+    if moved:
+        symbol = command.symbol
+        _, client, venue = (None, None, None) if path is None else path.leaves
+        held = client.held if client is not None else None
+        if held is None:
+            held = _held(state, f"client:{command.client_id}")
+        held[symbol] = add(held.get(symbol, ZERO), moved)
+        held = venue.held if venue is not None else None
+        if held is None:
+            held = _held(state, f"venue:{order.venue}")
+        held[symbol] = add(held.get(symbol, ZERO), moved)
+    exposure.note_position(state, position)
+    if path is None:
+        return
+    if filled:
+        for pace in path.paces:
+            meter = pace.node.meter or _meter(state, pace.node)
+            meter.executions += 1
+    _gain(state, path.leaves[0], position)
+
+
+def _held(state: State, scope: str) -> dict[str, Decimal]:
+    """What a client or a venue has."""
+    held = state.risk.held.get(scope)
+    if held is None:
+        held = state.risk.held[scope] = {}
+    return held
+
+
+# --- Profit and loss ---
+
+
+@exactly
+def _gain(state: State, leaf: Leaf, position: Position) -> None:
+    """What one position has gained now. A loss leaves the day's highest where it is."""
+    known = leaf.profit or _leaf_profit(state, leaf)
+    now = _profit_of(state, leaf, position)
+    change = now - known.now
+    if not change:
+        return
+    known.now, rises = now, change > 0
+    for node in leaf.nodes:
+        profit = node.profit or _node_profit(state, node)
+        profit.now = now = profit.now + change
+        if rises and now - profit.began > profit.high:
+            _raise_high(node, profit)
+
+
+def _raise_high(node: Node, profit: Profit) -> None:
+    """The day's highest is looked at where a profit has risen."""
+    day = profit.now - profit.began
+    if day > profit.high:
+        profit.high, node.floor = day, None
+
+
+@exactly
+def _revalue(state: State, positions: Iterable[tuple[Leaf, Position]]) -> None:
+    """The same of many. The day's highest is looked at when all of them are valued: what is true only between two of
+    them never was.
+    """
+    moved: dict[Node, Profit] = {}
+    for leaf, position in positions:
+        known = leaf.profit or _leaf_profit(state, leaf)
+        now = _profit_of(state, leaf, position)
+        change = now - known.now
+        if not change:
+            continue
+        known.now = now
+        for node in leaf.nodes:
+            profit = node.profit or _node_profit(state, node)
+            profit.now += change
+            moved[node] = profit
+    for node, profit in moved.items():
+        _raise_high(node, profit)
+
+
+def _leaf_profit(state: State, leaf: Leaf) -> Profit:
+    known = state.risk.leaf_profits.get(leaf.key)
+    if known is None:
+        known = state.risk.leaf_profits[leaf.key] = Profit()
+    leaf.profit = known
+    return known
+
+
+def _node_profit(state: State, node: Node) -> Profit:
+    known = state.risk.profits.get(node.scope)
+    if known is None:
+        known = state.risk.profits[node.scope] = Profit()
+    node.profit = known
+    return known
+
+
+def _profit_of(state: State, leaf: Leaf, position: Position) -> Decimal:
+    """Realized and unrealized at the mark, in the risk currency. Without a mark what is open is worth what it cost."""
+    price = exposure.price_of(state, leaf.symbol, leaf.instrument)
+    open_profit = ZERO if price.px is None else position.net_qty * price.px - position.cost
+    return (position.realized + open_profit) * price.point
+
+
+def _leaf_of(state: State, position: Position) -> Leaf:
+    return exposure.tree_leaf(state, position.account, position.strategy, position.symbol)
+
+
+def marks_set(state: State, event: re.MarksSet, at_ns: int) -> None:
+    """Positions are worth something else."""
+    risk, instruments = state.risk, state.risk.setup.instruments
+    for mark in event.marks:
+        risk.marks[mark.symbol] = KnownMark(mark, at_ns)
+    risk.rates.update(event.rates)
+    moved = dict.fromkeys([mark.symbol for mark in event.marks if mark.symbol in instruments])
+    if event.rates:
+        moved.update(dict.fromkeys([name for name, each in instruments.items() if each.currency in event.rates]))
+    exposure.revalue(state, moved)
+    positions = [position for symbol in moved for position in exposure.positions_in(state, symbol)]
+    _revalue(state, [(_leaf_of(state, position), position) for position in positions])
+
+
+def day_began(state: State, event: re.RiskDayBegan, _: int) -> None:
+    """Profit and loss, and what is counted by the day, begin anew."""
+    risk = state.risk
+    risk.day = event.day
+    for profit in (*risk.profits.values(), *risk.leaf_profits.values()):
+        profit.began, profit.high = profit.now, ZERO
+    for node in risk.book.nodes.values():
+        node.floor = None
+    for meter in risk.meters.values():
+        meter.messages = meter.executions = 0
+
+
+# --- The configuration ---
+
+
+def configured(state: State, event: re.RiskConfigured, _: int) -> None:
+    """What the file says is in force; what it says as before stays as operators have set it since."""
+    risk, before, setup = state.risk, state.risk.setup, event.setup
+    for scope in {**before.limits, **setup.limits}:
+        _configure_limits(state, scope, before.limits.get(scope, {}), setup.limits.get(scope, {}))
+    for currency in before.rates:
+        if currency not in setup.rates:
+            risk.rates.pop(currency, None)
+    risk.rates.update({name: value for name, value in setup.rates.items() if before.rates.get(name) != value})
+    risk.setup = setup
+    risk.book.forget()
+    _regroup(state)
+    watch.regroup(state, before)
+
+
+def _configure_limits(state: State, scope: str, before: dict[Control, Limit], now: dict[Control, Limit]) -> None:
+    limits = state.risk.limits.setdefault(scope, {})
+    for control in {**before, **now}:
+        if before.get(control) == now.get(control):
+            continue
+        state.risk.temporary.get(scope, {}).pop(control, None)
+        if control in now:
+            limits[control] = now[control]
+        else:
+            limits.pop(control, None)
+
+
+@exactly
+def _regroup(state: State) -> None:
+    """The tree or the instruments are others: add the profits of the leaves up anew. The day's highest stays where the
+    scope was there before. What a position had gained before risk knew its instrument is none of today's profit.
+    """
+    risk = state.risk
+    highest = {scope: profit.high for scope, profit in risk.profits.items()}
+    risk.profits = {}
+    for position in state.positions.values():
+        if position.symbol not in risk.setup.instruments:
+            continue
+        leaf = _leaf_of(state, position)
+        is_new = leaf.key not in risk.leaf_profits
+        known = _leaf_profit(state, leaf)
+        known.now = _profit_of(state, leaf, position)
+        if is_new:
+            known.began = known.now
+        for node in leaf.nodes:
+            profit = node.profit or _node_profit(state, node)
+            profit.now, profit.began = add(profit.now, known.now), add(profit.began, known.began)
+    for scope, profit in risk.profits.items():
+        profit.high = max(highest.get(scope, ZERO), profit.day)
+    for node in risk.book.nodes.values():
+        node.floor = None
+
+
+APPLY: dict[type, Callable[[State, Any, int], None]] = {
+    re.RiskConfigured: configured,
+    re.MarksSet: marks_set,
+    re.RiskDayBegan: day_began,
+}

@@ -1,0 +1,487 @@
+"""Exposure: the running totals of what every scope holds and has working.
+
+A decision calls `sync` first: it brings the book up to date with the orders that changed since, and works it out from
+scratch after a start. What an order reserves is a function of the order alone (`open_qty`): so it is taken with the
+decision that accepts the order and given back by nothing but the evidence that changes the order.
+"""
+
+from collections.abc import Iterable
+from decimal import ROUND_CEILING, Decimal
+
+from gateway.core.commands import SubmitOrder
+from gateway.core.events import Terms
+from gateway.core.money import EXACT, ZERO, exactly, multiply, negated, subtract
+from gateway.core.order import Order
+from gateway.core.positions import Position, PositionKey
+from gateway.core.risk import bounds, correlation, resting, scopes
+from gateway.core.risk.book import MAX_PATHS, Book, Cell, Leaf, Node, Path, Price, Reserve, Resting
+from gateway.core.risk.setup import RiskInstrument
+from gateway.core.state import State
+from gateway.core.types import OrdStatus
+
+_ONE = Decimal(1)
+_DONE_FOR_DAY = OrdStatus.DONE_FOR_DAY
+_HUNDRED = Decimal(100)
+_HUNDREDTH = Decimal("0.01")
+_ROUNDED_UP = EXACT.copy()
+_ROUNDED_UP.rounding = ROUND_CEILING
+_ROUNDED_UP.clear_traps()
+
+
+# --- Up to date ---
+
+
+def sync(state: State) -> Book:
+    """The book, true to every order and position, with all its sums."""
+    book = settle(state)
+    carry(state)
+    return book
+
+
+def settle(state: State) -> Book:
+    """The book, true to every order and position in quantities, counts and gross notional: what every decision needs.
+    The other sums wait for `carry`.
+    """
+    book = state.risk.book
+    if not book.built or len(book.paths) > book.room:
+        rebuild(state)
+    elif book.touched:
+        _settle_touched(state, book)
+    return book
+
+
+@exactly
+def _settle_touched(state: State, book: Book) -> None:
+    for order in book.touched.values():
+        _settle(state, book, order)
+    book.touched.clear()
+
+
+@exactly
+def rebuild(state: State) -> None:
+    """The book from scratch: every position, and every order that can still execute."""
+    book = state.risk.book
+    book.forget()
+    book.built = True
+    for key, position in state.positions.items():
+        if position.net_qty and key.symbol in state.risk.setup.instruments:
+            _place(state, tree_leaf(state, *key), position.net_qty)
+    for scope, held in state.risk.held.items():
+        for symbol, qty in held.items():
+            if qty and symbol in state.risk.setup.instruments:
+                _place(state, _side_leaf(state, scope, symbol), qty)
+    for order_id, order in state.orders.items():
+        if order_id not in state.ended:
+            _settle(state, book, order)
+    book.room = max(MAX_PATHS, 2 * len(book.paths))
+
+
+def _place(state: State, leaf: Leaf, net_qty: Decimal) -> None:
+    _move(state.risk.book, leaf, price_of(state, leaf.symbol, leaf.instrument).unit, net_qty)
+
+
+def open_qty(order: Order, price: Price, lot_size: Decimal) -> Decimal:
+    """What the order can still execute at worst: a replace that is not answered counts with the larger of the old and
+    the new quantity, and so does one in doubt. Of an order by amount of money whose quantity nobody has said yet, what
+    the rest of the amount buys.
+    """
+    if order.closed:
+        return ZERO
+    terms = order.terms
+    order_qty = terms.order_qty
+    if order.unanswered:
+        order_qty = max([order_qty, *[asked.order_qty for asked in _asked(order)]])
+    elif _DONE_FOR_DAY in order.marks and not order.working:
+        return ZERO
+    qty = order_qty - order.cum_qty if order_qty > order.cum_qty else ZERO
+    if order.quantity_known or terms.cash_order_qty is None:
+        return qty
+    rest = subtract(terms.cash_order_qty, multiply(order.cum_value, order.multiplier))
+    return max(qty, bought_by(max(ZERO, rest), terms, price, lot_size, order.multiplier))
+
+
+def bought_by(cash: Decimal, terms: Terms, price: Price, lot_size: Decimal, multiplier: Decimal) -> Decimal:
+    """The quantity that an amount of money buys at the lowest of the mark and the order's own prices, rounded up to a
+    lot; 0 without any price.
+    """
+    known = [px for px in (price.px, terms.price, terms.stop_px) if px is not None]
+    if not known:
+        return ZERO
+    lot_value = multiply(multiply(min(known), multiplier), lot_size)
+    lots = _ROUNDED_UP.divide(cash, lot_value).to_integral_value(ROUND_CEILING, context=_ROUNDED_UP)
+    return multiply(lots, lot_size)
+
+
+def _asked(order: Order) -> list[Terms]:
+    """The terms of the replaces that nobody has answered."""
+    return [terms for key in order.unanswered if (terms := order.requests[key].terms) is not None]
+
+
+def _settle(state: State, book: Book, order: Order) -> None:
+    """What one order reserves and has moved, as it stands now."""
+    order_id = order.order_id
+    reserve = book.reserves.get(order_id)
+    if reserve is None:
+        reserve = _reserve(state, book, order)
+        if reserve is None:
+            return
+    path = reserve.path
+    price = price_of(state, path.symbol, path.instrument)
+    qty = open_qty(order, price, path.instrument.lot_size)
+    before, reserve.qty = reserve.qty, qty
+    opened = 0
+    if not before or not qty:
+        opened = bool(qty) - bool(before)
+        if not qty:
+            del book.reserves[order_id]
+    change = qty - before if qty != before else ZERO
+    for leaf in path.leaves:
+        net_qty = _net_qty(state, leaf)
+        if change or net_qty != leaf.net_qty:
+            _move(book, leaf, price.unit, net_qty, change, reserve.sign)
+            if opened:
+                _count_open(leaf, order.venue, opened)
+    resting.keep(order, reserve)
+    if order.terms.cash_order_qty is not None:
+        if qty and not order.quantity_known:
+            book.by_cash[order_id] = None
+        else:
+            book.by_cash.pop(order_id, None)
+
+
+def _reserve(state: State, book: Book, order: Order) -> Reserve | None:
+    """The order's entry; None for an instrument that is no longer configured."""
+    path = known_path(state, order.command, order.venue)
+    if path is None:
+        return None
+    sign = order.command.side.sign
+    made = book.reserves[order.order_id] = Reserve(path, sign, path.resting[sign < 0])
+    return made
+
+
+def _net_qty(state: State, leaf: Leaf) -> Decimal:
+    """What the state says of a leaf's position."""
+    position = leaf.position
+    if position is not None:
+        return position.net_qty
+    held = leaf.held
+    if held is None and len(leaf.nodes) == 1:
+        held = leaf.held = state.risk.held.get(leaf.key[0])
+    if held is not None:
+        return held.get(leaf.symbol, ZERO)
+    position = leaf.position = state.positions.get(leaf.position_key) if leaf.position_key is not None else None
+    return ZERO if position is None else position.net_qty
+
+
+def _count_open(leaf: Leaf, venue: str, change: int) -> None:
+    """An order more or less that works."""
+    for node in leaf.nodes:
+        node.open_orders += change
+        count = node.venues.get(venue, 0) + change
+        if count:
+            node.venues[venue] = count
+        else:
+            del node.venues[venue]
+
+
+# --- Leaves and nodes ---
+
+
+def node(state: State, scope: str) -> Node:
+    """The totals of a scope."""
+    found = state.risk.book.nodes.get(scope)
+    if found is None:
+        found = state.risk.book.nodes[scope] = Node(scope, len(state.risk.setup.scenarios))
+        _limit(state, found)
+    return found
+
+
+def _limit(state: State, each: Node) -> None:
+    """The scope's own limits, and for the others those of all of its level."""
+    book, limits = state.risk.book, state.risk.limits
+    if book.percent is None:
+        book.percent = bounds.percentages(state.risk.setup)
+    here = {**limits.get(scopes.default_of(each.scope), {}), **limits.get(each.scope, {})}
+    bounds.limit(each, here, book.percent)
+
+
+def limits_changed(state: State) -> None:
+    """Limits are others: every path is put together anew when it is next needed."""
+    book = state.risk.book
+    book.version += 1
+    book.duplicate_ns = None
+    for each in book.nodes.values():
+        _limit(state, each)
+
+
+def tree_leaf(state: State, account: str, strategy: str, symbol: str) -> Leaf:
+    """The leaf of an account's strategy in an instrument."""
+    key = (scopes.strategy(account, strategy), symbol)
+    known = state.risk.book.leaves.get(key)
+    if known is None:
+        known = _new_leaf(state, key, scopes.tree_path(state.risk.setup, account, strategy, symbol))
+        known.position_key = PositionKey(account, strategy, symbol)
+    return known
+
+
+def _side_leaf(state: State, scope: str, symbol: str) -> Leaf:
+    """The leaf of a client or a venue in an instrument."""
+    key = (scope, symbol)
+    return state.risk.book.leaves.get(key) or _new_leaf(state, key, (scope,))
+
+
+def _new_leaf(state: State, key: tuple[str, str], path: tuple[str, ...]) -> Leaf:
+    book, symbol = state.risk.book, key[1]
+    places = tuple([(node(state, scope), _cell(book, scope, symbol)) for scope in path])
+    made = Leaf(symbol, state.risk.setup.instruments[symbol], places, key[0])
+    book.leaves[key] = made
+    book.by_symbol.setdefault(symbol, []).append(made)
+    return made
+
+
+def _cell(book: Book, scope: str, symbol: str) -> Cell:
+    cell = book.cells.get((scope, symbol))
+    if cell is None:
+        cell = book.cells[scope, symbol] = Cell()
+    return cell
+
+
+def path_of(state: State, client_id: str, account: str, strategy: str, symbol: str, venue: str) -> Path:
+    """What an order of these has to pass."""
+    book = state.risk.book
+    key = (client_id, account, strategy, symbol, venue)
+    path = book.paths.get(key)
+    if path is None:
+        path = book.paths[key] = _new_path(state, *key)
+    if path.version != book.version:
+        bounds.gather(path)
+        path.version = book.version
+    return path
+
+
+def known_path(state: State, command: SubmitOrder, venue: str) -> Path | None:
+    """The same of an order that is there; None for an instrument that is no longer configured."""
+    book, symbol = state.risk.book, command.symbol
+    path = book.paths.get((command.client_id, command.account, command.strategy, symbol, venue))
+    if path is not None and path.version == book.version:
+        return path
+    if symbol not in state.risk.setup.instruments:
+        return None
+    return path_of(state, command.client_id, command.account, command.strategy, symbol, venue)
+
+
+def _new_path(state: State, client_id: str, account: str, strategy: str, symbol: str, venue: str) -> Path:
+    leaves = (
+        tree_leaf(state, account, strategy, symbol),
+        _side_leaf(state, f"client:{client_id}", symbol),
+        _side_leaf(state, f"venue:{venue}", symbol),
+    )
+    known = state.risk.book.resting
+    ours = [known.setdefault((venue, symbol, sign), Resting()) for sign in (1, -1)]
+    return bounds.new_path(state.risk.setup, (client_id, account, strategy), leaves, (ours[0], ours[1]))
+
+
+def _move(book: Book, leaf: Leaf, unit: Decimal, net_qty: Decimal, change: Decimal = ZERO, sign: int = 1) -> None:
+    """The leaf's position is this now, and its working orders of one side can execute so much more: carry what is
+    needed at once to every scope that it counts at.
+    """
+    if sign > 0:
+        leaf.buys += change
+    else:
+        leaf.sells += change
+    long_qty, short_qty = net_qty + leaf.buys, net_qty - leaf.sells
+    by_long, by_short = long_qty - leaf.long_qty, short_qty - leaf.short_qty
+    leaf.net_qty, leaf.long_qty, leaf.short_qty = net_qty, long_qty, short_qty
+    if not (long_qty or short_qty) or by_long == long_qty or by_short == short_qty:
+        _use(leaf, by_long, by_short)
+    by_gross = worst_qty(long_qty, short_qty) * unit - leaf.gross
+    for each, cell in leaf.places:
+        if by_long:
+            cell.long_qty += by_long
+        if by_short:
+            cell.short_qty += by_short
+        if by_gross:
+            cell.gross += by_gross
+            each.gross += by_gross
+    leaf.gross += by_gross
+    book.dirty[leaf] = None
+
+
+def _use(leaf: Leaf, by_long: Decimal, by_short: Decimal) -> None:
+    """A scope's cell is in use while one of its leaves is."""
+    was = bool(leaf.long_qty != by_long or leaf.short_qty != by_short)
+    used = bool(leaf.long_qty or leaf.short_qty) - was
+    for each, cell in leaf.places if used else ():
+        cell.leaves += used
+        if cell.leaves:
+            each.cells[leaf.symbol] = cell
+        else:
+            del each.cells[leaf.symbol]
+
+
+def worst_qty(long_qty: Decimal, short_qty: Decimal) -> Decimal:
+    """The larger amount of the two; the first is never the lower one."""
+    return long_qty if long_qty + short_qty >= 0 else -short_qty
+
+
+@exactly
+def carry(state: State) -> None:
+    """Bring the sums that are not always needed up to date."""
+    dirty = state.risk.book.dirty
+    for leaf in dirty:
+        _carry(state, leaf)
+    dirty.clear()
+
+
+def _carry(state: State, leaf: Leaf) -> None:
+    instrument, unit = leaf.instrument, price_of(state, leaf.symbol, leaf.instrument).unit
+    long_, short, net_value = leaf.long_qty * unit, leaf.short_qty * unit, leaf.net_qty * unit
+    by_long, by_short, by_net = long_ - leaf.long, short - leaf.short, net_value - leaf.net_value
+    by_margin = (leaf.gross - leaf.carried) * instrument.margin_pct * _HUNDREDTH
+    leaf.long, leaf.short, leaf.net_value, leaf.carried = long_, short, net_value, leaf.gross
+    by_sigma = correlation.sigma_of(instrument, by_long + by_short - by_net)
+    losses = scenario_losses(state, leaf.symbol, instrument, by_long, by_short)
+    for each in leaf.nodes:
+        each.long += by_long
+        each.short += by_short
+        each.net += by_net
+        each.margin += by_margin
+        for number, loss in losses:
+            each.losses[number] += loss
+        if by_sigma:
+            name = instrument.asset_class
+            each.correlated = correlation.squared_with(state.risk, each, name, by_sigma)
+            each.sigmas[name] = each.sigmas.get(name, ZERO) + by_sigma
+
+
+def scenario_losses(
+    state: State, symbol: str, instrument: RiskInstrument, by_long: Decimal, by_short: Decimal
+) -> list[tuple[int, Decimal]]:
+    """What each scenario would lose more: of a fall the largest position that is possible loses most, of a rise the
+    smallest.
+    """
+    losses = []
+    for number, scenario in enumerate(state.risk.setup.scenarios):
+        shock = scenario.shocks.get(symbol)
+        if shock is None:
+            shock = scenario.shocks.get(instrument.asset_class)
+        if shock:
+            moved = by_long if shock.is_signed() else by_short
+            if moved:
+                losses.append((number, negated(multiply(multiply(moved, shock), _HUNDREDTH))))
+    return losses
+
+
+# --- Prices ---
+
+
+def price_of(state: State, symbol: str, instrument: RiskInstrument) -> Price:
+    """What is known of the instrument's price: the mark, or the reference price while there was none."""
+    found = state.risk.book.prices.get(symbol)
+    if found is None:
+        found = state.risk.book.prices[symbol] = _price(state, symbol, instrument)
+    return found
+
+
+def _price(state: State, symbol: str, instrument: RiskInstrument) -> Price:
+    known, reference = state.risk.marks.get(symbol), instrument.reference_px
+    px = known.mark.px if known is not None else reference
+    made = Price(px if px is not None and px > 0 else None, rate(state, instrument.currency))
+    if known is not None:
+        bid, ask = known.mark.bid, known.mark.ask
+        made.at_ns = known.at_ns
+        made.crossed = bid is not None and ask is not None and bid > ask
+    made.point = multiply(instrument.multiplier, made.rate or ZERO)
+    if made.px is not None:
+        made.unit = multiply(made.px, made.point)
+        if reference is not None:
+            made.moved = multiply(abs(subtract(made.px, reference)), _HUNDRED)
+    return made
+
+
+def mark_px(state: State, symbol: str, instrument: RiskInstrument) -> Decimal | None:
+    """What one is worth in its own currency; None while nobody said it."""
+    return price_of(state, symbol, instrument).px
+
+
+def rate(state: State, currency: str) -> Decimal | None:
+    """The value of one unit of a currency in the risk currency."""
+    return _ONE if currency == state.risk.setup.currency else state.risk.rates.get(currency)
+
+
+@exactly
+def revalue(state: State, symbols: Iterable[str]) -> None:
+    """The marks or rates of these are others."""
+    book = state.risk.book
+    for symbol in symbols:
+        book.prices.pop(symbol, None)
+        for leaf in book.by_symbol.get(symbol, ()) if book.built else ():
+            unit = price_of(state, symbol, leaf.instrument).unit
+            by_gross = worst_qty(leaf.long_qty, leaf.short_qty) * unit - leaf.gross
+            leaf.gross += by_gross
+            for each, cell in leaf.places if by_gross else ():
+                cell.gross += by_gross
+                each.gross += by_gross
+            book.dirty[leaf] = None
+    book.touched.update({order_id: state.orders[order_id] for order_id in book.by_cash})
+
+
+def positions_in(state: State, symbol: str) -> Iterable[Position]:
+    """All positions in an instrument, in the order in which they were opened."""
+    book = state.risk.book
+    if book.positions is None:
+        book.positions = {}
+        for key, position in state.positions.items():
+            book.positions.setdefault(key.symbol, {})[key] = position
+    return book.positions.get(symbol, {}).values()
+
+
+def note_position(state: State, position: Position) -> None:
+    """A position that may be a new one."""
+    known = state.risk.book.positions
+    if known is not None:
+        key = PositionKey(position.account, position.strategy, position.symbol)
+        known.setdefault(position.symbol, {})[key] = position
+
+
+# --- Proof ---
+
+
+def differences(state: State) -> list[str]:
+    """Where the running totals are not what orders and positions add up to, for people; changes nothing."""
+    running = state.risk.book
+    if not running.built:
+        return []
+    sync(state)
+    state.risk.book = Book()
+    sync(state)
+    scratch, state.risk.book = state.risk.book, running
+    said = [
+        f"risk at {scope}: the running totals are {_figures(running.nodes.get(scope))}, from scratch they are"
+        f" {_figures(scratch.nodes.get(scope))}"
+        for scope in {**running.nodes, **scratch.nodes}
+        if _figures(running.nodes.get(scope)) != _figures(scratch.nodes.get(scope))
+    ]
+    said += [
+        f"{side} of {symbol} at {venue} rests otherwise than the orders say"
+        for venue, symbol, side in {**running.resting, **scratch.resting}
+        if _prices(running, venue, symbol, side) != _prices(scratch, venue, symbol, side)
+    ]
+    return said
+
+
+def _prices(book: Book, venue: str, symbol: str, side: int) -> object:
+    found = book.resting.get((venue, symbol, side)) or Resting()
+    return found.prices, {px: set(orders) for px, orders in found.orders.items()}
+
+
+def _figures(totals: Node | None) -> object:
+    """All that a scope adds up to; nothing at all is the same as a scope that is not there."""
+    if totals is None or not (totals.cells or totals.open_orders):
+        return None
+    return (
+        (totals.long, totals.short, totals.gross, totals.net, totals.margin, totals.losses),
+        {name: sigma for name, sigma in totals.sigmas.items() if sigma},
+        {symbol: (cell.long_qty, cell.short_qty, cell.gross) for symbol, cell in totals.cells.items()},
+        (totals.correlated, totals.open_orders, totals.venues),
+    )
