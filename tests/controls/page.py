@@ -31,7 +31,10 @@ missing limit blocks. A replace is checked as an order is, and until the venue h
 counts. Working orders count in full. What an order reserves is given back by nothing but evidence.
 
 An order that can only bring the position of its account's strategy nearer to zero passes the controls that say so
-below, as long as it does not raise the figure of another scope. Cancels pass everything.
+below, as long as it does not raise the figure of another scope. For a stop that lets such orders pass, a loss and a
+mark, that is the largest amount that the position in the instrument can become at the scope of the stop or the limit
+(at the firm where no price is known or the market is crossed). A replace that only lowers the quantity passes losses
+and marks too. Cancels pass everything.
 
 The figures are exact decimals. *mark* is the last mark, or the instrument's `reference_px` while there was none; *rate*
 the value of one unit of its currency in the currency of [risk]. An operator changes limits with `gatewayctl risk set`,

@@ -22,8 +22,8 @@ _QUOTIENT.clear_traps()
 
 class Asked(msgspec.Struct, gc=False):
     """What is asked for, and what it would change. `extra` is the quantity that it would reserve more than is reserved
-    now; `reduces` says that it can only bring the position of its account's strategy nearer to zero. `order_id` is
-    empty for a new order.
+    now; `reduces` says that it can only bring the position of its account's strategy nearer to zero, `lowers` that it
+    is a replace which takes quantity away and leaves the prices. `order_id` is empty for a new order.
     """
 
     state: State
@@ -38,6 +38,7 @@ class Asked(msgspec.Struct, gc=False):
     price: Price
     at_ns: int
     order_id: str = ""
+    lowers: bool = False
     reduces: bool = False
 
     @property

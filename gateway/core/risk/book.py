@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from gateway.core.types import Side
 
 ZERO = Decimal(0)
+Sigma = tuple[Decimal, Decimal]
+"""A standard deviation in money: of the largest and of the smallest value that positions can become."""
 ANY = Decimal("Infinity")
 ANY_COUNT = 10**30
 """What no limit allows."""
@@ -40,8 +42,8 @@ class Node:
 
     `long` and `short` are the sums of the largest and of the smallest value that each position can become, `gross` of
     the larger amount of the two, `net` of the positions as they are, `margin` of the margins, `losses` by scenario,
-    `sigmas` of a day's standard deviations by asset class, `correlated` the square of what these make together. `gross`
-    and the `cells` in use are always up to date, the others when `exposure.carry` has been called.
+    `sigmas` a day's standard deviations of `long` and of `short` by asset class. `gross` and the `cells` in use are
+    always up to date, the others when `exposure.carry` has been called.
 
     `safe` is the gross notional up to which no limit of a sum can be reached, `floor` the profit down to which no limit
     of loss or drawdown is (None: to be worked out), `most_...` are its limits of what is counted, `pace` that of
@@ -50,7 +52,6 @@ class Node:
 
     __slots__ = (
         "cells",
-        "correlated",
         "floor",
         "gross",
         "limits",
@@ -77,8 +78,7 @@ class Node:
         self.limits: dict[Control, Limit] = {}
         self.long = self.short = self.gross = self.net = self.margin = ZERO
         self.losses = [ZERO] * scenarios
-        self.sigmas: dict[str, Decimal] = {}
-        self.correlated = ZERO
+        self.sigmas: dict[str, Sigma] = {}
         self.cells: dict[str, Cell] = {}
         self.open_orders = 0
         self.venues: dict[str, int] = {}
@@ -258,26 +258,30 @@ class Path:
 
 
 class Resting:
-    """Our own limit orders at one venue, in one instrument and on one side: prices in order, and whose they are."""
+    """Our own orders at one venue, in one instrument and on one side: the prices at which they trade in order, and
+    whose they are; and `stops`, the stop orders by the price beyond which the mark says that none rests.
+    """
 
-    __slots__ = ("orders", "prices")
+    __slots__ = ("orders", "prices", "stops")
 
     def __init__(self) -> None:
         self.prices: list[Decimal] = []
         self.orders: dict[Decimal, dict[str, None]] = {}
+        self.stops: list[tuple[Decimal, str]] = []
 
 
 class Reserve:
     """What one order counts for: its path, its side (+1 or -1), the quantity that it can still execute at worst, and
-    the price at which it rests.
+    the price at which it rests (`stop`: where it is among the stops).
     """
 
-    __slots__ = ("path", "price", "qty", "resting", "sign")
+    __slots__ = ("path", "price", "qty", "resting", "sign", "stop")
 
     def __init__(self, path: Path, sign: int, resting: Resting) -> None:
         self.path, self.sign, self.resting = path, sign, resting
         self.qty = ZERO
         self.price: Decimal | None = None
+        self.stop: Decimal | None = None
 
 
 class Book:

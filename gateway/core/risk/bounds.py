@@ -27,12 +27,14 @@ def new_path(
     barred = [
         scope
         for scope in named
-        if symbol in (_at(setup.restricted, scope) or ()) or symbol not in (_at(setup.permitted, scope) or (symbol,))
+        if symbol in (_at(setup.restricted, scope) or ())
+        or ((permitted := _at(setup.permitted, scope)) is not None and symbol not in permitted)
     ]
     client_id, account, strategy = claims
     client = client_of(setup, client_id)
     may = client is not None and is_among(account, client.accounts) and is_among(strategy, client.strategies)
-    return Path(leaves[0].instrument, leaves, tuple(barred), resting, authorised=may)
+    instrument = leaves[0].instrument
+    return Path(instrument, leaves, tuple(barred), resting, authorised=may and not instrument.dropped)
 
 
 def client_of(setup: RiskSetup, client_id: str) -> RiskClient | None:

@@ -433,3 +433,18 @@ def begin_anew(state: State, source: str, scope: str) -> None:
     if profit is not None and source in (Breaker.LOSS, Breaker.DRAWDOWN):
         figure = -profit.day if source == Breaker.LOSS else profit.drawdown
         state.risk.anew[_name(source, scope)] = Anew(figure, profit.high, state.risk.day)
+
+
+def forget_empty(state: State, at_ns: int) -> None:
+    """Without the tallies in whose window nothing is, and those that no rule speaks of any more."""
+    kept: dict[str, dict[str, Tally]] = {}
+    for name, tallies in state.risk.tallies.items():
+        kind, _, scope = name.partition("|")
+        rule = _rule(state, Breaker(kind), scope)
+        if rule is None:
+            continue
+        oldest = at_ns // _step_ns(rule) - STEPS
+        counting = {what: tally for what, tally in tallies.items() if tally.steps[-1][0] >= oldest}
+        if counting:
+            kept[name] = counting
+    state.risk.tallies = kept

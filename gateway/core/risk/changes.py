@@ -8,16 +8,18 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from gateway.core.money import ZERO, add, exactly, subtract
 from gateway.core.order import Order
 from gateway.core.positions import Position
+from gateway.core.risk import breakers, exposure, scopes, watch
 from gateway.core.risk import events as re
-from gateway.core.risk import exposure, watch
 from gateway.core.risk.book import Leaf, Node, Path
 from gateway.core.risk.checks import kind_of
 from gateway.core.risk.controls import Control
-from gateway.core.risk.setup import Limit
-from gateway.core.risk.state import Kind, KnownMark, Meter, Profit
+from gateway.core.risk.setup import Limit, RiskSetup
+from gateway.core.risk.state import Kind, KnownMark, Meter, Profit, RiskState
 from gateway.core.state import State
 
 _SECOND_NS = 1_000_000_000
@@ -33,10 +35,12 @@ def submitted(state: State, order: Order, at_ns: int) -> None:
     path = _path(state, order)
     if path is None:
         return
+    command = order.command
+    state.risk.strategies.setdefault(command.account, {})[command.strategy] = None
     _count_message(state, path, at_ns)
     window_ns = _duplicate_ns(state)
     if window_ns:
-        _remember(state.risk.recent, kind_of(order.command), at_ns, window_ns)
+        _remember(state.risk.recent, kind_of(command), at_ns, window_ns)
 
 
 def _remember(recent: dict[Kind, int], kind: Kind, at_ns: int, window_ns: int) -> None:
@@ -218,8 +222,8 @@ def marks_set(state: State, event: re.MarksSet, at_ns: int) -> None:
     _revalue(state, [(_leaf_of(state, position), position) for position in positions])
 
 
-def day_began(state: State, event: re.RiskDayBegan, _: int) -> None:
-    """Profit and loss, and what is counted by the day, begin anew."""
+def day_began(state: State, event: re.RiskDayBegan, at_ns: int) -> None:
+    """Profit and loss, and what is counted by the day, begin anew. Of what has come to nothing, nothing is kept."""
     risk = state.risk
     risk.day = event.day
     for profit in (*risk.profits.values(), *risk.leaf_profits.values()):
@@ -228,24 +232,82 @@ def day_began(state: State, event: re.RiskDayBegan, _: int) -> None:
         node.floor = None
     for meter in risk.meters.values():
         meter.messages = meter.executions = 0
+    _forget_nothing(state, at_ns)
+    breakers.forget_empty(state, at_ns)
+    _forget_strategies(state)
+
+
+def _forget_nothing(state: State, at_ns: int) -> None:
+    """Without the meters and profits that say what a new one says; the profit of an open position stays known."""
+    risk = state.risk
+    held = {
+        (scopes.strategy(key.account, key.strategy), key.symbol)
+        for key, position in state.positions.items()
+        if position.net_qty
+    }
+    risk.meters = {scope: meter for scope, meter in risk.meters.items() if meter.full_ns > at_ns}
+    risk.profits = {scope: profit for scope, profit in risk.profits.items() if profit.now}
+    risk.leaf_profits = {key: profit for key, profit in risk.leaf_profits.items() if profit.now or key in held}
+    for node in risk.book.nodes.values():
+        node.meter = node.profit = None
+    for leaf in risk.book.leaves.values():
+        leaf.profit = None
+
+
+def _forget_strategies(state: State) -> None:
+    """Without the names that neither a position nor an order in memory has: there is room for others."""
+    used = {(key.account, key.strategy) for key in state.positions}
+    used.update((order.command.account, order.command.strategy) for order in state.orders.values())
+    state.risk.strategies = {
+        account: {name: None for name in names if (account, name) in used}
+        for account, names in state.risk.strategies.items()
+    }
 
 
 # --- The configuration ---
 
 
 def configured(state: State, event: re.RiskConfigured, _: int) -> None:
-    """What the file says is in force; what it says as before stays as operators have set it since."""
-    risk, before, setup = state.risk, state.risk.setup, event.setup
+    """What the file says is in force; what it says as before stays as operators have set it since. Of an instrument
+    that it has no more, what is left counts as before.
+    """
+    risk, before, setup = state.risk, state.risk.setup, _with_dropped(state, event.setup)
     for scope in {**before.limits, **setup.limits}:
         _configure_limits(state, scope, before.limits.get(scope, {}), setup.limits.get(scope, {}))
-    for currency in before.rates:
-        if currency not in setup.rates:
-            risk.rates.pop(currency, None)
+    _forget_rates(risk, before, setup)
     risk.rates.update({name: value for name, value in setup.rates.items() if before.rates.get(name) != value})
     risk.setup = setup
     risk.book.forget()
     _regroup(state)
     watch.regroup(state, before)
+
+
+def _with_dropped(state: State, setup: RiskSetup) -> RiskSetup:
+    """With the instruments that were there before, and that a position, an order in memory or a profit of the day is
+    of.
+    """
+    risk, gone = state.risk, state.risk.setup.instruments.keys() - setup.instruments.keys()
+    if not gone:
+        return setup
+    used = {position.symbol for position in state.positions.values() if position.net_qty}
+    used.update([symbol for held in risk.held.values() for symbol, qty in held.items() if qty])
+    used.update([order.command.symbol for order in state.orders.values()])
+    used.update([symbol for (_, symbol), profit in risk.leaf_profits.items() if profit.day])
+    kept = {
+        symbol: msgspec.structs.replace(instrument, dropped=True)
+        for symbol, instrument in risk.setup.instruments.items()
+        if symbol in gone and symbol in used
+    }
+    return msgspec.structs.replace(setup, instruments=setup.instruments | kept)
+
+
+def _forget_rates(risk: RiskState, before: RiskSetup, setup: RiskSetup) -> None:
+    """The rates that the file has no more go, and with an instrument the rate that was only kept for it."""
+    kept = {each.currency for each in setup.instruments.values() if each.dropped}
+    gone = {each.currency for each in before.instruments.values() if each.dropped}
+    gone -= {each.currency for each in setup.instruments.values()}
+    for currency in (gone | before.rates.keys()) - setup.rates.keys() - kept:
+        risk.rates.pop(currency, None)
 
 
 def _configure_limits(state: State, scope: str, before: dict[Control, Limit], now: dict[Control, Limit]) -> None:

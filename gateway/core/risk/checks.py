@@ -14,12 +14,14 @@ from gateway.core.order import Order
 from gateway.core.refusal import Refusal
 from gateway.core.risk import bounds, exposure, quick, scopes, worst_case
 from gateway.core.risk.asked import HUNDRED, Asked, any_override, number, over, overridden, percent, share, words
-from gateway.core.risk.book import Path
+from gateway.core.risk.book import Cell, Leaf, Path
 from gateway.core.risk.controls import Control
 from gateway.core.risk.state import Kind, RiskState
 from gateway.core.state import State
 from gateway.core.types import Reason, Side
 
+MOST_STRATEGIES = 1_000
+"""How many strategies an account may have: something is kept of each (rule 7)."""
 _SECOND_NS = 1_000_000_000
 # Looked up once: on Python 3.11 each look at a member of an enum is a call.
 _MARK_AGE_S = Control.MAX_MARK_AGE_S
@@ -42,6 +44,8 @@ def check_submit(state: State, command: SubmitOrder, terms: Terms, venue: str, a
     """
     book = exposure.settle(state)
     path = _authorised(state, command, venue)
+    if command.strategy not in state.risk.strategies.get(command.account, ()):
+        _check_new_strategy(state.risk, command)
     instrument, qty = path.instrument, terms.order_qty
     price = exposure.price_of(state, command.symbol, instrument)
     if terms.cash_order_qty is not None:
@@ -83,6 +87,7 @@ def check_replace(state: State, order: Order, terms: Terms, at_ns: int) -> Asked
         price,
         at_ns,
         order.order_id,
+        not extra and _lowers(order.terms, terms),
     )
     if quick.passes(asked):
         return asked
@@ -90,6 +95,14 @@ def check_replace(state: State, order: Order, terms: Terms, at_ns: int) -> Asked
     if extra and not reserved:  # It comes back to life.
         worst_case.check_counts(asked)
     return asked
+
+
+def _lowers(before: Terms, terms: Terms) -> bool:
+    return (
+        terms.order_qty < before.order_qty
+        and (terms.price, terms.stop_px) == (before.price, before.stop_px)
+        and terms.cash_order_qty is None
+    )
 
 
 def _check(asked: Asked) -> None:
@@ -103,14 +116,12 @@ def _check(asked: Asked) -> None:
         )
     _check_instrument(asked)
     _check_short_sale(asked)
-    if not asked.reduces:
-        _check_mark(asked)
+    _check_mark(asked)
     _check_size(asked)
     _check_collar(asked)
     if asked.extra:
         worst_case.check(asked)
-    if not asked.reduces:
-        worst_case.check_profit(asked)
+    worst_case.check_profit(asked)
     _check_ratio(asked)
     _check_rate(asked)
 
@@ -132,7 +143,8 @@ def _check_authorised(risk: RiskState, command: SubmitOrder) -> None:
     client = bounds.client_of(risk.setup, command.client_id)
     if client is None:
         raise Refusal(Reason.RISK_NOT_AUTHORISED, "", f"client {command.client_id} may not trade")
-    if command.symbol not in risk.setup.instruments:
+    known = risk.setup.instruments.get(command.symbol)
+    if known is None or known.dropped:
         raise Refusal(Reason.RISK_NOT_AUTHORISED, "symbol", f"risk knows no instrument {command.symbol}")
     for field, value, allowed in (
         ("account", command.account, client.accounts),
@@ -147,14 +159,30 @@ def _check_authorised(risk: RiskState, command: SubmitOrder) -> None:
             )
 
 
+def _check_new_strategy(risk: RiskState, command: SubmitOrder) -> None:
+    """A name of which something is going to be kept."""
+    if "/" in command.strategy:
+        raise Refusal(Reason.FIELD_INVALID, "strategy", "a strategy is named without slash: no limit could name it")
+    if len(risk.strategies.get(command.account, ())) >= MOST_STRATEGIES:
+        raise Refusal(
+            Reason.RISK_NOT_AUTHORISED,
+            "strategy",
+            f"account {command.account} has had {number(Decimal(MOST_STRATEGIES))} strategies, and may not have more:"
+            f" {command.strategy!r} is none of them",
+        )
+
+
 def _check_stopped(asked: Asked) -> None:
     risk = asked.risk
     if not risk.stops:
         return
-    places = (*asked.path.scopes, f"{scopes.ORDER}:{asked.order_id}")
-    for key in [key for scope in places for key in risk.stopped.get(scope, ())]:
+    places: list[tuple[str, Cell | Leaf]] = [
+        (node.scope, cell) for leaf in asked.path.leaves for node, cell in leaf.places
+    ]
+    places.append((f"{scopes.ORDER}:{asked.order_id}", asked.path.leaves[0]))
+    for place, key in [(place, key) for scope, place in places for key in risk.stopped.get(scope, ())]:
         stopped = risk.stops[key].stopped
-        if not (stopped.allow_reducing and asked.reduces):
+        if not (stopped.allow_reducing and worst_case.reduces_at(asked, place)):
             by = f" by {stopped.operator}" if stopped.operator else ""
             ends = "a person has to resume it" if stopped.needs_person else "it resumes by itself"
             raise Refusal(
@@ -194,36 +222,45 @@ def _check_short_sale(asked: Asked) -> None:
 
 
 def _check_mark(asked: Asked) -> None:
-    """What is not known, or cannot be believed, blocks what needs it."""
+    """What is not known, or cannot be believed, blocks what takes on more: at the firm, or where a limit stands."""
+    price, (_, at_firm) = asked.price, asked.path.leaves[0].places[0]
+    if not worst_case.takes_on_nothing(asked, at_firm):
+        _check_known(asked)
+    if price.at_ns is not None:
+        _check_age(asked, asked.at_ns - price.at_ns)
+        if price.moved:
+            _check_move(asked)
+
+
+def _check_known(asked: Asked) -> None:
     price, symbol = asked.price, asked.path.symbol
     if price.px is None:
         raise Refusal(Reason.RISK_NO_MARK, "symbol", f"{symbol} has neither a mark nor a reference price")
     if price.rate is None:
         currency, ours = asked.path.instrument.currency, asked.risk.setup.currency
         raise Refusal(Reason.RISK_NO_MARK, "symbol", f"no rate of {currency} in {ours} is known")
-    if price.at_ns is None:
-        return
     if price.crossed and not any_override(asked, "crossed_mark"):
         mark = asked.risk.marks[symbol].mark
         raise Refusal(Reason.RISK_CROSSED_MARK, "symbol", f"{symbol} is crossed: bid {mark.bid}, ask {mark.ask}")
-    _check_age(asked, asked.at_ns - price.at_ns)
-    if price.moved:
-        _check_move(asked)
 
 
 def _check_age(asked: Asked, age_ns: int) -> None:
-    for limit, node, _, _, _, _ in asked.path.bounds[_MARK_AGE_S]:
+    for limit, node, _, cell, _, _ in asked.path.bounds[_MARK_AGE_S]:
         if age_ns <= limit * _SECOND_NS:
             return
+        if worst_case.takes_on_nothing(asked, cell):
+            continue
         age_s = Decimal(age_ns) / _SECOND_NS
         over(asked, Control.MAX_MARK_AGE_S, node, age_s, limit, "symbol", "age of the mark in seconds")
 
 
 def _check_move(asked: Asked) -> None:
     moved, reference = asked.price.moved, asked.path.instrument.reference_px or ZERO
-    for limit, node, _, _, _, _ in asked.path.bounds[_MARK_MOVE_PCT]:
+    for limit, node, _, cell, _, _ in asked.path.bounds[_MARK_MOVE_PCT]:
         if moved <= limit * reference:
             return
+        if worst_case.takes_on_nothing(asked, cell):
+            continue
         what = "percent that the mark moved from the reference price"
         over(asked, Control.MAX_MARK_MOVE_PCT, node, share(moved, reference), limit, "symbol", what)
 

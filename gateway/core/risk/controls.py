@@ -164,8 +164,9 @@ SPECS: dict[Control, Spec] = {
     Control.MAX_CORRELATED_EXPOSURE: Spec(
         Reason.RISK_CORRELATED_EXPOSURE,
         Unit.MONEY,
-        "sqrt(sum over asset classes a, b of correlation(a, b) x u(a) x u(b)); u(a) is the sum over its instruments of"
-        " (net_qty + working buys - working sells) x mark x multiplier x rate x volatility_pct / 100",
+        "sqrt(largest sum over asset classes a, b of correlation(a, b) x u(a) x u(b)) with each u(a) the larger or the"
+        " smaller of: the sum over its positions of (net_qty + working buys) x mark x multiplier x rate x"
+        " volatility_pct / 100; the same with working sells taken off instead",
         "this gateway",
         reduces=True,
     ),
@@ -194,12 +195,16 @@ SPECS: dict[Control, Spec] = {
         tree_only=True,
     ),
     Control.MAX_MARK_AGE_S: Spec(
-        Reason.RISK_STALE_MARK, Unit.SECONDS, "seconds since the mark was set", "FIA", reduces=True
+        Reason.RISK_STALE_MARK,
+        Unit.SECONDS,
+        "seconds since the mark was set; while none was, reference_px counts: a person's price, which is never stale",
+        "FIA",
+        reduces=True,
     ),
     Control.MAX_MARK_MOVE_PCT: Spec(
         Reason.RISK_MARK_BAND,
         Unit.PCT,
-        "|mark - reference_px| / reference_px x 100",
+        "|mark - reference_px| / reference_px x 100; an instrument without reference_px has nothing to compare with",
         "FIA",
         reduces=True,
     ),

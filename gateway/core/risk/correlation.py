@@ -1,14 +1,25 @@
-"""What positions of several asset classes make together, when not all of them move as one."""
+"""What positions of several asset classes make together at worst, when not all of them move as one.
 
+Working orders may fill or not. So each asset class counts with the largest or with the smallest that it can become,
+whichever makes the whole larger: no working order lowers the figure, also not one that would be a hedge.
+"""
+
+from collections.abc import Mapping
 from decimal import Decimal
 
-from gateway.core.money import ZERO, add, multiply
-from gateway.core.risk.book import Node
+from gateway.core.money import ZERO, add, exactly, multiply
+from gateway.core.risk.book import Sigma
 from gateway.core.risk.setup import RiskInstrument
 from gateway.core.risk.state import RiskState
 
 _ONE = Decimal(1)
 _HUNDREDTH = Decimal("0.01")
+Taken = tuple[str, tuple[Decimal, ...]]
+"""An asset class with what it can be: one of the two, or still either."""
+MOST_WAYS = 16
+"""How many combinations are looked at: all of four asset classes with working orders. What there is beyond these counts
+with the worst against each of the others by itself, which is never less.
+"""
 
 
 def sigma_of(instrument: RiskInstrument, value: Decimal) -> Decimal:
@@ -17,21 +28,38 @@ def sigma_of(instrument: RiskInstrument, value: Decimal) -> Decimal:
     return multiply(multiply(value, pct), _HUNDREDTH) if pct else ZERO
 
 
-def squared_with(risk: RiskState, each: Node, asset_class: str, more: Decimal) -> Decimal:
+def squared_with(risk: RiskState, sigmas: Mapping[str, Sigma], asset_class: str, more: Sigma) -> Decimal:
     """The square of a scope's correlation-adjusted exposure, with `more` standard deviations in one asset class."""
-    twice = multiply(more, of(risk, asset_class, asset_class))
-    for other, sigma in each.sigmas.items():
-        twice = add(twice, multiply(add(sigma, sigma), of(risk, asset_class, other)))
-    return add(each.correlated, multiply(more, twice))
+    largest, smallest = sigmas.get(asset_class, (ZERO, ZERO))
+    return squared(risk, {**sigmas, asset_class: (add(largest, more[0]), add(smallest, more[1]))})
 
 
-def squared(risk: RiskState, each: Node) -> Decimal:
-    """The same from scratch, as it is."""
-    total = ZERO
-    for one, first in each.sigmas.items():
-        for other, second in each.sigmas.items():
-            total = add(total, multiply(multiply(first, second), of(risk, one, other)))
-    return total
+@exactly
+def squared(risk: RiskState, sigmas: Mapping[str, Sigma]) -> Decimal:
+    """The same as it is."""
+    ways: list[tuple[tuple[Taken, ...], Decimal]] = [((), ZERO)]
+    for name, (largest, smallest) in sorted(sigmas.items()):
+        if largest == smallest:
+            choices: list[tuple[Decimal, ...]] = [(largest,)] if largest else []
+        else:
+            choices = [(largest,), (smallest,)] if len(ways) < MOST_WAYS else [(largest, smallest)]
+        if choices:
+            ways = [
+                ((*taken, (name, each)), total + _added(risk, taken, name, each))
+                for taken, total in ways
+                for each in choices
+            ]
+    return max([total for _, total in ways])
+
+
+def _added(risk: RiskState, taken: tuple[Taken, ...], name: str, ours: tuple[Decimal, ...]) -> Decimal:
+    """What one asset class more adds to those that are taken."""
+    added = max([sigma * sigma for sigma in ours])
+    for other, theirs in taken:
+        twice = of(risk, name, other) * 2
+        if twice:
+            added += max([twice * first * second for first in ours for second in theirs])
+    return added
 
 
 def of(risk: RiskState, one: str, other: str) -> Decimal:

@@ -20,6 +20,7 @@ from gateway.core.state import State
 from gateway.core.types import OrdStatus
 
 _ONE = Decimal(1)
+_NONE = (ZERO, ZERO)
 _DONE_FOR_DAY = OrdStatus.DONE_FOR_DAY
 _HUNDRED = Decimal(100)
 _HUNDREDTH = Decimal("0.01")
@@ -90,7 +91,7 @@ def open_qty(order: Order, price: Price, lot_size: Decimal) -> Decimal:
     terms = order.terms
     order_qty = terms.order_qty
     if order.unanswered:
-        order_qty = max([order_qty, *[asked.order_qty for asked in _asked(order)]])
+        order_qty = max([order_qty, *[asked.order_qty for asked in resting.asked(order)]])
     elif _DONE_FOR_DAY in order.marks and not order.working:
         return ZERO
     qty = order_qty - order.cum_qty if order_qty > order.cum_qty else ZERO
@@ -110,11 +111,6 @@ def bought_by(cash: Decimal, terms: Terms, price: Price, lot_size: Decimal, mult
     lot_value = multiply(multiply(min(known), multiplier), lot_size)
     lots = _ROUNDED_UP.divide(cash, lot_value).to_integral_value(ROUND_CEILING, context=_ROUNDED_UP)
     return multiply(lots, lot_size)
-
-
-def _asked(order: Order) -> list[Terms]:
-    """The terms of the replaces that nobody has answered."""
-    return [terms for key in order.unanswered if (terms := order.requests[key].terms) is not None]
 
 
 def _settle(state: State, book: Book, order: Order) -> None:
@@ -339,7 +335,8 @@ def _carry(state: State, leaf: Leaf) -> None:
     by_long, by_short, by_net = long_ - leaf.long, short - leaf.short, net_value - leaf.net_value
     by_margin = (leaf.gross - leaf.carried) * instrument.margin_pct * _HUNDREDTH
     leaf.long, leaf.short, leaf.net_value, leaf.carried = long_, short, net_value, leaf.gross
-    by_sigma = correlation.sigma_of(instrument, by_long + by_short - by_net)
+    name = instrument.asset_class
+    more, less = correlation.sigma_of(instrument, by_long), correlation.sigma_of(instrument, by_short)
     losses = scenario_losses(state, leaf.symbol, instrument, by_long, by_short)
     for each in leaf.nodes:
         each.long += by_long
@@ -348,10 +345,9 @@ def _carry(state: State, leaf: Leaf) -> None:
         each.margin += by_margin
         for number, loss in losses:
             each.losses[number] += loss
-        if by_sigma:
-            name = instrument.asset_class
-            each.correlated = correlation.squared_with(state.risk, each, name, by_sigma)
-            each.sigmas[name] = each.sigmas.get(name, ZERO) + by_sigma
+        if more or less:
+            largest, smallest = each.sigmas.get(name, _NONE)
+            each.sigmas[name] = largest + more, smallest + less
 
 
 def scenario_losses(
@@ -472,7 +468,7 @@ def differences(state: State) -> list[str]:
 
 def _prices(book: Book, venue: str, symbol: str, side: int) -> object:
     found = book.resting.get((venue, symbol, side)) or Resting()
-    return found.prices, {px: set(orders) for px, orders in found.orders.items()}
+    return found.prices, {px: set(orders) for px, orders in found.orders.items()}, found.stops
 
 
 def _figures(totals: Node | None) -> object:
@@ -481,7 +477,7 @@ def _figures(totals: Node | None) -> object:
         return None
     return (
         (totals.long, totals.short, totals.gross, totals.net, totals.margin, totals.losses),
-        {name: sigma for name, sigma in totals.sigmas.items() if sigma},
+        {name: sigma for name, sigma in totals.sigmas.items() if any(sigma)},
         {symbol: (cell.long_qty, cell.short_qty, cell.gross) for symbol, cell in totals.cells.items()},
-        (totals.correlated, totals.open_orders, totals.venues),
+        (totals.open_orders, totals.venues),
     )

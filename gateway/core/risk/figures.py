@@ -255,8 +255,10 @@ def _as_node(state: State, leaf: Leaf) -> Node:
     node.margin = multiply(multiply(leaf.gross, instrument.margin_pct), _HUNDREDTH)
     for number, loss in exposure.scenario_losses(state, leaf.symbol, instrument, leaf.long, leaf.short):
         node.losses[number] = loss
-    sigma = subtract(add(leaf.long, leaf.short), leaf.net_value)
-    node.sigmas[instrument.asset_class] = multiply(multiply(sigma, instrument.volatility_pct), _HUNDREDTH)
+    node.sigmas[instrument.asset_class] = (
+        correlation.sigma_of(instrument, leaf.long),
+        correlation.sigma_of(instrument, leaf.short),
+    )
     return node
 
 
@@ -394,7 +396,7 @@ def _message_rate(state: State, node: Node, limit: Limit, at_ns: int) -> Decimal
 
 
 def _correlated(state: State, node: Node) -> Decimal:
-    return average(correlation.squared(state.risk, node).sqrt(), _ONE)
+    return average(correlation.squared(state.risk, node.sigmas).sqrt(), _ONE)
 
 
 _NO_PROFIT = Profit()

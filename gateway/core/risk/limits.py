@@ -253,7 +253,8 @@ def _check_removal(risk: RiskState, scope: str, control: Control) -> None:
 
 def _gaps(risk: RiskState, lasting: dict[str, set[Control]], control: Control) -> list[coverage.Gap]:
     setup = risk.setup
-    markets = [(symbol, venue) for symbol in setup.instruments for venue in setup.venues]
+    taking = [symbol for symbol, instrument in setup.instruments.items() if not instrument.dropped]
+    markets = [(symbol, venue) for symbol in taking for venue in setup.venues]
     only = {scope: controls & {control} for scope, controls in lasting.items()}
     return [gap for gap in coverage.gaps(setup, only, markets) if control in gap.controls]
 

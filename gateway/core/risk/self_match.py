@@ -5,6 +5,7 @@ are canceled before it goes out, or the smaller quantity is taken off both (docs
 says: an order whose end is not proven still rests.
 """
 
+from collections.abc import Iterator
 from decimal import Decimal
 
 import msgspec
@@ -16,6 +17,7 @@ from gateway.core.events import Event, Terms
 from gateway.core.money import EXACT, subtract
 from gateway.core.order import Order
 from gateway.core.refusal import Refusal
+from gateway.core.risk import resting
 from gateway.core.risk.asked import Asked, any_override, number
 from gateway.core.sessions import request_id
 from gateway.core.state import Settings, State
@@ -42,7 +44,8 @@ def clear(asked: Asked, settings: Settings) -> Way:
         Refusal: it would trade with an order of ours.
     """
     way, setting = Way(asked.terms), asked.risk.setup.self_match
-    if setting == "off" or not asked.path.resting[asked.sign > 0].prices:
+    theirs = asked.path.resting[asked.sign > 0]
+    if setting == "off" or not (theirs.prices or theirs.stops):
         return way
     against = _against(asked)
     if not against or any_override(asked, "self_match"):
@@ -58,21 +61,46 @@ def clear(asked: Asked, settings: Settings) -> Way:
 
 def _against(asked: Asked) -> list[Order]:
     """Our orders that this one would trade with, the best price first and the oldest of a price first; one more than
-    may be taken out of the way at most. A stop order does not trade when it arrives.
+    may be taken out of the way at most. Stop orders come last.
     """
     found: list[Order] = []
-    if asked.terms.stop_px is not None:
-        return found
-    resting = asked.path.resting[asked.sign > 0]  # Of a buy, what we have for sale.
-    ours = asked.terms.price
-    for price in resting.prices if asked.sign > 0 else reversed(resting.prices):
-        if ours is not None and (price > ours if asked.sign > 0 else price < ours):
+    for other in () if _waits(asked) else _meets(asked):
+        found.append(other)
+        if len(found) > MOST:
             break
-        for order_id in resting.orders[price]:
-            found.append(asked.state.orders[order_id])
-            if len(found) > MOST:
-                return found
     return found
+
+
+def _waits(asked: Asked) -> bool:
+    """A stop order does not trade before it is triggered: when the mark is short of its stop price, and neither was it
+    there before.
+    """
+    stop_px, mark_px = asked.terms.stop_px, asked.price.px
+    if stop_px is None or mark_px is None:
+        return False
+    if asked.order_id:
+        known = resting.waits_beyond(asked.state.orders[asked.order_id], asked.sign)
+        stop_px = min(stop_px, known) if asked.sign > 0 else max(stop_px, known)
+    return mark_px < stop_px if asked.sign > 0 else mark_px > stop_px
+
+
+def _meets(asked: Asked) -> Iterator[Order]:
+    orders, ours, buys = asked.state.orders, asked.terms.price, asked.sign > 0
+    theirs = asked.path.resting[buys]  # Of a buy, what we have for sale.
+    for price in theirs.prices if buys else reversed(theirs.prices):
+        if _is_beyond(asked, ours, price):
+            break
+        for order_id in theirs.orders[price]:
+            yield orders[order_id]
+    for order_id in resting.stops(theirs, -asked.sign, asked.price.px):
+        other = orders[order_id]
+        if not _is_beyond(asked, ours, resting.first_px(other, -asked.sign)):
+            yield other
+
+
+def _is_beyond(asked: Asked, ours: Decimal | None, price: Decimal) -> bool:
+    """Our price is not good enough for this one."""
+    return ours is not None and (price > ours if asked.sign > 0 else price < ours)
 
 
 def _refusal(asked: Asked, other: Order, why: str) -> Refusal:

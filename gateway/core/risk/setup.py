@@ -29,6 +29,7 @@ class RiskInstrument(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     until the first mark comes, and it is what a mark may not move away from too far. `margin_pct` is the margin in
     percent of the value, `volatility_pct` the standard deviation of a day in percent of the value. `short_sale` is
     "free" (a future), "flagged" (a sale beyond the long position has to be SELL_SHORT with a locate) or "forbidden".
+    `dropped` says that the configuration has it no more: it takes no orders, and what is left of it counts still.
     """
 
     asset_class: str
@@ -40,6 +41,7 @@ class RiskInstrument(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     margin_pct: Decimal = Decimal(100)
     volatility_pct: Decimal = Decimal(0)
     short_sale: str = "free"
+    dropped: bool = False
 
 
 class RiskClient(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

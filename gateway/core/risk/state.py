@@ -126,7 +126,8 @@ class RiskState(msgspec.Struct):
     oldest first. `away` are clients whose last stream ended, since when. `watched` are the scopes whose orders are
     canceled. `tallies` are by "breaker|scope" and, where a breaker counts more than one thing there, by its name;
     `anew` is by "breaker|scope", `breaches` by "scope|control", and where each instrument has a figure of its own
-    by "scope|control|symbol".
+    by "scope|control|symbol". `strategies` are the names that orders of an account have had, of those that something is
+    kept of.
     """
 
     setup: RiskSetup = RiskSetup()
@@ -151,5 +152,6 @@ class RiskState(msgspec.Struct):
     anew: dict[str, Anew] = {}
     breaches: dict[str, BreachBegan] = {}
     away: dict[str, int] = {}
+    strategies: dict[str, dict[str, None]] = {}
     day: str = ""
     book: Book = msgspec.field(default_factory=Book)

@@ -9,7 +9,7 @@ from decimal import Decimal
 from gateway.core.money import ZERO
 from gateway.core.risk import correlation, exposure
 from gateway.core.risk.asked import HUNDRED, Asked, over, percent, root
-from gateway.core.risk.book import Leaf
+from gateway.core.risk.book import Cell, Leaf
 from gateway.core.risk.controls import Control
 
 _HUNDREDTH = Decimal("0.01")
@@ -36,6 +36,23 @@ def reduces(asked: Asked) -> bool:
     if asked.sign > 0:
         return leaf.net_qty < 0 and leaf.long_qty + asked.extra <= 0
     return leaf.net_qty > 0 and leaf.short_qty - asked.extra >= 0
+
+
+def reduces_at(asked: Asked, place: Cell | Leaf) -> bool:
+    """The same, and what the position of a scope can become at worst does not grow either: another strategy may hold
+    the other side of it.
+    """
+    return asked.reduces and _worst(asked, place) <= max(place.long_qty, -place.short_qty)
+
+
+def takes_on_nothing(asked: Asked, place: Cell | Leaf) -> bool:
+    """It takes nothing on at a scope that has lost too much, or whose prices cannot be believed."""
+    return asked.lowers or reduces_at(asked, place)
+
+
+def _worst(asked: Asked, place: Cell | Leaf) -> Decimal:
+    """What the order's side can become with it, as an amount."""
+    return place.long_qty + asked.extra if asked.sign > 0 else asked.extra - place.short_qty
 
 
 def check_counts(asked: Asked) -> None:
@@ -86,10 +103,9 @@ def _more_gross(leaf: Leaf, asked: Asked) -> Decimal:
 
 
 def _check_position(asked: Asked) -> None:
-    extra, buys = asked.extra, asked.sign > 0
     for limit, node, _, cell, _, _ in asked.path.bounds[_POSITION_QTY]:
-        worst = cell.long_qty + extra if buys else extra - cell.short_qty
-        if worst > limit and not (asked.reduces and worst <= max(cell.long_qty, -cell.short_qty)):
+        worst = _worst(asked, cell)
+        if worst > limit and not reduces_at(asked, cell):
             what = f"position in {asked.path.symbol} with all working orders"
             over(asked, Control.MAX_POSITION_QTY, node, worst, limit, "order_qty", what)
 
@@ -132,10 +148,11 @@ def _check_margin(asked: Asked, more: tuple[Decimal, ...]) -> None:
 def _check_correlated(asked: Asked) -> None:
     value = asked.extra * asked.price.unit
     name = asked.path.instrument.asset_class
-    sigma = correlation.sigma_of(asked.path.instrument, value if asked.sign > 0 else -value)
+    sigma = correlation.sigma_of(asked.path.instrument, value)
+    more = (sigma, ZERO) if asked.sign > 0 else (ZERO, -sigma)
     for limit, node, _, _, _, _ in asked.path.bounds[_CORRELATED_EXPOSURE]:
-        squared = correlation.squared_with(asked.risk, node, name, sigma)
-        if squared > limit * limit and not (asked.reduces and squared <= node.correlated):
+        squared = correlation.squared_with(asked.risk, node.sigmas, name, more)
+        if squared > limit * limit and not (asked.reduces and squared <= correlation.squared(asked.risk, node.sigmas)):
             what = "correlation-adjusted exposure"
             over(asked, Control.MAX_CORRELATED_EXPOSURE, node, root(squared), limit, "order_qty", what)
 
@@ -147,11 +164,15 @@ def check_profit(asked: Asked) -> None:
         Refusal: it is over a limit.
     """
     profits, bounds = asked.risk.profits, asked.path.bounds
-    for limit, node, _, _, _, _ in bounds[_LOSS]:
+    for limit, node, _, cell, _, _ in bounds[_LOSS]:
         profit = profits.get(node.scope)
-        if profit is not None and (loss := profit.began - profit.now) > limit:
+        if profit is None or takes_on_nothing(asked, cell):
+            continue
+        if (loss := profit.began - profit.now) > limit:
             over(asked, Control.MAX_LOSS, node, loss, limit, "", "loss of the day")
-    for limit, node, _, _, _, _ in bounds[_DRAWDOWN]:
+    for limit, node, _, cell, _, _ in bounds[_DRAWDOWN]:
         profit = profits.get(node.scope)
-        if profit is not None and profit.high - profit.now + profit.began > limit:
+        if profit is None or takes_on_nothing(asked, cell):
+            continue
+        if profit.high - profit.now + profit.began > limit:
             over(asked, Control.MAX_DRAWDOWN, node, profit.drawdown, limit, "", "drawdown of the day")

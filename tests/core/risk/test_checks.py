@@ -16,6 +16,7 @@ from tests.core.risk.trading import (
     each_scope,
     each_scope_but,
     elsewhere,
+    hedge,
     hold,
     limited,
     mark,
@@ -168,6 +169,18 @@ def test_max_mark_move_pct(scope: str) -> None:
     over(world, scope, Control.MAX_MARK_MOVE_PCT, buy("2"), text)
     yes(world, sell("3"))
     passes_elsewhere(world, scope, buy("4"))
+
+
+@pytest.mark.parametrize("control", [Control.MAX_MARK_AGE_S, Control.MAX_MARK_MOVE_PCT])
+@pytest.mark.parametrize("scope", ["firm", "desk:cash", "account:A1", "instrument:ACME", "venue:XSIM"])
+def test_what_reduces_one_strategy_and_takes_another_scope_further_needs_its_mark(scope: str, control: Control) -> None:
+    world = limited(scope, control, 5)
+    hold(world, 100)
+    hedge(world)
+    mark(world, 11)
+    world.now_ns += 10 * SECOND_NS
+    no(world, sell("1", 81), SPECS[control].reason, "over limit 5")
+    yes(world, sell("2", 80))
 
 
 # --- Behaviour ---

@@ -27,6 +27,7 @@ from tests.core.risk.trading import (
     each_scope,
     elsewhere,
     happen,
+    hedge,
     hold,
     mark,
     no,
@@ -118,6 +119,13 @@ def test_a_restricted_instrument_and_one_that_is_not_permitted(scope: str, how: 
 
 
 @pytest.mark.control("restricted")
+def test_where_no_instrument_is_permitted_none_is_traded() -> None:
+    world = started(permitted={"desk:cash": ()})
+    no(world, buy("1"), Reason.RISK_RESTRICTED, "ACME is restricted at desk cash", "symbol")
+    yes(world, elsewhere(buy("2")))
+
+
+@pytest.mark.control("restricted")
 def test_all_of_a_level_may_be_restricted_but_those_that_say_otherwise() -> None:
     world = started(restricted={"strategy:*": (SYMBOL,), "strategy:A1/beta": ()})
     no(world, buy("1"), Reason.RISK_RESTRICTED, "ACME is restricted at strategy A1/alpha")
@@ -197,6 +205,19 @@ def test_one_order_may_be_stopped_and_a_stop_may_let_what_only_reduces_pass() ->
     no(world, reprice, Reason.RISK_STOPPED, "stopped at the firm")
 
 
+@pytest.mark.control("stopped")
+@pytest.mark.parametrize("scope", [scope for scope in SCOPES if not scope.startswith("strategy:")])
+def test_a_stop_lets_nothing_pass_that_reduces_one_strategy_and_takes_its_scope_further(scope: str) -> None:
+    world = started()
+    hold(world, 100)
+    hedge(world)
+    world.ask(StopTrading("ann", "strategy:A1/alpha", "over", cancels=False, allow_reducing=True))
+    yes(world, sell("1", 10))
+    world.ask(StopTrading("ann", scope, "over", cancels=False, allow_reducing=True))
+    no(world, sell("2", 71), Reason.RISK_STOPPED, f"stopped at {words(scope)}")
+    yes(world, sell("3", 70))
+
+
 # --- What is not known ---
 
 
@@ -232,6 +253,21 @@ def test_a_limit_of_all_of_a_level_is_each_ones_and_its_own_comes_first() -> Non
 
 def qty_limit(value: int) -> dict[Control, Limit]:
     return {Control.MAX_ORDER_QTY: Limit(Decimal(value))}
+
+
+@pytest.mark.control("no_mark")
+@pytest.mark.control("crossed_mark")
+def test_what_reduces_one_strategy_and_takes_the_firm_further_needs_a_price_that_can_be_believed() -> None:
+    for unknown in (True, False):
+        world = started()
+        hold(world, 100)
+        hedge(world)
+        if unknown:
+            happen_configured(world, **of_acme(reference_px=None))
+        else:
+            mark(world, 10, bid=Decimal(11), ask=Decimal(10))
+        no(world, sell("1", 81), Reason.RISK_NO_MARK if unknown else Reason.RISK_CROSSED_MARK, "ACME ")
+        yes(world, sell("2", 80))
 
 
 @pytest.mark.control("no_mark")

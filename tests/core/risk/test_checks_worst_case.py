@@ -25,6 +25,7 @@ from tests.core.risk.trading import (
     each_scope_but,
     elsewhere,
     happen,
+    hedge,
     hold,
     limited,
     mark,
@@ -32,6 +33,7 @@ from tests.core.risk.trading import (
     of_acme,
     over,
     sell,
+    setup,
     started,
     yes,
 )
@@ -50,6 +52,7 @@ REACHED: dict[Control, tuple[int, str]] = {
     Control.MAX_MARGIN: (200, "margin 202 over limit 200"),
     Control.MAX_CORRELATED_EXPOSURE: (100, "correlation-adjusted exposure 101 over limit 100"),
 }
+VOLATILE = setup().instruments
 RATES = of_acme(margin_pct=Decimal(20), volatility_pct=Decimal(10))
 
 
@@ -161,6 +164,29 @@ def test_what_is_not_said_to_be_correlated_less_adds_up_in_full() -> None:
             yes(world, bonds)
 
 
+@pytest.mark.control("max_correlated_exposure")
+@pytest.mark.parametrize(("hedge", "qty"), [("BOND", 100), ("FUT", 10)])
+def test_a_hedge_that_only_works_makes_no_room(hedge: str, qty: int) -> None:
+    instruments = {name: msgspec.structs.replace(each, volatility_pct=Decimal(10)) for name, each in VOLATILE.items()}
+    world = limited("firm", Control.MAX_CORRELATED_EXPOSURE, 100, instruments=instruments)
+    working = world.submit("1", qty, side=Side.SELL, symbol=hedge, account="A2")
+    yes(world, buy("2", 100))
+    no(world, buy("3", 1), Reason.RISK_CORRELATED_EXPOSURE, "exposure 101 over limit 100")
+    world.fill(working, qty)
+    yes(world, buy("4", 100))
+    no(world, buy("5", 1), Reason.RISK_CORRELATED_EXPOSURE, "exposure 101 over limit 100")
+
+
+@pytest.mark.control("max_correlated_exposure")
+def test_buys_of_one_class_and_sells_of_another_count_together_where_they_move_against_each_other() -> None:
+    instruments = {name: msgspec.structs.replace(each, volatility_pct=Decimal(10)) for name, each in VOLATILE.items()}
+    said = {"equity/bond": Decimal(-1)}
+    world = limited("firm", Control.MAX_CORRELATED_EXPOSURE, 150, instruments=instruments, correlations=said)
+    yes(world, buy("1", 100))
+    no(world, sell("2", 51, symbol="BOND"), Reason.RISK_CORRELATED_EXPOSURE, "exposure 151 over limit 150")
+    yes(world, sell("3", 50, symbol="BOND"))
+
+
 # --- What has been lost ---
 
 each_of_the_tree = pytest.mark.parametrize("scope", TREE)
@@ -180,6 +206,42 @@ def test_max_loss(scope: str) -> None:
     yes(world, sell("4"))
     if scope != "firm":
         yes(world, elsewhere(buy("5")))
+
+
+each_with_strategies = pytest.mark.parametrize("scope", ["firm", "desk:cash", "account:A1", "asset_class:equity"])
+
+
+@pytest.mark.parametrize("control", [Control.MAX_LOSS, Control.MAX_DRAWDOWN])
+@each_with_strategies
+def test_what_reduces_one_strategy_and_takes_the_scope_that_lost_further_is_refused(
+    scope: str, control: Control
+) -> None:
+    for where in (scope, f"strategy:A1/{STRATEGY}"):
+        world = limited(where, control, 100)
+        hold(world, 100)
+        hedge(world)
+        hold(world, 10, symbol="FUT")
+        mark(world, "8.99", symbol="FUT")
+        if where == scope:
+            no(world, sell("1", 81), SPECS[control].reason, "101 over limit 100")
+            yes(world, sell("2", 80))  # The scope may be as far on the other side as it is on this one.
+        else:
+            yes(world, sell("3", 100))
+
+
+@pytest.mark.control("max_loss")
+def test_a_replace_that_only_lowers_the_quantity_passes_what_has_been_lost_and_marks() -> None:
+    for control in (Control.MAX_LOSS, Control.MAX_MARK_MOVE_PCT):
+        world = limited("firm", control, 10)
+        hold(world, 100)
+        world.submit("1", strategy=STRATEGY)
+        mark(world, "8.5")
+        reason = SPECS[control].reason
+        no(world, replace("1", order_qty=101), reason, "over limit 10")
+        no(world, replace("1", order_qty=100, max_floor=50), reason, "over limit 10")
+        no(world, replace("1", order_qty=50, price="9.99"), reason, "over limit 10")
+        yes(world, replace("1", order_qty=99))
+        no(world, replace("1", order_qty=100), reason, "over limit 10")
 
 
 @pytest.mark.control("max_loss")

@@ -36,6 +36,7 @@ RATES = {"EUR": Decimal(1), "USD": Decimal("0.9")}
 VENUES, CLIENTS, STRATEGIES = (VENUE, OTHER_VENUE), ("c1", "c2"), ("alpha", "")
 SIDES = (Side.BUY, Side.SELL)
 ZERO = Decimal(0)
+CORRELATION = Decimal("-0.3")
 
 INSTRUMENTS = {name: instrument(name, currency="EUR" if name == "ACME" else "USD") for name in CLASSES}
 RISK_INSTRUMENTS = {
@@ -48,11 +49,13 @@ RISK_INSTRUMENTS = {
 }
 
 
-def sums(gross: int, net: int, position: int) -> dict[Control, Limit]:
+def sums(gross: int, net: int, position: int, correlated: int, margin: int) -> dict[Control, Limit]:
     values = (
         (Control.MAX_GROSS_NOTIONAL, gross),
         (Control.MAX_NET_NOTIONAL, net),
         (Control.MAX_POSITION_QTY, position),
+        (Control.MAX_CORRELATED_EXPOSURE, correlated),
+        (Control.MAX_MARGIN, margin),
     )
     return {control: Limit(Decimal(value)) for control, value in values}
 
@@ -65,17 +68,17 @@ SETUP = RiskSetup(
     clients={name: RiskClient(("*",)) for name in CLIENTS},
     instruments=RISK_INSTRUMENTS,
     limits={
-        "firm": ample() | sums(9_000, 5_000, 400),
-        "desk:cash": sums(4_000, 2_500, 250),
-        "account:*": sums(5_000, 3_000, 300),
-        "strategy:*": sums(3_000, 2_000, 180),
-        "client:c1": sums(4_000, 2_500, 250),
-        "venue:*": sums(6_000, 4_000, 300),
-        "asset_class:bond": sums(4_000, 2_500, 200),
-        "instrument:*": sums(6_000, 3_000, 300),
+        "firm": ample() | sums(9_000, 5_000, 400, 80, 1_500),
+        "desk:cash": sums(4_000, 2_500, 250, 50, 800),
+        "account:*": sums(5_000, 3_000, 300, 60, 900),
+        "strategy:*": sums(3_000, 2_000, 180, 35, 600),
+        "client:c1": sums(4_000, 2_500, 250, 55, 800),
+        "venue:*": sums(6_000, 4_000, 300, 70, 1_200),
+        "asset_class:bond": sums(4_000, 2_500, 200, 12, 200),
+        "instrument:*": sums(6_000, 3_000, 300, 50, 1_000),
     },
     scenarios=(Scenario("fall", {"equity": Decimal(-30), "BOND": Decimal(-5)}), Scenario("up", {"equity": Decimal(9)})),
-    correlations={"equity/bond": Decimal("-0.3")},
+    correlations={"equity/bond": CORRELATION},
     self_match="off",
 )
 
@@ -92,11 +95,37 @@ class Sums:
     margin: Decimal = ZERO
     open_orders: int = 0
     positions: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
+    values: dict[str, list[Decimal]] = field(default_factory=dict)
+    """The largest and the smallest value by instrument."""
+
+    @property
+    def correlated(self) -> Decimal:
+        """The square of it, for the worst that the working orders can make of each asset class (an instrument each)."""
+        percent = [RISK_INSTRUMENTS[symbol].volatility_pct / 100 for symbol in self.values]
+        worst = ZERO
+        for values in product(*self.values.values()):
+            sigmas = [value * each for value, each in zip(values, percent, strict=True)]
+            squares = sum(sigma * sigma for sigma in sigmas)
+            worst = max(worst, squares + (2 * CORRELATION * sigmas[0] * sigmas[1] if len(sigmas) > 1 else ZERO))
+        return worst
+
+    @property
+    def most_margin(self) -> Decimal:
+        """By rates, or by the worst scenario."""
+        losses = [ZERO]
+        for scenario in SETUP.scenarios:
+            shocks = {symbol: scenario.shocks.get(symbol, scenario.shocks.get(CLASSES[symbol])) for symbol in CLASSES}
+            shocked = {symbol: shock / 100 for symbol, shock in shocks.items() if shock is not None}
+            losses.append(
+                sum([max(-value * shocked.get(symbol, ZERO) for value in each) for symbol, each in self.values.items()])
+            )
+        return max(self.margin, *losses)
 
     @property
     def figures(self) -> dict[str, Decimal]:
         worst = {name: max(abs(high), abs(low)) for name, (high, low) in self.positions.items()}
-        return {"gross": self.gross, "net": max(abs(self.long), abs(self.short)), **worst}
+        both = {"correlated": self.correlated, "margin": self.most_margin}
+        return {"gross": self.gross, "net": max(abs(self.long), abs(self.short)), **both, **worst}
 
 
 def can_execute(order: Order) -> Decimal:
@@ -157,14 +186,18 @@ def added_up(state: State, marks: dict[str, Decimal]) -> dict[str, Sums]:
             into.margin += gross * known.margin_pct / 100
             before = into.positions.get(symbol, (ZERO, ZERO))
             into.positions[symbol] = (before[0] + high, before[1] + low)
+            values = into.values.setdefault(symbol, [ZERO, ZERO])
+            into.values[symbol] = [values[0] + high * unit, values[1] + low * unit]
     return found
 
 
 def limits_at(scope: str) -> dict[str, Decimal]:
     said = SETUP.limits
     own = {**said.get(f"{scope.partition(':')[0]}:*", {}), **said.get(scope, {})}
-    names = {Control.MAX_GROSS_NOTIONAL: "gross", Control.MAX_NET_NOTIONAL: "net"}
+    names = {Control.MAX_GROSS_NOTIONAL: "gross", Control.MAX_NET_NOTIONAL: "net", Control.MAX_MARGIN: "margin"}
     found = {names[control]: limit.value for control, limit in own.items() if control in names}
+    if Control.MAX_CORRELATED_EXPOSURE in own:
+        found["correlated"] = own[Control.MAX_CORRELATED_EXPOSURE].value ** 2
     position = own.get(Control.MAX_POSITION_QTY)
     return found | (dict.fromkeys(CLASSES, position.value) if position is not None else {})
 

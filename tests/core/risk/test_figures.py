@@ -114,6 +114,12 @@ def test_the_correlated_exposure_is_that_of_the_control() -> None:
     assert at(world, "account:A1").correlated == Decimal(20)
     assert at(world, "account:A2").correlated == Decimal(10)
     assert at(world, "firm").correlated == Decimal("22.3606797750")  # sqrt(20 ^ 2 + 10 ^ 2)
+    trade(world, "3", -150, 10, filled=0, symbol="BOND", account="A2")
+    assert at(world, "account:A2").correlated == Decimal(10)  # It may not fill.
+    trade(world, "4", -150, 10, filled=0, symbol="BOND", account="A2")
+    assert at(world, "account:A2").correlated == Decimal(20)
+    assert at(world, "strategy:A2/", "BOND").correlated == Decimal(20)
+    assert at(world, "firm").correlated == Decimal("28.2842712475")  # sqrt(20 ^ 2 + 20 ^ 2)
 
 
 def test_rows_are_chosen_by_name_by_beginning_and_by_level() -> None:

@@ -16,6 +16,7 @@ from tests.core.risk.trading import (
     OTHER_CLIENT,
     STRATEGY,
     buy,
+    mark,
     no,
     overridable,
     sell,
@@ -91,6 +92,97 @@ def test_an_order_rests_until_its_end_is_proven() -> None:
     yes(world, buy("5"))
 
 
+def stop(px: str, price: str | None = None) -> dict[str, Any]:
+    """A stop order, with a limit price or without."""
+    if price is None:
+        return {"stop_px": Decimal(px), "price": None, "ord_type": OrdType.STOP}
+    return {"stop_px": Decimal(px), "price": Decimal(price), "ord_type": OrdType.STOP_LIMIT}
+
+
+@pytest.mark.control("self_match")
+def test_a_stop_order_whose_price_is_there_already_is_a_market_or_a_limit_order() -> None:
+    world = started(self_match="refuse")
+    ask, bid = resting(world, "1", px="10.01"), resting(world, "2", px="9.99", side=Side.BUY)
+    for made in (stop("9"), stop("10"), stop("9", "10.01"), stop("10", "11")):
+        no(world, buy("3", **made), Reason.RISK_SELF_MATCH, ask.order_id)
+    for made in (stop("11"), stop("10"), stop("11", "9.99"), stop("10", "9")):
+        no(world, sell("4", **made), Reason.RISK_SELF_MATCH, bid.order_id)
+    yes(world, buy("5", **stop("9", "10")))
+    yes(world, buy("6", **stop("10.01", "11")))
+    yes(world, sell("7", **stop("11", "10.01")))
+    yes(world, sell("8", **stop("9.99")))
+    mark(world, "9.99")
+    no(world, sell("9", **stop("9.99")), Reason.RISK_SELF_MATCH, bid.order_id)
+
+
+@pytest.mark.control("self_match")
+def test_a_stop_order_that_may_have_been_triggered_rests_at_its_limit_price() -> None:
+    world = started(self_match="refuse")
+    other = resting(world, "1", side=Side.BUY, **stop("9", "10"))
+    no(world, sell("2", price=Decimal(10)), Reason.RISK_SELF_MATCH, other.order_id)
+    yes(world, sell("3", price=Decimal("10.01")))
+    mark(world, 9)
+    no(world, sell("4", price=Decimal(10)), Reason.RISK_SELF_MATCH, other.order_id)
+    mark(world, "8.99")  # It still waits; if it was triggered, it has found a price below 10 and traded.
+    yes(world, sell("5", price=Decimal(10)))
+
+
+@pytest.mark.control("self_match")
+@pytest.mark.parametrize("price", ["8.9", None])
+def test_a_stop_order_that_protects_a_position_is_in_nobodys_way_before_its_price_is_there(price: str | None) -> None:
+    world = started(self_match="refuse")
+    other = resting(world, "1", **stop("9", price))
+    yes(world, buy("2", price=Decimal(11)))
+    yes(world, buy("3", **MARKET))
+    mark(world, 9)
+    no(world, buy("4", price=Decimal(9)), Reason.RISK_SELF_MATCH, other.order_id)
+    no(restarted_up(world), buy("5", price=Decimal(9)), Reason.RISK_SELF_MATCH, other.order_id)
+    world.report(other, ExecType.CANCELED)
+    yes(world, buy("6", price=Decimal(9)))
+
+
+def restarted_up(world: World) -> World:
+    after = restarted(world)
+    after.tell(SessionUp(VENUE))
+    return after
+
+
+@pytest.mark.control("self_match")
+def test_of_a_stop_order_with_a_replace_that_is_not_answered_the_worst_counts() -> None:
+    world = started(self_match="refuse")
+    other = resting(world, "1", **stop("9", "8"))
+    assert world.ask(ReplaceOrder(OTHER_CLIENT, "2", "1", stop_px=Decimal(11), price=Decimal(12))).reason is None
+    no(world, buy("3", price=Decimal(8)), Reason.RISK_SELF_MATCH, other.order_id)
+    (asked,) = other.unanswered
+    world.report(other, ExecType.REPLACED, cl_ord_id=asked)
+    yes(world, buy("4", price=Decimal("11.99")))
+    no(world, buy("5", price=Decimal(12)), Reason.RISK_SELF_MATCH, other.order_id)
+
+
+@pytest.mark.control("self_match")
+def test_a_replace_of_a_stop_order_is_looked_at_unless_it_surely_waits() -> None:
+    world = started(self_match="refuse")
+    other = resting(world, "1", px="10")
+    world.submit("2", strategy=STRATEGY, **stop("9", "9.5"))
+    world.submit("3", strategy=STRATEGY, **stop("11", "11"))
+    world.submit("4", strategy=STRATEGY, **stop("10.5", "8"))  # Triggered at 10.5, perhaps, it rests at 8.
+    no(world, ReplaceOrder(CLIENT, "5", "2", price=Decimal(10)), Reason.RISK_SELF_MATCH, other.order_id)
+    yes(world, ReplaceOrder(CLIENT, "6", "3", price=Decimal(12)))
+    no(world, ReplaceOrder(CLIENT, "7", "3", stop_px=Decimal(10)), Reason.RISK_SELF_MATCH, other.order_id)
+    no(world, ReplaceOrder(CLIENT, "8", "4", price=Decimal(10)), Reason.RISK_SELF_MATCH, other.order_id)
+
+
+@pytest.mark.control("self_match")
+def test_a_market_order_trades_at_any_price_until_it_has_ended() -> None:
+    world = started(self_match="refuse")
+    other = world.submit("1", **(OTHERS | MARKET))
+    no(world, sell("2", price=Decimal(100)), Reason.RISK_SELF_MATCH, other.order_id)
+    no(world, sell("3", **MARKET), Reason.RISK_SELF_MATCH, other.order_id)
+    yes(world, buy("4", price=Decimal(10)))
+    world.fill(other, 100)
+    yes(world, sell("5", price=Decimal(100)))
+
+
 def test_off_is_off() -> None:
     world = started(self_match="off")
     resting(world, "1")
@@ -117,6 +209,17 @@ def test_cancel_old_takes_what_rests_out_of_the_way_before_the_order_goes_out() 
     yes(world, buy("5"))  # Their cancels are on their way, on the same session and before it.
     assert not [each for each in world.records[records:] if isinstance(each.event, ev.CancelRequested)]
     assert restarted(world).state.orders[near.order_id].unanswered == near.unanswered
+
+
+@pytest.mark.control("self_match")
+def test_cancel_old_leaves_a_stop_order_that_waits_and_takes_one_that_may_rest() -> None:
+    world = started(self_match="cancel_old")
+    resting(world, "1", **stop("9", "8"))
+    rests, beyond = resting(world, "2", **stop("9", "10")), resting(world, "3", **stop("9.5", "11"))
+    limit = resting(world, "4", px="10")
+    yes(world, buy("5", price=Decimal(10)))
+    assert [each.order_id for each in world.events(ev.CancelRequested)] == [limit.order_id, rests.order_id]
+    assert not beyond.unanswered
 
 
 @pytest.mark.control("self_match")

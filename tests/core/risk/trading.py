@@ -103,6 +103,11 @@ def hold(world: World, qty: int | str, px: int | str = 10, **changes: Any) -> No
     world.fill(world.submit(name, qty, price=Decimal(px), **({"strategy": STRATEGY} | changes)), qty, px)
 
 
+def hedge(world: World, qty: int | str = 60) -> None:
+    """Another strategy of the account sells so many of what `hold` has bought: the scopes above have less."""
+    world.fill(world.submit(f"hedge {len(world.records)}", qty, side=Side.SELL, strategy="beta"), qty)
+
+
 def again(world: World, command: Any) -> Answer:
     """Under a key of its own: what was refused once is refused for good under its key."""
     return world.ask(msgspec.structs.replace(command, cl_ord_id=f"{command.cl_ord_id} again {len(world.records)}"))
