@@ -171,6 +171,10 @@ def _fix_sessions(venues: Sequence[VenueConfig]) -> Iterator[Problem]:
 def _trading_session(key: str, session: TradingSessionConfig) -> Iterator[Problem]:
     yield from time_zone(f"{key}.time_zone", session.time_zone)
     yield from unique(key + ".days[{}]", session.days)
+    for place, auction in enumerate(session.auctions):
+        if auction.begin == auction.end:
+            text = f'found "{auction.end}", expected another time than its begin'
+            yield Problem(f"{key}.auctions[{place}].end", text)
 
 
 def time_zone(key: str, name: str) -> Iterator[Problem]:

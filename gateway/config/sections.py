@@ -227,6 +227,16 @@ class InstrumentConfig(Section, frozen=True):
     short_sale: Literal["free", "flagged", "forbidden"] = "free"
 
 
+class AuctionConfig(Section, frozen=True):
+    """The call of an auction, in the session's time zone: from `begin` to `end` no order that has to trade at once.
+
+    An end before the begin is on the next day.
+    """
+
+    begin: TimeOfDay
+    end: TimeOfDay
+
+
 class TradingSessionConfig(Section, frozen=True):
     """A named trading session that instruments refer to. A close at or before the open is on the next day."""
 
@@ -235,12 +245,13 @@ class TradingSessionConfig(Section, frozen=True):
     open: TimeOfDay
     close: TimeOfDay
     days: Annotated[tuple[Weekday, ...], msgspec.Meta(min_length=1)] = ("mon", "tue", "wed", "thu", "fri")
+    auctions: tuple[AuctionConfig, ...] = ()
 
     def core(self) -> TradingSession:
         """The session as the core wants it."""
-        return TradingSession(
-            self.name, self.time_zone, time.fromisoformat(self.open), time.fromisoformat(self.close), self.days
-        )
+        calls = [(time.fromisoformat(each.begin), time.fromisoformat(each.end)) for each in self.auctions]
+        hours = time.fromisoformat(self.open), time.fromisoformat(self.close)
+        return TradingSession(self.name, self.time_zone, *hours, self.days, tuple(calls))
 
 
 class Config(Section, frozen=True):

@@ -95,6 +95,13 @@ def test_a_time_zone_exists(tmp_path: Path, zone: str) -> None:
     assert (zone != "Europe/Berln") or line.endswith('did you mean "Europe/Berlin"?')
 
 
+def test_a_call_of_an_auction_takes_some_time(tmp_path: Path) -> None:
+    calls = 'auctions = [{ begin = "08:50", end = "09:00" }, { begin = "17:30", end = "17:30" }]\n'
+    assert problems(tmp_path, CLIENT, XSIM, ACME, SESSION + calls) == [
+        'trading_sessions[0].auctions[1].end (day): found "17:30", expected another time than its begin'
+    ]
+
+
 @pytest.mark.parametrize("text", ["9:00", "24:00", "09:60", "09:00:60", "noon", "09:00Z", "09"])
 def test_a_time_of_day_is_hours_and_minutes(tmp_path: Path, text: str) -> None:
     assert problems(tmp_path, CLIENT, XSIM, ACME, SESSION.replace("09:00", text)) == [

@@ -40,6 +40,7 @@ SECTIONS: dict[str, type] = {
     "`[[risk.correlations]]`": risk.CorrelationConfig,
     "`[[risk.breakers]]`": risk.BreakerConfig,
     "`[[trading_sessions]]`": sections.TradingSessionConfig,
+    "`[[trading_sessions.auctions]]`": sections.AuctionConfig,
 }
 
 

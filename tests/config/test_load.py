@@ -286,6 +286,7 @@ def test_the_core_gets_the_instruments_with_their_sessions(tmp_path: Path) -> No
         time_zone = "Europe/Berlin"
         open = "09:00"
         close = "17:30:15"
+        auctions = [{ begin = "08:50", end = "09:00" }, { begin = "17:30:15", end = "17:35" }]
         """
     instruments = load(written(tmp_path, more=session), {}).core_instruments()
 
@@ -295,6 +296,8 @@ def test_the_core_gets_the_instruments_with_their_sessions(tmp_path: Path) -> No
     assert acme.trading_session is not None
     assert (acme.trading_session.open.isoformat(), acme.trading_session.close.isoformat()) == ("09:00:00", "17:30:15")
     assert acme.trading_session.days == ("mon", "tue", "wed", "thu", "fri")
+    calls = [(begin.isoformat(), end.isoformat()) for begin, end in acme.trading_session.auctions]
+    assert calls == [("08:50:00", "09:00:00"), ("17:30:15", "17:35:00")]
 
 
 def test_the_primary_venue_is_the_named_one_or_the_first(tmp_path: Path) -> None:
