@@ -141,14 +141,15 @@ class Price:
     there was none, `unit` the value of a quantity of one in the risk currency, `point` what one price point of it is
     worth (0 while it is not known).
 
-    `moved` is |px - reference_px| x 100, `at_ns` when the mark was set (None: it is the reference price).
+    `moved` is |px - reference| x 100, `reference` the instrument's reference_px or else the day's first mark, `at_ns`
+    when the mark was set (None: it is the reference price).
     """
 
-    __slots__ = ("at_ns", "crossed", "moved", "point", "px", "rate", "unit")
+    __slots__ = ("at_ns", "crossed", "moved", "point", "px", "rate", "reference", "unit")
 
     def __init__(self, px: Decimal | None, rate: Decimal | None) -> None:
         self.px, self.rate = px, rate
-        self.unit = self.point = self.moved = ZERO
+        self.unit = self.point = self.moved = self.reference = ZERO
         self.at_ns: int | None = None
         self.crossed = False
 

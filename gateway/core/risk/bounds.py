@@ -160,13 +160,13 @@ def look(path: Path, price: Price) -> Sight:
     """The limits of one order at this price. It lets no order pass by itself where something is missing, cannot be
     believed or needs a person.
     """
-    px, reference, bounds = price.px, path.instrument.reference_px or ZERO, path.bounds
+    px, bounds = price.px, path.bounds
     if path.missing or path.barred or px is None or price.rate is None or price.crossed:
         return _blind(price)
     until_ns = ANY_COUNT
     if price.at_ns is not None:
         until_ns = price.at_ns + int(multiply(bounds[Control.MAX_MARK_AGE_S][0].value, Decimal(_SECOND_NS)))
-        if price.moved and price.moved > multiply(bounds[Control.MAX_MARK_MOVE_PCT][0].value, reference):
+        if price.moved and price.moved > multiply(bounds[Control.MAX_MARK_MOVE_PCT][0].value, price.reference):
             return _blind(price)
     away = min(
         multiply(multiply(bounds[Control.PRICE_COLLAR_PCT][0].value, px), _HUNDREDTH),

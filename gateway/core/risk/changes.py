@@ -212,7 +212,10 @@ def marks_set(state: State, event: re.MarksSet, at_ns: int) -> None:
     """Positions are worth something else."""
     risk, instruments = state.risk, state.risk.setup.instruments
     for mark in event.marks:
-        risk.marks[mark.symbol] = KnownMark(mark, at_ns)
+        before = risk.marks.get(mark.symbol)
+        risk.marks[mark.symbol] = KnownMark(
+            mark, at_ns, before.first if before is not None and before.first > 0 else mark.px
+        )
     risk.rates.update(event.rates)
     moved = dict.fromkeys([mark.symbol for mark in event.marks if mark.symbol in instruments])
     if event.rates:
@@ -232,6 +235,8 @@ def day_began(state: State, event: re.RiskDayBegan, at_ns: int) -> None:
         node.floor = None
     for meter in risk.meters.values():
         meter.messages = meter.executions = 0
+    risk.marks = {symbol: msgspec.structs.replace(known, first=known.mark.px) for symbol, known in risk.marks.items()}
+    risk.book.prices.clear()
     _forget_nothing(state, at_ns)
     breakers.forget_empty(state, at_ns)
     _forget_strategies(state)

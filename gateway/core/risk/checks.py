@@ -255,7 +255,7 @@ def _check_age(asked: Asked, age_ns: int) -> None:
 
 
 def _check_move(asked: Asked) -> None:
-    moved, reference = asked.price.moved, asked.path.instrument.reference_px or ZERO
+    moved, reference = asked.price.moved, asked.price.reference
     for limit, node, _, cell, _, _ in asked.path.bounds[_MARK_MOVE_PCT]:
         if moved <= limit * reference:
             return

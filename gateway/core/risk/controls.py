@@ -204,7 +204,7 @@ SPECS: dict[Control, Spec] = {
     Control.MAX_MARK_MOVE_PCT: Spec(
         Reason.RISK_MARK_BAND,
         Unit.PCT,
-        "|mark - reference_px| / reference_px x 100; an instrument without reference_px has nothing to compare with",
+        "|mark - reference_px| / reference_px x 100; without reference_px the day's first mark takes its place",
         "FIA",
         reduces=True,
     ),

@@ -390,8 +390,8 @@ def _price(state: State, symbol: str, instrument: RiskInstrument) -> Price:
     made.point = multiply(instrument.multiplier, made.rate or ZERO)
     if made.px is not None:
         made.unit = multiply(made.px, made.point)
-        if reference is not None:
-            made.moved = multiply(abs(subtract(made.px, reference)), _HUNDRED)
+        made.reference = reference or (known.first if known is not None else ZERO)
+        made.moved = multiply(abs(subtract(made.px, made.reference)), _HUNDRED)
     return made
 
 

@@ -61,10 +61,14 @@ class Held(msgspec.Struct, frozen=True, gc=False):
 
 
 class KnownMark(msgspec.Struct, frozen=True, gc=False):
-    """A mark and when it was set. The reference price of the configuration has no time: it is never stale."""
+    """A mark and when it was set. The reference price of the configuration has no time: it is never stale.
+
+    `first` is the day's first mark: what later ones are compared with where no reference price is configured.
+    """
 
     mark: Mark
     at_ns: int | None
+    first: Decimal = ZERO
 
 
 class Profit(msgspec.Struct, gc=False):

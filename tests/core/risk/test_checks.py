@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.core.commands import CancelOrder, ReplaceOrder
+from gateway.core.reports import TimerFired
 from gateway.core.risk.controls import SPECS, Control
 from gateway.core.types import ExecType, OrdType, Reason
 from tests.core.risk.trading import (
@@ -21,6 +22,7 @@ from tests.core.risk.trading import (
     limited,
     mark,
     no,
+    of_acme,
     over,
     sell,
     yes,
@@ -169,6 +171,21 @@ def test_max_mark_move_pct(scope: str) -> None:
     over(world, scope, Control.MAX_MARK_MOVE_PCT, buy("2"), text)
     yes(world, sell("3"))
     passes_elsewhere(world, scope, buy("4"))
+
+
+@pytest.mark.control("max_mark_move_pct")
+def test_without_a_reference_price_a_mark_is_held_against_the_days_first() -> None:
+    world = limited("firm", Control.MAX_MARK_MOVE_PCT, 10, **of_acme(reference_px=None))
+    mark(world, 10)
+    mark(world, "11.01")
+    text = "percent that the mark moved from the reference price 10.1 over limit 10"
+    over(world, "firm", Control.MAX_MARK_MOVE_PCT, buy("1"), text)
+    mark(world, "11.01")
+    over(world, "firm", Control.MAX_MARK_MOVE_PCT, buy("2"), text)
+    world.now_ns += 86_400 * SECOND_NS
+    world.tell(TimerFired())
+    mark(world, "11.01")
+    yes(world, buy("3", price=Decimal("11.01")))
 
 
 @pytest.mark.parametrize("control", [Control.MAX_MARK_AGE_S, Control.MAX_MARK_MOVE_PCT])
