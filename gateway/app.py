@@ -18,6 +18,7 @@ from gateway import __version__
 from gateway.adapters import alerts, logs
 from gateway.adapters.grpc.server import AddressInUse, ApiServer
 from gateway.adapters.grpc.services import Overview, Services
+from gateway.adapters.grpc.visibility import audience
 from gateway.adapters.journal import SqlJournal
 from gateway.adapters.metrics import Metrics, Queues
 from gateway.adapters.quickfix import QuickFixLink, links_of
@@ -135,7 +136,9 @@ class _Stack:
         self._epoch = head.epoch
         self._state = state
         self._latency = Latency(state)
-        self._feed = Feed(journal, state.seq, window=limits.subscriber_lag, max_readers=limits.subscribers)
+        self._feed = Feed(
+            journal, state.seq, window=limits.subscriber_lag, max_readers=limits.subscribers, audience=audience
+        )
         self._sequencer = Sequencer(
             state,
             core_settings(config),
@@ -146,6 +149,7 @@ class _Stack:
             max_batch=limits.batch,
             max_commands=limits.command_queue,
             on_commit=self._on_commit,
+            commit_here=journal.prompt,
         )
         self._links: Mapping[str, QuickFixLink] = links_of(
             config, wake=self._sequencer.wake, now_ns=time.time_ns, fatal=fatal

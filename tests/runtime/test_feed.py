@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import aclosing
 from random import Random
+from typing import Any
 
 import pytest
 
 from gateway.core import events as ev
 from gateway.core.events import Cause, Record
 from gateway.runtime import feed as feed_module
-from gateway.runtime.feed import Feed, SlowReader, TooManyReaders
+from gateway.runtime.feed import EVERYBODY, NOBODY, Feed, SlowReader, TooManyReaders
 from tests.runtime.journals import HeldJournal, turns
 
 
@@ -24,12 +25,12 @@ def records(first: int, count: int) -> list[Record]:
 class Stream:
     """A journal and its feed."""
 
-    def __init__(self, history: int = 0, window: int = 1_000, max_readers: int = 256) -> None:
+    def __init__(self, history: int = 0, window: int = 1_000, max_readers: int = 256, **more: Any) -> None:
         self.journal = HeldJournal()
         self.seq = 0
         if history:
             self.commit(history)
-        self.feed = Feed(self.journal, self.seq, window=window, max_readers=max_readers)
+        self.feed = Feed(self.journal, self.seq, window=window, max_readers=max_readers, **more)
 
     def commit(self, count: int) -> list[Record]:
         """As a process before this one did."""
@@ -184,3 +185,84 @@ async def test_history_is_read_by_numbers_taken_before_the_thread_starts() -> No
 
     stream.journal.read = read_while_published  # type: ignore[method-assign]
     assert await following(stream, 1, 8) == list(range(1, 9))
+
+
+# --- Readers whom only some records concern ---
+
+AUDIENCES = ("alpha", "beta", NOBODY, EVERYBODY)
+
+
+def audience(record: Record) -> str:
+    return AUDIENCES[record.seq % 4]
+
+
+def concerns(name: str, seq: int) -> bool:
+    return AUDIENCES[seq % 4] in (name, EVERYBODY)
+
+
+@pytest.mark.parametrize("seed", range(25))
+async def test_a_reader_misses_nothing_that_concerns_it(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule 7: whoever it is, wherever it starts and however slowly it reads; the interleaving comes from the seed."""
+    random = Random(seed)
+    monkeypatch.setattr(feed_module, "CHUNK", random.randint(1, 20))
+    stream = Stream(history=random.randint(0, 40), window=500, audience=audience)
+    last = stream.seq + 200
+
+    async def reader(name: str, pace: Random) -> None:
+        await turns(pace.randrange(50))
+        start = pace.randint(1, stream.seq + 1)
+        seen: list[int] = []
+        async with aclosing(stream.feed.follow(start, name)) as batches:
+            async for batch, next_seq in batches:
+                seen += [record.seq for record in batch]
+                assert all(seq < next_seq for seq in seen)
+                assert [seq for seq in seen if concerns(name, seq)] == [
+                    seq for seq in range(start, next_seq) if concerns(name, seq)
+                ]
+                if next_seq > last:
+                    break
+                await turns(pace.randrange(5))
+        assert seen == sorted(set(seen))
+
+    readers = [
+        asyncio.create_task(reader(name, Random(f"{seed}.{name}.{number}")))
+        for name in ("alpha", "beta")
+        for number in range(3)
+    ]
+    while not all(each.done() for each in readers):
+        if stream.seq < last:
+            stream.publish(min(random.randint(1, 9), last - stream.seq))
+        for name in ("alpha", "beta"):
+            stream.feed.nudge(name)
+        await turns(random.randrange(4))
+    await asyncio.gather(*readers)
+    assert stream.feed.readers == 0
+
+
+async def test_a_reader_whom_nothing_concerns_is_neither_woken_nor_dropped() -> None:
+    stream = Stream(window=10, audience=lambda _record: "beta")
+    async with aclosing(stream.feed.follow(1, "alpha")) as batches:
+        waiting = asyncio.ensure_future(anext(batches))
+        await turns()
+        for _ in range(50):
+            stream.publish()
+        await turns()
+        assert not waiting.done()
+        stream.feed.nudge("alpha")
+        assert await waiting == ((), 51)
+
+
+async def test_one_of_an_audience_that_is_slow_is_dropped_and_can_resume_without_a_gap() -> None:
+    stream = Stream(window=10, audience=lambda record: "alpha" if record.seq % 2 else "beta")
+    async with aclosing(stream.feed.follow(1, "alpha")) as batches:
+        first = asyncio.ensure_future(anext(batches))
+        await turns()
+        stream.publish(3)
+        batch, next_seq = await first
+        assert ([record.seq for record in batch], next_seq) == ([1, 3], 4)
+        for _ in range(30):
+            stream.publish()
+        with pytest.raises(SlowReader) as dropped:
+            await anext(batches)
+    assert dropped.value.next_seq == 4
+    assert stream.feed.readers == 0

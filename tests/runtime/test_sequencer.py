@@ -1,6 +1,7 @@
 """The sequencer: durable before visible, one commit for many, and an answer at every bound."""
 
 import asyncio
+import threading
 from collections.abc import Sequence
 
 import pytest
@@ -16,7 +17,7 @@ from gateway.runtime import sequencer
 from gateway.runtime.ports import JournalError
 from gateway.runtime.sequencer import Overloaded
 from tests.core.world import CLIENT, START_NS, VENUE, order
-from tests.runtime.journals import ASKED, ended, running, turns
+from tests.runtime.journals import ASKED, HeldJournal, ended, running, turns
 
 
 class Line:
@@ -338,3 +339,39 @@ async def test_the_end_of_the_journal_is_the_end_of_the_state() -> None:
         await asyncio.gather(*(run.sequencer.execute(order(str(n)), ASKED) for n in range(10)))
         assert run.sequencer.committed_seq == run.sequencer.state.seq == run.released[-1].seq
         await run.sequencer.committed(run.sequencer.committed_seq)
+
+
+class PromptJournal(HeldJournal):
+    """A journal whose commits wait for nothing; it notes on which thread they are made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.threads: list[int] = []
+
+    def append(self, records: Sequence[Record]) -> None:
+        self.threads.append(threading.get_ident())
+        super().append(records)
+
+
+async def test_a_prompt_journal_is_written_on_the_loop_and_still_before_anything_is_released() -> None:
+    """Rule 1, where the commit costs less than another thread would."""
+    journal = PromptJournal()
+    async with running(journal=journal, commit_here=True) as run:
+        answers = await run.sequencer.execute_many([order("1"), order("2")], ASKED)
+        assert [each.reason for each in answers] == [None, None]
+        assert set(journal.threads) == {threading.get_ident()}
+        assert [record for batch in journal.batches for record in batch] == run.released
+
+
+async def test_what_a_prompt_journal_does_not_take_is_released_to_nobody() -> None:
+    """C1: memory is ahead of the journal, so the process ends."""
+    journal = PromptJournal()
+    async with running(journal=journal, commit_here=True) as run:
+        released = list(run.released)
+        journal.broken = JournalError("the disk is full")
+        asked = asyncio.ensure_future(run.sequencer.execute(order("1"), ASKED))
+        await turns()
+        assert [str(error) for error in run.fatal] == ["the disk is full"]
+        assert run.released == released
+        assert not asked.done()
+        asked.cancel()

@@ -15,6 +15,7 @@ from gateway.codec.proto.filters import EVERYTHING, selection
 from gateway.codec.proto.wire import framed
 from gateway.core.events import Record
 from gateway.pb.v1 import gateway_pb2 as pb
+from gateway.runtime.feed import EVERYBODY
 
 ENCODED_KEPT = 8_192
 """How many of the newest encoded events are kept for other readers."""
@@ -71,11 +72,41 @@ class StreamWriter:
             StuckReader: there was none for WRITE_TIMEOUT_S.
         """
         async with self._lock:
-            try:
-                async with asyncio.timeout(WRITE_TIMEOUT_S):
-                    await self._context.write(message)
-            except TimeoutError:
-                raise StuckReader from None
+            await self._send(message)
+
+    async def _send(self, message: bytes) -> None:
+        try:
+            async with asyncio.timeout(WRITE_TIMEOUT_S):
+                await self._context.write(message)
+        except TimeoutError:
+            raise StuckReader from None
+
+
+class JoiningWriter(StreamWriter):
+    """Sends as one message what several hand over at the same time, or while one is on its way: batches grow with the
+    load, and nothing waits for a second.
+
+    For messages whose encodings one after the other are the encoding of both: repeated fields, and numbers of which the
+    last counts.
+    """
+
+    def __init__(self, context: Any) -> None:
+        super().__init__(context)
+        self._waiting: list[bytes] = []
+        self._handed = self._taken = 0
+
+    async def write(self, message: bytes) -> None:
+        """See `StreamWriter.write`."""
+        self._waiting.append(message)
+        self._handed += 1
+        ticket = self._handed
+        async with self._lock:
+            if ticket > self._taken:
+                await asyncio.sleep(0)  # Who has something to send at this moment hands it over.
+                joined = b"".join(self._waiting)
+                self._waiting.clear()
+                self._taken = self._handed
+                await self._send(joined)
 
 
 class EventFlow:
@@ -94,6 +125,7 @@ class EventFlow:
         self._state = services.sequencer.state
         self._encoder = encoder
         self._caller = call.caller
+        self._audience = EVERYBODY if call.caller.is_operator else call.caller.id
         self._writer = writer
         self._message = message
         self._selection = selection(request.filter) if request.HasField("filter") else EVERYTHING
@@ -111,7 +143,7 @@ class EventFlow:
         await together(self._follow(), self._keep_current())
 
     async def _follow(self) -> None:
-        async with aclosing(self._feed.follow(self.next_seq)) as batches:
+        async with aclosing(self._feed.follow(self.next_seq, self._audience)) as batches:
             async for records, next_seq in batches:
                 await self._deliver(records)
                 self.next_seq = next_seq
@@ -139,6 +171,7 @@ class EventFlow:
         """Let a reader that nothing is for know how far it is: otherwise it would resume from far behind."""
         while True:
             await asyncio.sleep(PROGRESS_INTERVAL_S)
+            self._feed.nudge(self._audience)
             if self.next_seq > self._told and not self._writer.busy:
                 await self._tell((), self.next_seq)
 

@@ -8,6 +8,7 @@ commands back: nothing piles up here.
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import grpc
 
@@ -16,7 +17,7 @@ from gateway.adapters.grpc.errors import Failure, failure, slow_reader, unavaila
 from gateway.adapters.grpc.identity import Call
 from gateway.adapters.grpc.replies import check_account, reply
 from gateway.adapters.grpc.services import Services
-from gateway.adapters.grpc.streams import EventEncoder, EventFlow, StreamWriter, StuckReader, together
+from gateway.adapters.grpc.streams import EventEncoder, EventFlow, JoiningWriter, StuckReader, together
 from gateway.codec.proto import commands
 from gateway.codec.proto.fields import InvalidField
 from gateway.codec.proto.wire import trade_response
@@ -30,7 +31,17 @@ MESSAGES_IN_FLIGHT = 32
 
 REPLIES_PER_MESSAGE = 500
 
-Replies = asyncio.Task[list[pb.TradeReply]]
+
+class _Asked(NamedTuple):
+    """The commands of one message with their keys, and the answers of those that the sequencer took."""
+
+    decoded: Sequence[tuple[str, ClientCommand | Failure]]
+    answers: asyncio.Future[list[Answer]]
+
+    async def replies(self) -> list[pb.TradeReply]:
+        """One for each command, when all are durable."""
+        answers = iter(await self.answers)
+        return [_reply(key, each if isinstance(each, Failure) else next(answers)) for key, each in self.decoded]
 
 
 class TradeStream:
@@ -40,10 +51,10 @@ class TradeStream:
         self._services = services
         self._encoder = encoder
         self._call = call
-        self._writer = StreamWriter(call.context)
+        self._writer = JoiningWriter(call.context)
         self._flow: EventFlow | None = None
         self._in_flight = asyncio.Semaphore(MESSAGES_IN_FLIGHT)
-        self._pending: deque[Replies | Failure | None] = deque()
+        self._pending: deque[_Asked | Failure | None] = deque()
         self._awake = asyncio.Event()
 
     async def run(self) -> None:
@@ -65,8 +76,6 @@ class TradeStream:
             await together(*work)
         except StuckReader:
             raise slow_reader(self._flow.next_seq if self._flow is not None else None) from None
-        finally:
-            self._drop_pending()
 
     def end(self) -> None:
         """The server stops: what was taken is still replied to."""
@@ -89,13 +98,13 @@ class TradeStream:
         try:
             while request is not None:
                 await self._in_flight.acquire()
-                self._put(asyncio.create_task(self._execute(self._decoded(request))))
+                self._put(self._asked(self._decoded(request)))
                 request = await self._read_next()
             self._put(None)
         except (Failure, InvalidField) as error:
             self._put(failure(error))
 
-    def _put(self, item: Replies | Failure | None) -> None:
+    def _put(self, item: _Asked | Failure | None) -> None:
         self._pending.append(item)
         self._awake.set()
 
@@ -118,16 +127,15 @@ class TradeStream:
             return failure(error).about(commands.command_key(item))
         return command
 
-    async def _execute(self, decoded: Sequence[tuple[str, ClientCommand | Failure]]) -> list[pb.TradeReply]:
+    def _asked(self, decoded: Sequence[tuple[str, ClientCommand | Failure]]) -> _Asked:
         wanted = [command for _, command in decoded if not isinstance(command, Failure)]
+        sequencer, cause = self._services.sequencer, self._call.cause
         try:
-            answers = iter(await self._services.sequencer.execute_many(wanted, self._call.cause))
+            return _Asked(decoded, sequencer.begin(wanted, cause))
         except Overloaded as error:
-            return [
-                _reply(key, command if isinstance(command, Failure) else failure(error).about(key))
-                for key, command in decoded
-            ]
-        return [_reply(key, command if isinstance(command, Failure) else next(answers)) for key, command in decoded]
+            refused = failure(error)
+            none = [(key, each if isinstance(each, Failure) else refused.about(key)) for key, each in decoded]
+            return _Asked(none, sequencer.begin((), cause))
 
     # --- Replies out ---
 
@@ -136,9 +144,9 @@ class TradeStream:
             if isinstance(item, Failure):
                 raise item
             if item is not None:
-                await self._write(await item)
+                await self._write(await item.replies())
 
-    async def _next(self) -> Replies | Failure | None:
+    async def _next(self) -> _Asked | Failure | None:
         while not self._pending:
             self._awake.clear()
             await self._awake.wait()
@@ -147,24 +155,20 @@ class TradeStream:
     async def _write(self, replies: list[pb.TradeReply]) -> None:
         """These replies and those of the next messages that are ready too: under load fewer, larger messages."""
         self._in_flight.release()
-        while (
-            len(replies) < REPLIES_PER_MESSAGE
-            and self._pending
-            and isinstance(ready := self._pending[0], asyncio.Task)
-            and ready.done()
-        ):
-            self._pending.popleft()
+        while len(replies) < REPLIES_PER_MESSAGE and (ready := self._ready()) is not None:
             self._in_flight.release()
-            replies = replies + ready.result()
+            replies = replies + await ready.replies()
         for start in range(0, len(replies), REPLIES_PER_MESSAGE):
             part = replies[start : start + REPLIES_PER_MESSAGE]
             await self._writer.write(pb.TradeResponse(replies=part).SerializeToString())
 
-    def _drop_pending(self) -> None:
-        """Nobody waits for these replies any more. What the sequencer has taken stays taken."""
-        for item in self._pending:
-            if isinstance(item, asyncio.Task):
-                item.cancel()
+    def _ready(self) -> _Asked | None:
+        """Take what comes next, if it is answered."""
+        item = self._pending[0] if self._pending else None
+        if not isinstance(item, _Asked) or not item.answers.done():
+            return None
+        self._pending.popleft()
+        return item
 
 
 def _reply(key: str, result: Answer | Failure) -> pb.TradeReply:

@@ -10,6 +10,7 @@ from gateway.core.events import Record
 from gateway.core.risk import scopes
 from gateway.core.risk.events import TradingResumed, TradingStopped
 from gateway.core.risk.setup import RiskSetup
+from gateway.runtime.feed import EVERYBODY
 
 PUBLIC = (
     ev.SessionLoggedOn,
@@ -20,6 +21,8 @@ PUBLIC = (
     ev.InstrumentResumed,
 )
 """What every trader has to know: whether a venue can be reached and takes orders, and an instrument trades."""
+
+_EVERYBODYS = (*PUBLIC, TradingStopped, TradingResumed)
 
 
 def may_see(caller: Caller, record: Record, setup: RiskSetup) -> bool:
@@ -43,6 +46,13 @@ def concerns(caller: Caller, scope: str, setup: RiskSetup) -> bool:
         case "client":
             return name == caller.id
     return level != scopes.ORDER
+
+
+def audience(record: Record) -> str:
+    """Whom a record may concern, for the feed: one client, everybody, or nobody but operators."""
+    if isinstance(record.event, _EVERYBODYS):
+        return EVERYBODY
+    return owner(record)
 
 
 def owner(record: Record) -> str:

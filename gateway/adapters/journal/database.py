@@ -38,6 +38,8 @@ class Database(Protocol):
     kind: str
     # What to keep when the journal is found damaged.
     evidence: str
+    # Whether a commit waits for no device and no other machine.
+    prompt: bool
 
     def refuse_lost_commits(self) -> None:
         """Before anything is opened: what the database would drop by itself and without a word.

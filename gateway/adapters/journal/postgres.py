@@ -205,6 +205,7 @@ class PostgresDatabase:
         self._give_up_s = give_up_s
         self._engine = _engine(url)
         self.kind = "PostgreSQL"
+        self.prompt = False
         self.label = _label(url)
         self.evidence = "a dump of the database"
 

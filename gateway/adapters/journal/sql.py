@@ -80,6 +80,11 @@ class SqlJournal:
         """The file or database, for people; without a password."""
         return self._database.label
 
+    @property
+    def prompt(self) -> bool:
+        """Whether a commit is no more than a write into memory: it waits for no device and no other machine."""
+        return self._database.prompt
+
     # --- Writing ------------------------------------------------------------------------------------------------------
 
     def open(self) -> JournalHead:

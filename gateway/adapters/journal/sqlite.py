@@ -10,16 +10,18 @@ like a torn tail (see gateway.codec.sqlite_wal).
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import sqlalchemy as sa
 import structlog
+from sqlalchemy.dialects import sqlite
 
 from gateway.adapters.journal import database
 from gateway.adapters.journal.database import Durability, as_batch
+from gateway.adapters.journal.sqlite_log import LogMover
 from gateway.adapters.journal.tables import APPEND, COLUMNS, batch
 from gateway.codec.journal import Batch, ChainBroken, Damage, Link
 from gateway.codec.sqlite_wal import lost_frame
@@ -30,6 +32,9 @@ _log = structlog.get_logger(__name__)
 _BUSY_S = 5.0
 # SQLite gives the turn to whoever asks at the right moment, and a busy writer leaves few of them.
 _PATIENT_MS = 60_000
+
+# As text: SQLAlchemy takes as long to look an expression up as SQLite to carry it out.
+_APPEND = str(APPEND.compile(dialect=sqlite.dialect(paramstyle="named")))
 
 _CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
@@ -45,8 +50,10 @@ _NEXT_STEPS = {
 class SqliteWriter:
     """See `Writer`."""
 
-    def __init__(self, connection: sa.Connection) -> None:
+    def __init__(self, connection: sa.Connection, connect: Callable[[], sa.Connection]) -> None:
         self.connection = connection
+        self._connect = connect
+        self._log: LogMover | None = None
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
@@ -63,7 +70,11 @@ class SqliteWriter:
 
     def insert(self, batch: Batch, _end: Link) -> bool:
         """See `Writer.insert`."""
-        return self.connection.execute(APPEND, {name: getattr(batch, name) for name in COLUMNS}).rowcount == 1
+        if self._log is None:
+            self._log = LogMover(self.connection, self._connect)
+        done = self.connection.exec_driver_sql(_APPEND, {name: getattr(batch, name) for name in COLUMNS}).rowcount == 1
+        self._log.note(len(batch.records))
+        return done
 
     def prove(self, _epoch: int) -> bool:
         """See `Writer.prove`. A commit that SQLite reports is one."""
@@ -71,6 +82,8 @@ class SqliteWriter:
 
     def close(self) -> None:
         """See `Writer.close`."""
+        if self._log is not None:
+            self._log.close()
         self.connection.close()
 
 
@@ -90,6 +103,7 @@ class SqliteDatabase:
         sa.event.listen(self._engine, "connect", lambda connection, _: _read_any_text(connection))
         self._reader = _read_only(self._path)
         self.kind = "SQLite"
+        self.prompt = durability == "process"
         self.label = str(self._path)
         self.evidence = f"the file (and {self._wal_path().name})"
 
@@ -103,7 +117,7 @@ class SqliteDatabase:
         except BaseException:
             connection.close()
             raise
-        return SqliteWriter(connection)
+        return SqliteWriter(connection, self._engine.connect)
 
     def _set_up(self, writer: sa.Connection) -> None:
         """Put the connection into the mode that the durability asks for, and see that it really is.

@@ -19,6 +19,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from gateway.adapters.grpc.server import ApiServer
 from gateway.adapters.grpc.services import Overview, Services
+from gateway.adapters.grpc.visibility import audience
 from gateway.adapters.memory_journal import Disk, MemoryJournal
 from gateway.config import ClientConfig, Config, LimitsConfig, RiskConfig
 from gateway.core.events import Cause, Input, Record
@@ -225,7 +226,7 @@ async def running(
     journal = SlowJournal(disk or Disk())
     journal.open()
     state = recover(journal)
-    feed = Feed(journal, state.seq, window=window, max_readers=limits.subscribers)
+    feed = Feed(journal, state.seq, window=window, max_readers=limits.subscribers, audience=audience)
     fatal: list[BaseException] = []
     sequencer = Sequencer(
         state,
