@@ -15,12 +15,18 @@ from gateway.core.types import Severity
 
 _log = structlog.get_logger("gateway")
 
+_QUIET = frozenset({ev.OrderSubmitted, ev.OrderRouted, ev.OrderPendingNew, ev.OrderAcknowledged, ev.OrderFilled})
+"""Most of what there is, and never worth an alert."""
+
 SHOWN = 20
 """How many names one line has."""
 
 
 def tell(records: Sequence[Record]) -> None:
     """Log what is worth an alert in newly committed records."""
+    records = [record for record in records if type(record.event) not in _QUIET]
+    if not records:
+        return
     doubt: dict[str, list[str]] = {}
     for record in records:
         match record.event:

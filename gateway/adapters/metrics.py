@@ -6,25 +6,21 @@ holding up the event loop.
 """
 
 import time
+from bisect import bisect_left
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
+from itertools import accumulate
 from threading import Thread
 from typing import get_args
 from wsgiref.simple_server import WSGIServer
 
 import msgspec
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Histogram,
-    ProcessCollector,
-    disable_created_metrics,
-    start_http_server,
-)
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 from gateway.core import events as ev
 from gateway.core.commands import CancelOrder
@@ -86,29 +82,23 @@ class Queues(msgspec.Struct, frozen=True):
     takes_orders: Callable[[str], bool]
 
 
-class Metrics:
+class Metrics(Collector):
     """The gateway's metrics and the HTTP server that shows them."""
 
     def __init__(self, state: State, venues: Iterable[str], queues: Queues) -> None:
-        # A second series for each counter, which says only when the process began; process_start_time_seconds does.
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # Has no annotation of its own.
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self.registry.register(_Present(state, tuple(venues), queues))
-        self._commit = self._histogram("gateway_commit_seconds", "Duration of a journal commit.", _COMMIT_S)
-        self._batch = self._histogram("gateway_batch_records", "Records in a journal commit.", _RECORDS)
-        self._ack = self._histogram(
-            "gateway_order_to_ack_seconds", "From the receipt of an order to the receipt of the venue's answer.", _ACK_S
-        )
-        events = self._counter("gateway_events_total", "Committed events.", "type")
-        self._events = {kind: events.labels(kind.__name__) for kind in get_args(ev.Event)}
-        commands = self._counter(
-            "gateway_commands_total", "Decided commands; a repeated one is not new.", "type", "result"
-        )
-        self._accepted = {name: commands.labels(name, "accepted") for name in _ACCEPTED.values()}
-        self._refused = {name: commands.labels(name, "refused") for name in _ACCEPTED.values()}
-        refusals = self._counter("gateway_refusals_total", "Commands that the gateway itself refused.", "reason")
-        self._reasons = {reason: refusals.labels(reason.value) for reason in Reason}
+        self.registry.register(self)
+        self._commit = _Histogram("gateway_commit_seconds", "Duration of a journal commit.", _COMMIT_S)
+        self._batch = _Histogram("gateway_batch_records", "Records in a journal commit.", _RECORDS)
+        text = "From the receipt of an order to the receipt of the venue's answer."
+        self._ack = _Histogram("gateway_order_to_ack_seconds", text, _ACK_S)
+        names = (*_ACCEPTED.values(),)
+        self._events = dict.fromkeys(get_args(ev.Event), 0)
+        self._accepted = dict.fromkeys(names, 0)
+        self._refused = dict.fromkeys(names, 0)
+        self._reasons = dict.fromkeys(Reason, 0)
         self._awaited: dict[str, int] = {}
         self._server: tuple[WSGIServer, Thread] | None = None
 
@@ -116,10 +106,25 @@ class Metrics:
         """One batch became durable in `seconds`. Called once per batch, on the event loop."""
         self._commit.observe(seconds)
         self._batch.observe(len(records))
-        for kind, count in Tally(type(record.event) for record in records).items():
-            self._events[kind].inc(count)
         for record in records:
+            self._events[type(record.event)] += 1
             self._note(record)
+
+    def collect(self) -> Iterable[Metric]:
+        """What was counted; called by whoever scrapes."""
+        for histogram in (self._commit, self._batch, self._ack):
+            yield histogram.metric()
+        events = [((kind.__name__,), count) for kind, count in self._events.items()]
+        yield _counts("gateway_events", "Committed events.", ["type"], events)
+        commands = [
+            ((name, result), count)
+            for result, counts in (("accepted", self._accepted), ("refused", self._refused))
+            for name, count in counts.items()
+        ]
+        text = "Decided commands; a repeated one is not new."
+        yield _counts("gateway_commands", text, ["type", "result"], commands)
+        reasons = [((reason.value,), count) for reason, count in self._reasons.items()]
+        yield _counts("gateway_refusals", "Commands that the gateway itself refused.", ["reason"], reasons)
 
     def serve(self, host: str, port: int) -> int:
         """Let Prometheus scrape http://host:port/metrics; returns the port, which the system chooses for 0.
@@ -147,10 +152,10 @@ class Metrics:
         event = record.event
         kind = type(event)
         if kind in _ACCEPTED and _accepts_command(record):
-            self._accepted[_APPROVED if getattr(event, "approved_by", "") else _ACCEPTED[kind]].inc()
+            self._accepted[_APPROVED if getattr(event, "approved_by", "") else _ACCEPTED[kind]] += 1
         if isinstance(event, ev.CommandRefused):
-            self._refused[type(event.command).__name__].inc()
-            self._reasons[event.reason].inc()
+            self._refused[type(event.command).__name__] += 1
+            self._reasons[event.reason] += 1
         elif isinstance(event, ev.OrderSubmitted):
             self._awaited[event.order_id] = record.at_ns
             if len(self._awaited) > _AWAITED_AT_MOST:
@@ -164,11 +169,32 @@ class Metrics:
         if since_ns is not None and not isinstance(event, ev.OrderUnsent):
             self._ack.observe((at_ns - since_ns) / 1e9)
 
-    def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(name, text, labels, registry=self.registry)
 
-    def _histogram(self, name: str, text: str, buckets: Sequence[float]) -> Histogram:
-        return Histogram(name, text, buckets=buckets, registry=self.registry)
+class _Histogram:
+    """Counted as Prometheus wants it told. The library's own takes a lock and looks at every bound, on each commit."""
+
+    def __init__(self, name: str, text: str, bounds: Sequence[float]) -> None:
+        self._name = name
+        self._text = text
+        self._bounds = bounds
+        self._counts = [0] * (len(bounds) + 1)
+        self._sum = 0.0
+
+    def observe(self, value: float) -> None:
+        self._counts[bisect_left(self._bounds, value)] += 1
+        self._sum += value
+
+    def metric(self) -> Metric:
+        bounds = [*map(floatToGoString, self._bounds), "+Inf"]
+        buckets = list(zip(bounds, accumulate(list(self._counts)), strict=True))
+        return HistogramMetricFamily(self._name, self._text, buckets=buckets, sum_value=self._sum)
+
+
+def _counts(name: str, text: str, labels: Sequence[str], counts: Iterable[tuple[Sequence[str], int]]) -> Metric:
+    metric = CounterMetricFamily(name, text, labels=labels)
+    for values, count in counts:
+        metric.add_metric(values, count)
+    return metric
 
 
 class _Present(Collector):

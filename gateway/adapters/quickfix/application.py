@@ -10,6 +10,8 @@ Importing quickfix resets the handler of SIGINT: handlers have to be installed a
 
 # ruff: noqa: ARG002, N802, N803 - the names and the arguments are QuickFIX's.
 
+import ctypes
+import threading
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec, Protocol
@@ -43,6 +45,20 @@ class Handler(Protocol):
 
     def received_app(self, text: str) -> None:
         """An application message came in."""
+
+
+_kept = threading.local()
+
+
+def _keep_thread() -> None:
+    """Let Python know this thread of QuickFIX's for good.
+
+    Python makes a state for a thread it does not know, with memory from the system, at each callback, and throws it away
+    at the end of it; that takes longer than the callback. One claim that is never given back keeps the state.
+    """
+    if not getattr(_kept, "known", False):
+        ctypes.pythonapi.PyGILState_Ensure()
+        _kept.known = True
 
 
 class Application(fix.Application):
@@ -94,6 +110,7 @@ class Application(fix.Application):
 
     @_guarded
     def fromAdmin(self, message: fix.Message, sessionID: fix.SessionID) -> None:
+        _keep_thread()
         self._handler.received_admin(message.getHeader().getField(35), message)
 
     @_guarded

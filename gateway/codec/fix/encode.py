@@ -50,11 +50,12 @@ class Encoder:
         """
         pieces = self._pieces(record)
         pieces += self._added.get(pieces[0][3:], ())
-        check(pieces)
-        return SOH.join(pieces) + SOH
+        return joined(pieces)
 
     def missing_required(self, body: str) -> list[int]:
         """The tags that the dialect requires of such a message and that `body` lacks, in ascending order."""
+        if not self._required:
+            return []
         pieces = body.split(SOH)
         required = self._required.get(pieces[0][3:])
         if not required:
@@ -184,21 +185,24 @@ def encode_business_reject(ref_msg_type: str, ref_seq_num: int, reason: int, tex
     return SOH.join(pieces) + SOH
 
 
-def check(pieces: list[str]) -> None:
-    """Every piece is a tag with a value of printable ASCII; so no text can smuggle in a delimiter, and with it a field.
+def joined(pieces: list[str]) -> str:
+    """The pieces as one body, when each is a tag with a value of printable ASCII; so no text can smuggle in a
+    delimiter, and with it a field.
 
     Raises:
         EncodeError: one is not; the message names its tag.
     """
-    whole = "".join(pieces)
-    if whole.isascii() and whole.isprintable() and not any(piece.endswith("=") for piece in pieces):
-        return
+    body = SOH.join(pieces) + SOH
+    fine = body.isascii() and body.replace(SOH, "").isprintable() and "=\x01" not in body
+    if fine and body.count(SOH) == len(pieces):
+        return body
     for piece in pieces:
         tag, _, value = piece.partition("=")
         if not value:
             raise EncodeError(f"tag {tag} has no value")
         if not (value.isascii() and value.isprintable()):
             raise EncodeError(f"tag {tag} has a character that FIX does not allow: {value[:40]!r}")
+    return body
 
 
 def _order_id(view: OrderView) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any, get_args
 import msgspec
 
 from gateway.codec.proto import risk_events
-from gateway.codec.proto.orders import decimal_text, order_to_pb
+from gateway.codec.proto.orders import decimal_text, write_order
 from gateway.core import events as ev
 from gateway.core.events import Event, Record
 from gateway.pb.v1 import gateway_pb2 as pb
@@ -30,7 +30,7 @@ def event_to_pb(record: Record) -> pb.Event:
     extras = _EXTRAS[type(event)](event)
     message = pb.Event(seq=record.seq, time_ns=record.at_ns, type=EVENT_TYPE[type(event)], **extras)
     if order is not None:
-        message.order.CopyFrom(order_to_pb(order))
+        write_order(message.order, order)
         message.venue, message.symbol = order.venue, order.symbol
         if not message.cl_ord_id:
             message.cl_ord_id = order.request or order.cl_ord_id

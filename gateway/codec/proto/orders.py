@@ -42,7 +42,45 @@ def _optional(value: Decimal | None) -> str | None:
 
 def order_to_pb(order: OrderView) -> pb.Order:
     """An order as its owner sees it."""
-    return pb.Order(
+    message = pb.Order()
+    write_order(message, order)
+    return message
+
+
+def write_order(message: pb.Order, order: OrderView) -> None:
+    """Write into an empty message an order as its owner sees it."""
+    message.MergeFromString(_lasting(order))
+    message.ord_status = enums.ORD_STATUS_TO_PB[order.ord_status]  # type: ignore[assignment]  # As above.
+    message.cum_qty = decimal_text(order.cum_qty)
+    message.leaves_qty = decimal_text(order.leaves_qty)
+    message.avg_px = decimal_text(order.avg_px)
+    message.venue_order_id = order.venue_order_id
+    message.in_doubt = order.in_doubt
+    if order.pending:
+        message.pending.extend(order.pending)
+
+
+_lasts: dict[str, tuple[Terms, tuple[str, ...], bytes]] = {}
+_ORDERS_KEPT = 16_384
+
+
+def _lasting(order: OrderView) -> bytes:
+    """What stays the same from one event of an order to the next, encoded once; the oldest are forgotten first."""
+    names = (
+        order.client_id,
+        order.cl_ord_id,
+        order.symbol,
+        order.venue,
+        order.side,
+        order.ord_type,
+        order.account,
+        order.strategy,
+        order.exec_inst,
+    )
+    kept = _lasts.get(order.order_id)
+    if kept is not None and kept[0] is order.terms and kept[1] == names:
+        return kept[2]
+    encoded = pb.Order(
         order_id=order.order_id,
         client_id=order.client_id,
         cl_ord_id=order.cl_ord_id,
@@ -51,17 +89,14 @@ def order_to_pb(order: OrderView) -> pb.Order:
         side=enums.SIDE_TO_PB[order.side],  # type: ignore[arg-type]  # As above.
         ord_type=enums.ORD_TYPE_TO_PB[order.ord_type],  # type: ignore[arg-type]  # As above.
         terms=terms_to_pb(order.terms),
-        ord_status=enums.ORD_STATUS_TO_PB[order.ord_status],  # type: ignore[arg-type]  # As above.
-        cum_qty=decimal_text(order.cum_qty),
-        leaves_qty=decimal_text(order.leaves_qty),
-        avg_px=decimal_text(order.avg_px),
         account=order.account,
         strategy=order.strategy,
         exec_inst=order.exec_inst,
-        venue_order_id=order.venue_order_id,
-        pending=order.pending,
-        in_doubt=order.in_doubt,
-    )
+    ).SerializeToString()
+    _lasts[order.order_id] = order.terms, names, encoded
+    if len(_lasts) > _ORDERS_KEPT:
+        del _lasts[next(iter(_lasts))]
+    return encoded
 
 
 def whole_order_to_pb(order: Order, as_of_seq: int) -> pb.GetOrderResponse:

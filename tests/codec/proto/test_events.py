@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from gateway.codec.proto.events import event_to_pb, report_json
+from gateway.codec.proto.orders import order_to_pb
 from gateway.core import events as ev
 from gateway.core.commands import CancelOrder, HaltInstrument, MassCancel, ReplaceOrder, SubmitOrder
 from gateway.core.events import Cause, OrderView, Record, Terms
@@ -300,3 +301,22 @@ def test_a_mass_cancel_that_skips_many_does_not_list_them_all() -> None:
 def test_a_set_aside_report_is_shown_whole() -> None:
     shown = msgspec.json.decode(report_json(record(ev.ReportSetAside(REPORT, "why"))))
     assert (shown["exec_id"], shown["last_px"], shown["venue"]) == ("E9", "1.10", "XSIM")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("client_id", "beta"), ("cl_ord_id", "k-2"), ("symbol", "OTHER"), ("venue", "YSIM"), ("side", Side.BUY),
+        ("ord_type", OrdType.MARKET), ("account", "A2"), ("strategy", "t"), ("exec_inst", "6"),
+        ("terms", Terms(Decimal(7))), ("ord_status", OrdStatus.FILLED), ("cum_qty", Decimal(1)),
+        ("leaves_qty", Decimal(2)), ("avg_px", Decimal(3)), ("venue_order_id", "V2"), ("pending", ()),
+        ("in_doubt", False),
+    ],
+)  # fmt: skip
+def test_what_is_kept_of_an_order_is_never_told_of_another(field: str, value: Any) -> None:
+    """What lasts of an order is encoded once: whatever differs, the message differs in just that."""
+    before, changed = order_to_pb(ORDER), order_to_pb(msgspec.structs.replace(ORDER, **{field: value}))
+    assert order_to_pb(ORDER) == before
+    assert {
+        each.name for each in pb.Order.DESCRIPTOR.fields if getattr(before, each.name) != getattr(changed, each.name)
+    } == {field}
