@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import json
 import os
 import signal
@@ -36,6 +35,7 @@ from gateway.core.state import Reconcile, Settings, State, inbound
 from gateway.core.types import Severity
 from gateway.runtime.feed import Feed
 from gateway.runtime.files import Taken, alone
+from gateway.runtime.garbage import Garbage
 from gateway.runtime.latency import Latency
 from gateway.runtime.ports import JournalAway, JournalError, JournalHead, Known
 from gateway.runtime.recovery import recover
@@ -175,9 +175,8 @@ class _Stack:
         for name, link in self._links.items():
             self._sequencer.add_source(link)
             link.start(self._known(name))
-        timer, watch = asyncio.create_task(self._tick()), asyncio.create_task(self._sequencer.watch())
-        gc.collect()
-        gc.freeze()
+        watch = asyncio.create_task(self._sequencer.watch())
+        timer = asyncio.create_task(self._tick(Garbage()))
         await self._api.open()
         self._say_ready(self._api.port, metrics_port)
         following = asyncio.create_task(self._follow())
@@ -250,7 +249,7 @@ class _Stack:
         await asyncio.sleep(FOLLOW_AFTER_S)
         await attend(self._path)
 
-    async def _tick(self) -> None:
+    async def _tick(self, garbage: Garbage) -> None:
         """The clock's turn; sooner while more orders have ended than leave memory at one turn, or more have to be
         canceled than one turn cancels.
         """
@@ -259,6 +258,7 @@ class _Stack:
             crowded = retention.due(state, settings, now_ns) or stops.due(state, settings, now_ns)
             await asyncio.sleep(CROWDED_TIMER_S if crowded else TIMER_S)
             self._tell(TimerFired())
+            garbage.turn(trading=any(session.up for session in state.sessions.values()))
 
     def _queues(self) -> Queues:
         return Queues(

@@ -8,6 +8,7 @@ holding up the event loop.
 import time
 from bisect import bisect_left
 from collections import Counter as Tally
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from itertools import accumulate
@@ -99,7 +100,7 @@ class Metrics(Collector):
         self._accepted = dict.fromkeys(names, 0)
         self._refused = dict.fromkeys(names, 0)
         self._reasons = dict.fromkeys(Reason, 0)
-        self._awaited: dict[str, int] = {}
+        self._awaited: OrderedDict[str, int] = OrderedDict()
         self._server: tuple[WSGIServer, Thread] | None = None
 
     def on_commit(self, records: Sequence[ev.Record], seconds: float) -> None:
@@ -159,7 +160,7 @@ class Metrics(Collector):
         elif isinstance(event, ev.OrderSubmitted):
             self._awaited[event.order_id] = record.at_ns
             if len(self._awaited) > _AWAITED_AT_MOST:
-                del self._awaited[next(iter(self._awaited))]
+                self._awaited.popitem(last=False)
         elif isinstance(event, _ANSWERED):
             self._answered(event, record.at_ns)
 

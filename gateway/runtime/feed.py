@@ -19,6 +19,8 @@ from gateway.runtime.ports import Journal
 
 CHUNK = 1_000
 """Most records a reader is given at once."""
+_SLACK = 256
+"""How many more than the window are kept before the oldest are dropped, all at once: few, so that it takes no time."""
 
 
 class SlowReader(Exception):
@@ -98,7 +100,7 @@ class Feed:
         kept = max(self._window, len(records))
         if self._channels:
             self._distribute(records)
-        if len(self._recent) > 2 * kept:
+        if len(self._recent) > kept + min(kept, _SLACK):
             del self._recent[:-kept]
             for channel in self._channels.values():
                 channel.drop_before(self._first_recent)

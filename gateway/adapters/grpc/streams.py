@@ -1,6 +1,7 @@
 """What streams are made of: encoding each event once, one writer per stream, and following the feed for one reader."""
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from typing import Any, Protocol
@@ -37,7 +38,7 @@ class EventEncoder:
     """Encodes each event once for all its readers. The oldest encodings are forgotten first."""
 
     def __init__(self) -> None:
-        self._encoded: dict[int, bytes] = {}
+        self._encoded: OrderedDict[int, bytes] = OrderedDict()
 
     def __call__(self, record: Record) -> bytes:
         """The event, encoded, with its length before it."""
@@ -45,7 +46,7 @@ class EventEncoder:
         if found is None:
             found = self._encoded[record.seq] = framed(event_to_pb(record))
             if len(self._encoded) > ENCODED_KEPT:
-                del self._encoded[next(iter(self._encoded))]
+                self._encoded.popitem(last=False)
         return found
 
 

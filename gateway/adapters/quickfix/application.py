@@ -53,8 +53,8 @@ _kept = threading.local()
 def _keep_thread() -> None:
     """Let Python know this thread of QuickFIX's for good.
 
-    Python makes a state for a thread it does not know, with memory from the system, at each callback, and throws it away
-    at the end of it; that takes longer than the callback. One claim that is never given back keeps the state.
+    For a thread that it does not know Python makes a state at each callback, with memory from the system, and throws it
+    away at the end; that takes longer than the callback. One claim that is never given back keeps the state.
     """
     if not getattr(_kept, "known", False):
         ctypes.pythonapi.PyGILState_Ensure()

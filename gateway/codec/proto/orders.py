@@ -1,5 +1,6 @@
 """Orders, executions and positions as the API shows them."""
 
+from collections import OrderedDict
 from decimal import Decimal
 from functools import lru_cache
 
@@ -60,7 +61,7 @@ def write_order(message: pb.Order, order: OrderView) -> None:
         message.pending.extend(order.pending)
 
 
-_lasts: dict[str, tuple[Terms, tuple[str, ...], bytes]] = {}
+_lasts: OrderedDict[str, tuple[Terms, tuple[str, ...], bytes]] = OrderedDict()
 _ORDERS_KEPT = 16_384
 
 
@@ -95,7 +96,7 @@ def _lasting(order: OrderView) -> bytes:
     ).SerializeToString()
     _lasts[order.order_id] = order.terms, names, encoded
     if len(_lasts) > _ORDERS_KEPT:
-        del _lasts[next(iter(_lasts))]
+        _lasts.popitem(last=False)
     return encoded
 
 
