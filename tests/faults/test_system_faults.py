@@ -129,10 +129,10 @@ async def test_without_file_descriptors_new_connections_wait_and_orders_go_on(ow
         handles = [await working(gateway)]
         used = descriptors(pid)
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (used + 8, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
-        crowd = [socket.create_connection(address, timeout=WAIT_S) for _ in range(60)]
-        handles += [await working(gateway) for _ in range(20)]
-        for connection in crowd:
-            connection.close()
+        with contextlib.ExitStack() as crowd:
+            for _ in range(60):
+                crowd.enter_context(socket.create_connection(address, timeout=WAIT_S))
+            handles += [await working(gateway) for _ in range(20)]
         async with GatewayClient(own_stack.api_address, client_id=CLIENT_ID, timeout_s=60) as later:
             handles.append(await working(later))
         await kept(own_stack, gateway, handles)

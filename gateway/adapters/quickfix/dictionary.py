@@ -53,30 +53,32 @@ def _places(name: str) -> Iterator[Path]:
         yield from (Path(str(each.locate())) for each in files("quickfix") or () if each.name == name)
 
 
-def write_dictionary(name: str, overlay: Path | None, target: Path) -> None:
-    """Write the loosened standard dictionary `name`, with `overlay` laid over it, to `target`.
+def write_dictionary(name: str, overlay: Path | None, folder: Path) -> Path:
+    """The file in `folder` with the loosened standard dictionary `name`, with `overlay` laid over it.
 
     An overlay has the form of a QuickFIX dictionary with only what it adds: <fields>, and <messages> whose members are
-    added to the message of that msgtype. The file appears whole or not at all. One that was made of the same files is
-    left as it is: to make it takes longer than all the rest of a start.
+    added to the message of that msgtype. The file appears whole or not at all, and all sessions share it. One that was
+    made of the same files is left as it is: to make it takes longer than all the rest of a start.
 
     Raises:
         DictionaryError: a file cannot be read, or the overlay uses a field that is defined nowhere.
     """
     standard = standard_dictionary(name)
-    made_of, stamp = _digest(standard, overlay), target.with_suffix(".stamp")
+    target = folder / (f"{name}+{overlay.name}" if overlay is not None else name)
+    made_of, stamp = _digest(standard, overlay), target.with_name(f"{target.name}.stamp")
     if stamp.exists() and target.exists() and stamp.read_text("ascii") == f"{made_of} {_digest(target)}":
-        return
+        return target
     root = _read(standard)
     if overlay is not None:
         _lay_over(root, _read(overlay), overlay)
     _loosen(root)
     text = _Writer(root).text()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_suffix(".new")
+    folder.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(f"{target.name}.new")
     draft.write_text(text, "utf-8")
     draft.replace(target)
     stamp.write_text(f"{made_of} {_digest(target)}", "ascii")
+    return target
 
 
 def _digest(*paths: Path | None) -> str:

@@ -5,6 +5,7 @@ as long as the session lives. The kernel counts what a socket received; what Qui
 difference is what it holds. It also judges silence by the wall clock, which may jump.
 """
 
+import errno
 import fcntl
 import itertools
 import os
@@ -13,6 +14,7 @@ import stat
 import struct
 import sys
 import termios
+from contextlib import suppress
 from pathlib import Path
 
 MARKS = itertools.count(200_000)
@@ -21,6 +23,10 @@ HELD_LIMIT = 32 * 1024 * 1024
 """Bytes that QuickFIX may hold of what a venue sent: a started message, or messages behind a gap."""
 _BYTES_RECEIVED = struct.Struct("=128xQ")
 _TCP_INFO_SIZE = 256
+
+
+class NoDescriptor(Exception):
+    """The process has as many files open as it may have."""
 
 
 class Line:
@@ -34,10 +40,15 @@ class Line:
         self._inode = 0
 
     def of(self, connection: int) -> "Line":
-        """The line of this connection, counted from 1: with another one begins another search for its socket."""
+        """The line of this connection, counted from 1: with another one begins another search for its socket.
+
+        A search takes a descriptor. Without one it is made again at the next call.
+        """
         if connection != self._connection:
-            self._connection, self._fd = connection, -1
-            self._search()
+            self._connection, self._fd = 0, -1
+            with suppress(NoDescriptor):
+                self._search()
+                self._connection = connection
         return self
 
     def trouble(self, handed_over: int, silent_s: float, heart_bt_int_s: int) -> str:
@@ -80,8 +91,14 @@ class Line:
         return True
 
     def _socket(self) -> socket.socket | None:
-        """A duplicate of the session's socket."""
-        if self._fd >= 0 and (known := _duplicate(self._fd)) is not None:
+        """A duplicate of the session's socket; None also while the process has no descriptor for one."""
+        if self._fd < 0:
+            return None
+        try:
+            known = _duplicate(self._fd)
+        except NoDescriptor:
+            return None
+        if known is not None:
             if os.fstat(known.fileno()).st_ino == self._inode:
                 return known
             known.close()
@@ -89,8 +106,8 @@ class Line:
         return None
 
     def _search(self) -> None:
-        for entry in Path("/proc/self/fd").iterdir() if sys.platform == "linux" else ():
-            found = _duplicate(fd := int(entry.name))
+        for fd in _descriptors():
+            found = _duplicate(fd)
             if found is None:
                 continue
             with found:
@@ -107,10 +124,21 @@ class Line:
             return False
 
 
+def _descriptors() -> list[int]:
+    if sys.platform != "linux":
+        return []
+    try:
+        return [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]
+    except OSError as error:
+        raise NoDescriptor from error
+
+
 def _duplicate(fd: int) -> socket.socket | None:
     try:
         if not stat.S_ISSOCK(os.fstat(fd).st_mode):
             return None
         return socket.socket(fileno=os.dup(fd))
-    except OSError:
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            raise NoDescriptor from error
         return None

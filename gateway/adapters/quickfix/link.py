@@ -8,7 +8,7 @@ session is down, a send is refused before QuickFIX can keep it for later.
 
 import asyncio
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -59,7 +59,7 @@ class QuickFixLink:
     Args:
         config: the session; its name is the one that facts and records name it by.
         instruments: all instruments; those with a symbol at this venue are traded here.
-        store_dir: where each session has a folder.
+        store_dir: where each session has a folder, and all together one for the dictionaries.
         wake: tells the loop that facts are waiting; called from QuickFIX's thread, must neither block nor take a lock.
         now_ns: UTC nanoseconds since the epoch.
         fatal: ends the process; called with what must not have happened, from any thread, not expected to return.
@@ -90,7 +90,7 @@ class QuickFixLink:
         monotonic = monotonic or (loop.time if loop is not None else time.monotonic)
         self.venue = config.name
         self._config = config
-        self._overlay = overlay
+        self._dictionaries, self._overlay = store_dir / "dictionaries", overlay
         self._copies = copies
         self._wake = wake
         self._now_ns = now_ns
@@ -110,7 +110,7 @@ class QuickFixLink:
         self._initiator: fix.SocketInitiator | None = None
         self._session: fix.Session | None = None
         self._refusals: deque[Input] = deque()
-        self._refs: dict[int, tuple[str, str]] = {}
+        self._refs: OrderedDict[int, tuple[str, str]] = OrderedDict()
         self._unconfirmed_limit = unconfirmed_limit
         self._began_ns: int | None = None
         self._cut = 0
@@ -135,7 +135,7 @@ class QuickFixLink:
         sender = self._next_sender(known.sender_floor if evidence.no_proof and not note.reset else 0)
         self._store.keep()
         settings = fix.SessionSettings()
-        settings.setFromString(session_settings(self._config, self._store.folder, self._overlay, self._mark))
+        settings.setFromString(session_settings(self._config, self._dictionaries, self._overlay, self._mark))
         factory = fix.FileStoreFactory(str(self._store.folder))
         self._initiator = fix.SocketInitiator(self._application, factory, settings)
         self._session = fix.Session.lookupSession(self._session_id)
@@ -298,7 +298,7 @@ class QuickFixLink:
         wire = self._wire
         self._refs[wire.assigned] = (msg_type, name)
         if len(self._refs) > _REFS_KEPT:
-            del self._refs[next(iter(self._refs))]
+            self._refs.popitem(last=False)
         wire.sent += 1
         if wire.sent - wire.probed >= max(1, self._unconfirmed_limit // 4):
             # A heartbeat that answers this TestRequest(35=1) shows that the venue has read everything before it.
@@ -412,6 +412,7 @@ class QuickFixLink:
             self._cut = wire.connections
             wire.logout_text = why
             self._log.error("the connection is cut", why=why)
+        if why:
             line.cut()
 
     # --- In, on the loop --------------------------------------------------------------------------------------------

@@ -35,8 +35,8 @@ def dialect_of(config: VenueConfig, instruments: Mapping[str, Instrument], venue
     )
 
 
-def session_settings(config: VenueConfig, folder: Path, overlay: Path | None, mark: int) -> str:
-    """QuickFIX's settings for one initiator session, in its own file format. Writes the dictionaries into `folder`.
+def session_settings(config: VenueConfig, dictionaries: Path, overlay: Path | None, mark: int) -> str:
+    """QuickFIX's settings for one initiator session, in its own file format. Puts its dictionaries into `dictionaries`.
 
     `mark` is the size of the socket's send buffer, by which the link finds the socket (see line.py).
 
@@ -57,9 +57,7 @@ def session_settings(config: VenueConfig, folder: Path, overlay: Path | None, ma
     if config.begin_string == FIX50SP2:
         session["DefaultApplVerID"] = "FIX.5.0SP2"
     for key, name in _DICTIONARIES[config.begin_string].items():
-        target = folder / "dictionary" / name
-        write_dictionary(name, overlay if key in _APPLICATION else None, target)
-        session[key] = str(target)
+        session[key] = str(write_dictionary(name, overlay if key in _APPLICATION else None, dictionaries))
     default = {"ReconnectInterval": str(config.reconnect_interval_s), "SocketSendBufferSize": str(mark)}
     return _section("DEFAULT", _DEFAULTS | default) + _section("SESSION", session)
 

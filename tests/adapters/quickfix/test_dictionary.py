@@ -31,8 +31,7 @@ def test_one_that_is_not_there_is_named_with_where_it_was_looked_for() -> None:
 
 
 def test_application_messages_are_loosened_and_the_session_layer_is_not(tmp_path: Path) -> None:
-    target = tmp_path / "FIX44.xml"
-    write_dictionary("FIX44.xml", None, target)
+    target = write_dictionary("FIX44.xml", None, tmp_path)
     root = ET.parse(target).getroot()
     fields = {field.get("name"): field for field in root.iterfind("fields/field")}
     assert not list(root.iter("value"))
@@ -45,8 +44,7 @@ def test_application_messages_are_loosened_and_the_session_layer_is_not(tmp_path
 
 
 def test_no_component_is_left_for_the_engine_to_search(tmp_path: Path) -> None:
-    target = tmp_path / "FIX50SP2.xml"
-    write_dictionary("FIX50SP2.xml", None, target)
+    target = write_dictionary("FIX50SP2.xml", None, tmp_path)
     messages = {message.get("name"): message for message in ET.parse(target).getroot().iterfind("messages/message")}
     assert not any(list(message.iter("component")) for message in messages.values())
     report = messages["ExecutionReport"]
@@ -56,8 +54,7 @@ def test_no_component_is_left_for_the_engine_to_search(tmp_path: Path) -> None:
 
 
 def test_of_a_message_that_is_not_read_its_groups_are_left(tmp_path: Path) -> None:
-    target = tmp_path / "FIX50SP2.xml"
-    write_dictionary("FIX50SP2.xml", None, target)
+    target = write_dictionary("FIX50SP2.xml", None, tmp_path)
     messages = {message.get("name"): message for message in ET.parse(target).getroot().iterfind("messages/message")}
     lists = messages["SecurityList"]
     assert [member.get("name") for member in lists] == ["NoRelatedSym"]
@@ -99,8 +96,8 @@ def test_an_overlay_that_cannot_be_used_is_named(overlay: str, problem: str, tmp
     path = tmp_path / "overlay.xml"
     path.write_text(overlay)
     with pytest.raises(DictionaryError, match=rf"overlay\.xml: .*{problem}"):
-        write_dictionary("FIX44.xml", path, tmp_path / "FIX44.xml")
-    assert not (tmp_path / "FIX44.xml").exists()
+        write_dictionary("FIX44.xml", path, tmp_path / "made")
+    assert not (tmp_path / "made").exists()
 
 
 def test_a_venues_own_group_and_message_pass_with_an_overlay(venue: RawVenue, gateways: Gateways) -> None:
@@ -122,13 +119,42 @@ def test_without_it_the_group_is_refused_and_reported(venue: RawVenue, gateways:
 
 
 def test_one_that_is_there_is_kept_and_one_that_was_changed_is_made_again(tmp_path: Path) -> None:
-    target = tmp_path / "FIX44.xml"
-    write_dictionary("FIX44.xml", None, target)
+    target = write_dictionary("FIX44.xml", None, tmp_path)
     made, inode = target.read_bytes(), target.stat().st_ino
-    write_dictionary("FIX44.xml", None, target)
+    assert write_dictionary("FIX44.xml", None, tmp_path) == target
     assert target.stat().st_ino == inode
     target.write_bytes(made[:-100])
-    write_dictionary("FIX44.xml", None, target)
+    write_dictionary("FIX44.xml", None, tmp_path)
     assert target.read_bytes() == made
-    write_dictionary("FIX42.xml", None, target)
-    assert target.read_bytes() != made
+
+
+def test_an_overlay_that_was_changed_is_laid_over_again(tmp_path: Path) -> None:
+    overlay = tmp_path / "own.xml"
+    overlay.write_text("<fix><fields><field number='9001' name='One' type='STRING'/></fields></fix>")
+    target = write_dictionary("FIX44.xml", overlay, tmp_path)
+    assert 'name="One"' in target.read_text()
+    overlay.write_text("<fix><fields><field number='9001' name='Two' type='STRING'/></fields></fix>")
+    assert write_dictionary("FIX44.xml", overlay, tmp_path) == target
+    assert 'name="Two"' in target.read_text()
+
+
+def test_each_version_and_each_overlay_has_a_file_that_sessions_share(tmp_path: Path) -> None:
+    made = {
+        write_dictionary(name, overlay, tmp_path) for name in ("FIX42.xml", "FIX44.xml") for overlay in (None, OVERLAY)
+    }
+    assert len(made) == 4
+    texts = {path: path.read_text() for path in made}
+    assert len(set(texts.values())) == 4
+    for name in ("FIX42.xml", "FIX44.xml"):
+        for overlay in (None, OVERLAY):
+            assert write_dictionary(name, overlay, tmp_path) in made
+    assert {path: path.read_text() for path in made} == texts, "none takes another one's place"
+
+
+def test_two_sessions_of_one_version_share_its_dictionary(gateways: Gateways, tmp_path: Path) -> None:
+    with contextlib.closing(RawVenue()) as one, contextlib.closing(RawVenue()) as other:
+        for venue, name in ((one, "ONE"), (other, "OTHER")):
+            gateway = gateways(venue_config(venue.port, name=name)).start()
+            venue.logon()
+            gateway.wait_for(SessionUp)
+    assert [path.parent.name for path in (tmp_path / "gateway").rglob("FIX44.xml")] == ["dictionaries"]

@@ -112,7 +112,7 @@ def test_both_sessions_of_a_venue_live_side_by_side(venue: RawVenue, tmp_path: P
         venue.logon()
         facts = [link.status().sender_comp_id for link in links.values()]
         assert facts == ["GW", "GWDROP"]
-        assert {path.name for path in (tmp_path / "fix").iterdir()} == {"XSIM", "XSIM.DROP"}
+        assert {path.name for path in (tmp_path / "fix").iterdir()} == {"XSIM", "XSIM.DROP", "dictionaries"}
         assert links["XSIM"]._mark != links["XSIM.DROP"]._mark
     finally:
         order_venue.close()

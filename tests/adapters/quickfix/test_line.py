@@ -1,5 +1,9 @@
 """A connection that is of no use any more, and a venue that does not let us in."""
 
+import resource
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -55,6 +59,44 @@ def test_endless_bytes_without_a_message_are_cut_off(
     assert "without a message" in gateway.wait_for(SessionDown, where=lambda down: "bytes" in down.text).text
     venue.logon()
     gateway.wait_for(SessionUp, 1 + logged_on)
+
+
+def test_without_a_descriptor_the_socket_is_looked_for_again(connected: tuple[socket.socket, socket.socket]) -> None:
+    """It is no reason to end the process, and none to leave a connection without a watch for good."""
+    ours, theirs = connected
+    mark = next(line.MARKS)
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, mark)
+    watched = line.Line(mark, ours.getpeername()[1])
+    theirs.sendall(b"x" * 10)
+    assert ours.recv(10) == b"x" * 10
+    with no_descriptors():
+        assert watched.of(1).held(0) == 0
+    assert watched.of(1).held(0) == 10
+    with no_descriptors():
+        assert watched.of(1).held(0) == 0
+        assert not watched.of(1).cut()
+    assert watched.of(1).held(0) == 10
+    assert watched.of(1).cut()
+    assert theirs.recv(1) == b""
+
+
+@pytest.fixture
+def connected() -> Iterator[tuple[socket.socket, socket.socket]]:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as ours:
+        theirs, _ = server.accept()
+        with theirs:
+            yield ours, theirs
+
+
+@contextmanager
+def no_descriptors() -> Iterator[None]:
+    """This process can open nothing besides its standard streams."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_a_half_open_connection_is_noticed_within_two_heartbeats_whatever_the_wall_clock_says(
