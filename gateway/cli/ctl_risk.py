@@ -36,7 +36,7 @@ Scope = Annotated[
     typer.Argument(metavar="SCOPE", help="firm, desk:NAME, account:ACC1, strategy:ACC1/alpha, ...", show_default=False),
 ]
 ScopePrefix = Annotated[
-    str, typer.Argument(metavar="[SCOPE]", help="One scope, or the beginning of several.", show_default=False)
+    str, typer.Argument(metavar="SCOPE", help="One scope, or the beginning of several.", show_default=False)
 ]
 ControlName = Annotated[
     str, typer.Argument(metavar="CONTROL", help="As docs/controls.md has them.", show_default=False)
@@ -79,7 +79,7 @@ def set_limit(
     after: Annotated[str, typer.Option(help="The smallest amount at which a ratio or a share counts.")] = "0",
     period: Annotated[str, typer.Option("--for", help="For so long, as 30m or 2h; for good when not given.")] = "",
 ) -> None:
-    """Set, raise or lower a limit, from the next order on."""
+    """Set, raise or lower a limit, from the next order on; some raises wait for a second person."""
     request = pb.SetLimitRequest(scope=scope, control=control, unit=unit, reason=reason)
     if value != _NONE:
         request.limit.CopyFrom(pb.Limit(value=_number(value), per_s=per_s, after=_number(after)))
@@ -108,7 +108,7 @@ def proposals(ctl: Ctl) -> None:
 
 @command(app, "approve")
 def approve(ctl: Ctl, change: ChangeId, reason: Why, yes: Yes = False) -> None:
-    """Let a proposed change take effect; not your own."""
+    """Let a proposed change, or override, take effect; not your own."""
     confirm(f"Approve change {change}? It is in force at once.", yes=yes)
     reply = ctl.api.risk(pb.DecideChangeRequest(change_id=change, approve=True, reason=reason))
     ctl.show(reply, f"{change} is in force (event {reply.seq})")
@@ -116,7 +116,7 @@ def approve(ctl: Ctl, change: ChangeId, reason: Why, yes: Yes = False) -> None:
 
 @command(app, "decline")
 def decline(ctl: Ctl, change: ChangeId, reason: Why) -> None:
-    """Say no to a proposed change."""
+    """Say no to a proposed change, or override."""
     reply = ctl.api.risk(pb.DecideChangeRequest(change_id=change, approve=False, reason=reason))
     ctl.show(reply, f"{change} is declined (event {reply.seq})")
 
@@ -133,7 +133,7 @@ def override(
     reason: Why,
     yes: Yes = False,
 ) -> None:
-    """Let the orders of a scope pass one control for a limited time, in your name."""
+    """Let the orders of a scope pass one control for a limited time, in your name; some wait for a second person."""
     until_ns = ctl.now_ns + _period_ns(period)
     confirm(f"Let the orders of {scope} pass {control} for {period}?", yes=yes)
     request = pb.GrantOverrideRequest(scope=scope, control=control, until_ns=until_ns, reason=reason)
@@ -302,13 +302,24 @@ def marks(
         list[str] | None, typer.Argument(metavar="SYMBOL=PX", help="Or SYMBOL=PX:BID:ASK.", show_default=False)
     ] = None,
     rate: Annotated[list[str] | None, typer.Option(help="CURRENCY=RATE, in the risk currency.")] = None,
+    of: Annotated[
+        str, typer.Option(help="Show one instrument, or all whose symbols begin so.", show_default=False)
+    ] = "",
 ) -> None:
-    """Say what instruments and currencies are worth now."""
-    if not (prices or rate):
-        fail("nothing to set: give SYMBOL=PX or --rate CURRENCY=RATE", USAGE)
-    rates = dict(_pair(text) for text in rate or ())
+    """Say what instruments and currencies are worth now; with nothing to say, show it and since when."""
+    if prices or rate:
+        if of:
+            fail("--of shows marks: leave out what is to be set", USAGE)
+        _set_marks(ctl, prices or [], rate or [])
+        return
+    message = ctl.api.risk(pb.ListMarksRequest(symbol=of))
+    ctl.show(message, tables.marks(message.marks, ctl.now_ns), tables.rates(message.rates, message.currency))
+
+
+def _set_marks(ctl: Ctl, prices: list[str], rates: list[str]) -> None:
+    given = dict(_pair(text) for text in rates)
     request = pb.SetMarksRequest(
-        marks=[_mark(text) for text in prices or ()], rates={name: _number(value) for name, value in rates.items()}
+        marks=[_mark(text) for text in prices], rates={name: _number(value) for name, value in given.items()}
     )
     reply = ctl.api.risk(request)
     said = [*((mark.symbol, mark.px) for mark in request.marks), *request.rates.items()]

@@ -1,6 +1,6 @@
 """Limits, stops, breaches and exposure, as tables for people."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Context, Decimal
 
 from rich.text import Text
@@ -57,8 +57,9 @@ def _until(message: pb.LimitRow, now_ns: int) -> str:
 
 def proposals(messages: Iterable[pb.Proposal], now_ns: int) -> Columns:
     """Changes that wait for a second person."""
-    columns = ("change", "scope", "control", "now", "proposed", "unit", "by", "until", "reason")
-    made = table("Proposals", *columns, right=("now", "proposed"), spare=("until", "unit"), folds=("reason",))
+    columns = ("change", "scope", "control", "now", "proposed", "unit", "by", "until", "lapses in", "reason")
+    right = ("now", "proposed", "lapses in")
+    made = table("Proposals", *columns, right=right, spare=("until", "unit"), folds=("reason",))
     for each in messages:
         row(
             made,
@@ -70,6 +71,7 @@ def proposals(messages: Iterable[pb.Proposal], now_ns: int) -> Columns:
             each.unit,
             each.operator,
             _ends(each, now_ns),
+            age(now_ns, each.lapses_ns),
             each.reason,
         )
     return made
@@ -139,6 +141,36 @@ def breaches(messages: Iterable[pb.Breach]) -> Columns:
             bar(each.value, each.limit),
             each.text,
         )
+    return made
+
+
+# --- Marks ------------------------------------------------------------------------------------------------------------
+
+
+def marks(messages: Iterable[pb.MarkRow], now_ns: int) -> Columns:
+    """What instruments are worth, and since when that is known."""
+    columns = ("symbol", "px", "bid", "ask", "currency", "age", "source")
+    made = table("Marks", *columns, right=("px", "bid", "ask", "age"), spare=("bid", "ask"))
+    for each in messages:
+        mark, was_set = each.mark, each.HasField("set_ns")
+        row(
+            made,
+            Text(mark.symbol, "bold"),
+            number(mark.px),
+            number(mark.bid) if mark.HasField("bid") else "",
+            number(mark.ask) if mark.HasField("ask") else "",
+            each.currency,
+            age(each.set_ns, now_ns) if was_set else "",
+            "mark" if was_set else Text("reference_px", "yellow"),
+        )
+    return made
+
+
+def rates(found: Mapping[str, str], currency: str) -> Columns:
+    """What one unit of each currency is worth."""
+    made = table(f"Rates in {currency}", "currency", "rate", right=("rate",))
+    for name in sorted(found):
+        row(made, Text(name, "bold"), number(found[name]))
     return made
 
 

@@ -67,6 +67,7 @@ class FakeGateway:
         self.stops: list[pb.ListStopsResponse] = []
         self.away = 0
         self.breaches = pb.ListBreachesResponse()
+        self.marks = pb.ListMarksResponse(currency="EUR")
         self.exposure: list[pb.Exposure] = []
         self._server = grpc.server(ThreadPoolExecutor(4))
         port = self._server.add_insecure_port(address)
@@ -193,6 +194,10 @@ class FakeGateway:
     def ListBreaches(self, request: pb.ListBreachesRequest, context: Any) -> pb.ListBreachesResponse:
         self._admit(request, context)
         return self.breaches
+
+    def ListMarks(self, request: pb.ListMarksRequest, context: Any) -> pb.ListMarksResponse:
+        self._admit(request, context)
+        return self.marks
 
     def GetExposure(self, request: pb.GetExposureRequest, context: Any) -> pb.GetExposureResponse:
         self._admit(request, context)

@@ -1,6 +1,7 @@
 """`gatewayctl risk`: what it asks of the gateway, and what people read."""
 
 import json
+import time
 from typing import Any
 
 import grpc
@@ -163,9 +164,18 @@ def test_proposals_and_overrides_are_listed(run: Run, gateway: FakeGateway) -> N
         pb.Override(scope="account:ACC1", control="short_sale", until_ns=NOON_NS + 60 * SECOND_NS)
     )
     assert words(run, "risk", "proposals")[-1] == [
-        "L3", "firm", "max_loss", "1,000", "5,000", "USD", "ops", "needed",
+        "L3", "firm", "max_loss", "1,000", "5,000", "USD", "ops", "0.0", "s", "needed",
     ]  # fmt: skip
     assert words(run, "risk", "overrides")[-1][:2] == ["account:ACC1", "short_sale"]
+
+
+def test_a_proposal_shows_how_long_it_still_waits() -> None:
+    proposal = pb.Proposal(change_id="L3", scope="firm", control="max_loss", lapses_ns=NOON_NS + 3_000 * SECOND_NS)
+    console = Console(width=160)
+    with console.capture() as capture:
+        console.print(tables_risk.proposals([proposal], NOON_NS))
+    *_, line = capture.get().splitlines()
+    assert line.split()[-2:] == ["50", "min"]
 
 
 @pytest.mark.parametrize(
@@ -438,10 +448,23 @@ def test_marks_and_rates_are_sent(run: Run, gateway: FakeGateway) -> None:
     assert result.stdout == "ACME 10.5, BRK=A 1,000, USD 0.9 set (event 77)\n"
 
 
+def test_marks_are_listed_with_their_age_and_what_stands_in_for_them(run: Run, gateway: FakeGateway) -> None:
+    mark = pb.Mark(symbol="ACME", px="1000.5", bid="1000", ask="1001")
+    gateway.marks.marks.append(pb.MarkRow(mark=mark, currency="EUR", set_ns=time.time_ns() - 3_630 * SECOND_NS))
+    gateway.marks.marks.append(pb.MarkRow(mark=pb.Mark(symbol="ACMF", px="7"), currency="USD"))
+    gateway.marks.rates["USD"] = "0.92"
+    listed = words(run, "risk", "marks", "--of", "ACM")
+
+    assert gateway.requests == [pb.ListMarksRequest(symbol="ACM")]
+    assert ["ACME", "1,000.5", "1,000", "1,001", "EUR", "60", "min", "mark"] in listed
+    assert ["ACMF", "7", "USD", "reference_px"] in listed
+    assert listed[-1] == ["USD", "0.92"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words_told"),
     [
-        (("marks",), "nothing to set"),
+        (("marks", "ACME=1", "--of", "ACME"), "--of shows marks"),
         (("marks", "ACME"), "'ACME' is not NAME=NUMBER"),
         (("marks", "ACME=x"), "'x' is not a number"),
         (("marks", "ACME=1:2"), "SYMBOL=PX:BID:ASK"),

@@ -11,8 +11,9 @@ from rich.console import Console
 from gateway.cli.summary import summary
 from gateway.config import Config, ConfigError, load
 from ops.limits import AMPLE_RISK
+from tests.config.market import MARKET
 
-MINIMAL = """
+MINIMAL = f"""
 stack = "test"
 data_dir = "data"
 
@@ -20,21 +21,7 @@ data_dir = "data"
 id = "demo"
 accounts = ["ACC1"]
 
-[[venues]]
-name = "XSIM"
-begin_string = "FIX.4.4"
-host = "127.0.0.1"
-port = 9001
-sender_comp_id = "GW"
-target_comp_id = "XSIM"
-
-[[instruments]]
-symbol = "ACME"
-venue_symbols = { XSIM = "ACME" }
-tick_size = 0.01
-lot_size = 1
-currency = "USD"
-"""
+{MARKET}"""
 
 
 def written(folder: Path, *changes: tuple[str, str], more: str = "") -> Path:

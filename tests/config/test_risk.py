@@ -16,9 +16,10 @@ from gateway.core.risk import scopes
 from gateway.core.risk.controls import Breaker, Control
 from gateway.core.risk.setup import BreakerRule, Limit, RiskClient, RiskInstrument, RiskSetup, RiskVenue, Scenario
 from ops.limits import AMPLE_RISK, with_ample_limits
+from tests.config.market import MARKET
 
 SAMPLE = Path(__file__).parents[2] / "config" / "gateway.toml"
-REST = """
+REST = f"""
 stack = "t"
 data_dir = "data"
 
@@ -30,24 +31,10 @@ accounts = ["ACC1", "ACC2"]
 id = "ops"
 role = "operator"
 
-[[venues]]
-name = "XSIM"
-begin_string = "FIX.4.4"
-host = "127.0.0.1"
-port = 9001
-sender_comp_id = "GW"
-target_comp_id = "XSIM"
-
-[[instruments]]
-symbol = "ACME"
-venue_symbols = { XSIM = "ACME" }
-tick_size = 0.01
-lot_size = 1
-currency = "USD"
-
+{MARKET}
 [[instruments]]
 symbol = "BUND"
-venue_symbols = { XSIM = "BUND" }
+venue_symbols = {{ XSIM = "BUND" }}
 tick_size = 0.01
 lot_size = 1
 currency = "EUR"

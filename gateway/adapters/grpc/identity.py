@@ -65,6 +65,7 @@ RULES: dict[str, Access] = {
     "gateway.v1.RiskService/ResumeTrading": Access.OPERATOR,
     "gateway.v1.RiskService/ListStops": Access.OPERATOR,
     "gateway.v1.RiskService/SetMarks": Access.PRICES,
+    "gateway.v1.RiskService/ListMarks": Access.OPERATOR,
     "gateway.v1.RiskService/GetExposure": Access.OPERATOR,
     "gateway.v1.RiskService/WatchExposure": Access.OPERATOR,
     "gateway.v1.RiskService/ListBreaches": Access.OPERATOR,

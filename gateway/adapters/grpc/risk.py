@@ -18,23 +18,25 @@ from gateway.codec.proto.orders import decimal_text
 from gateway.codec.proto.risk import (
     breach_to_pb,
     limit_to_pb,
-    override_proposal_to_pb,
+    mark_to_pb,
     proposal_to_pb,
     stop_to_pb,
 )
 from gateway.core.risk import figures, limits, scopes
 from gateway.core.risk.commands import RiskCommand
 from gateway.core.risk.controls import Control
-from gateway.core.risk.events import LimitProposed, OverrideProposed
+from gateway.core.risk.events import LimitProposed, Mark, OverrideProposed
 from gateway.core.risk.figures import InForce
+from gateway.core.risk.proposals import PROPOSAL_NS
+from gateway.core.risk.state import KnownMark, RiskState
 from gateway.core.types import Reason
 from gateway.pb.v1 import gateway_pb2 as pb
 
 SHOWN = 10_000
-"""The most limits that one answer carries (rule 7)."""
+"""The most limits, or marks, that one answer carries (rule 7)."""
 
-LIMITS_AT_ONCE = 200
-"""So that the figures beside many limits do not hold up orders."""
+LIMITS_AT_ONCE, MARKS_AT_ONCE = 200, 500
+"""So that the figures beside many limits, and the encoding of many marks, do not hold up orders."""
 
 
 class RiskService:
@@ -98,11 +100,12 @@ class RiskService:
         return response
 
     def _proposal(self, proposal: LimitProposed | OverrideProposed) -> pb.Proposal:
-        if isinstance(proposal, OverrideProposed):
-            return override_proposal_to_pb(proposal)
         risk = self._sequencer.state.risk
-        in_force = risk.limits.get(proposal.scope, {}).get(proposal.control)
-        return proposal_to_pb(proposal, in_force, risk.setup.currency)
+        in_force = None
+        if isinstance(proposal, LimitProposed):
+            in_force = risk.limits.get(proposal.scope, {}).get(proposal.control)
+        lapses_ns = risk.proposed_ns[proposal.change_id] + PROPOSAL_NS
+        return proposal_to_pb(proposal, in_force, risk.setup.currency, lapses_ns)
 
     async def decide_change(self, request: pb.DecideChangeRequest, call: Call) -> pb.AdminReply:
         """A second person's word on a proposed change."""
@@ -165,6 +168,22 @@ class RiskService:
         """What instruments and currencies are worth now."""
         return await self._execute(risk_commands.set_marks(request, call.caller.id), call)
 
+    async def list_marks(self, request: pb.ListMarksRequest, _call: Call) -> pb.ListMarksResponse:
+        """What instruments and currencies are worth, and since when."""
+        state = self._sequencer.state
+        response = pb.ListMarksResponse(
+            currency=state.risk.setup.currency,
+            rates={currency: decimal_text(rate) for currency, rate in sorted(state.risk.rates.items())},
+            as_of_seq=state.seq,
+        )
+        found = _prices(state.risk, fields.name("symbol", request.symbol))
+        for start in range(0, min(len(found), SHOWN), MARKS_AT_ONCE):
+            shown = islice(found, start, min(start + MARKS_AT_ONCE, SHOWN))
+            response.marks.extend(mark_to_pb(known, currency) for known, currency in shown)
+            await asyncio.sleep(0)
+        await self._sequencer.committed(response.as_of_seq)
+        return response
+
     async def get_exposure(self, request: pb.GetExposureRequest, _call: Call) -> pb.GetExposureResponse:
         """What scopes hold and have working."""
         return await self._exposure.page(request)
@@ -175,6 +194,18 @@ class RiskService:
 
     async def _execute(self, command: RiskCommand, call: Call) -> pb.AdminReply:
         return pb.AdminReply(seq=reply(await self._sequencer.execute(command, call.cause), "").seq)
+
+
+def _prices(risk: RiskState, beginning: str) -> list[tuple[KnownMark, str]]:
+    """By symbol: the mark, or the reference price while there was none, with its currency."""
+    found = []
+    for symbol, instrument in sorted(risk.setup.instruments.items()):
+        known = risk.marks.get(symbol)
+        if known is None and instrument.reference_px is not None:
+            known = KnownMark(Mark(symbol, instrument.reference_px), None)
+        if known is not None and symbol.startswith(beginning):
+            found.append((known, instrument.currency))
+    return found
 
 
 def _control(name: str) -> Control | None:

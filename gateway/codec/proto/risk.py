@@ -8,7 +8,7 @@ from gateway.core.risk.events import BreachBegan, LimitProposed, OverridePropose
 from gateway.core.risk.figures import Figures, Gain
 from gateway.core.risk.limits import unit_of
 from gateway.core.risk.setup import Limit
-from gateway.core.risk.state import Stop
+from gateway.core.risk.state import KnownMark, Stop
 from gateway.pb.v1 import gateway_pb2 as pb
 
 
@@ -19,31 +19,29 @@ def limit_to_pb(limit: Limit | None) -> pb.Limit | None:
     return pb.Limit(value=decimal_text(limit.value), per_s=limit.per_s, after=decimal_text(limit.after))
 
 
-def proposal_to_pb(proposal: LimitProposed, in_force: Limit | None, currency: str) -> pb.Proposal:
+def proposal_to_pb(
+    proposal: LimitProposed | OverrideProposed, in_force: Limit | None, currency: str, lapses_ns: int
+) -> pb.Proposal:
     """A change that waits for a second person; money is in the risk currency."""
-    return pb.Proposal(
-        change_id=proposal.change_id,
-        scope=proposal.scope,
-        control=proposal.control.value,
-        unit=unit_of(proposal.control, currency),
-        limit=limit_to_pb(proposal.limit),
-        in_force=limit_to_pb(in_force),
-        operator=proposal.operator,
-        reason=proposal.reason,
-        expires_ns=proposal.expires_ns,
-    )
-
-
-def override_proposal_to_pb(proposal: OverrideProposed) -> pb.Proposal:
-    """An override that waits for a second person."""
-    return pb.Proposal(
+    made = pb.Proposal(
         change_id=proposal.change_id,
         scope=proposal.scope,
         control=proposal.control,
         operator=proposal.operator,
         reason=proposal.reason,
-        override_until_ns=proposal.until_ns,
+        lapses_ns=lapses_ns,
     )
+    if isinstance(proposal, LimitProposed):
+        change = pb.Proposal(
+            unit=unit_of(proposal.control, currency),
+            limit=limit_to_pb(proposal.limit),
+            in_force=limit_to_pb(in_force),
+            expires_ns=proposal.expires_ns,
+        )
+        made.MergeFrom(change)
+    else:
+        made.override_until_ns = proposal.until_ns
+    return made
 
 
 def stop_to_pb(stop: Stop, open_orders: int) -> pb.Stop:
@@ -75,6 +73,18 @@ def breach_to_pb(breach: BreachBegan) -> pb.Breach:
         text=breach.text,
         symbol=breach.symbol,
     )
+
+
+def mark_to_pb(known: KnownMark, currency: str) -> pb.MarkRow:
+    """What an instrument is worth, and since when that is known."""
+    mark = pb.Mark(
+        symbol=known.mark.symbol, px=decimal_text(known.mark.px), bid=_quote(known.mark.bid), ask=_quote(known.mark.ask)
+    )
+    return pb.MarkRow(mark=mark, currency=currency, set_ns=known.at_ns)
+
+
+def _quote(px: Decimal | None) -> str | None:
+    return None if px is None else decimal_text(px)
 
 
 def exposure_to_pb(figures: Figures) -> pb.Exposure:

@@ -15,12 +15,10 @@ from gateway.core.risk.commands import (
     StopTrading,
 )
 from gateway.core.risk.events import Mark
+from gateway.core.risk.marks import MAX_MARKS
 from gateway.core.risk.setup import Limit
 from gateway.core.types import Reason
 from gateway.pb.v1 import gateway_pb2 as pb
-
-MAX_MARKS = 1_000
-"""How many marks and rates one request sets at most (rule 7)."""
 
 
 def set_limit(request: pb.SetLimitRequest, operator: str) -> SetLimit:

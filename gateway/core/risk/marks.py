@@ -14,8 +14,8 @@ from gateway.core.risk.commands import SetMarks
 from gateway.core.risk.setup import RiskSetup
 from gateway.core.types import Reason
 
-MAX_MARKS = 10_000
-"""How many marks and rates one command may have."""
+MAX_MARKS = 1_000
+"""How many marks and rates one command may have (rule 7): with the revaluation behind each, other commands wait."""
 
 
 def checked(setup: RiskSetup, asked: SetMarks) -> Event:

@@ -1060,7 +1060,7 @@ class SetLimitResponse(_message.Message):
     def __init__(self, seq: _Optional[int] = ..., change_id: _Optional[str] = ...) -> None: ...
 
 class Proposal(_message.Message):
-    __slots__ = ("change_id", "scope", "control", "unit", "limit", "in_force", "operator", "reason", "expires_ns", "override_until_ns")
+    __slots__ = ("change_id", "scope", "control", "unit", "limit", "in_force", "operator", "reason", "expires_ns", "override_until_ns", "lapses_ns")
     CHANGE_ID_FIELD_NUMBER: _ClassVar[int]
     SCOPE_FIELD_NUMBER: _ClassVar[int]
     CONTROL_FIELD_NUMBER: _ClassVar[int]
@@ -1071,6 +1071,7 @@ class Proposal(_message.Message):
     REASON_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_NS_FIELD_NUMBER: _ClassVar[int]
     OVERRIDE_UNTIL_NS_FIELD_NUMBER: _ClassVar[int]
+    LAPSES_NS_FIELD_NUMBER: _ClassVar[int]
     change_id: str
     scope: str
     control: str
@@ -1081,7 +1082,8 @@ class Proposal(_message.Message):
     reason: str
     expires_ns: int
     override_until_ns: int
-    def __init__(self, change_id: _Optional[str] = ..., scope: _Optional[str] = ..., control: _Optional[str] = ..., unit: _Optional[str] = ..., limit: _Optional[_Union[Limit, _Mapping]] = ..., in_force: _Optional[_Union[Limit, _Mapping]] = ..., operator: _Optional[str] = ..., reason: _Optional[str] = ..., expires_ns: _Optional[int] = ..., override_until_ns: _Optional[int] = ...) -> None: ...
+    lapses_ns: int
+    def __init__(self, change_id: _Optional[str] = ..., scope: _Optional[str] = ..., control: _Optional[str] = ..., unit: _Optional[str] = ..., limit: _Optional[_Union[Limit, _Mapping]] = ..., in_force: _Optional[_Union[Limit, _Mapping]] = ..., operator: _Optional[str] = ..., reason: _Optional[str] = ..., expires_ns: _Optional[int] = ..., override_until_ns: _Optional[int] = ..., lapses_ns: _Optional[int] = ...) -> None: ...
 
 class ListProposalsRequest(_message.Message):
     __slots__ = ()
@@ -1243,6 +1245,41 @@ class SetMarksRequest(_message.Message):
     marks: _containers.RepeatedCompositeFieldContainer[Mark]
     rates: _containers.ScalarMap[str, str]
     def __init__(self, marks: _Optional[_Iterable[_Union[Mark, _Mapping]]] = ..., rates: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class MarkRow(_message.Message):
+    __slots__ = ("mark", "currency", "set_ns")
+    MARK_FIELD_NUMBER: _ClassVar[int]
+    CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    SET_NS_FIELD_NUMBER: _ClassVar[int]
+    mark: Mark
+    currency: str
+    set_ns: int
+    def __init__(self, mark: _Optional[_Union[Mark, _Mapping]] = ..., currency: _Optional[str] = ..., set_ns: _Optional[int] = ...) -> None: ...
+
+class ListMarksRequest(_message.Message):
+    __slots__ = ("symbol",)
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    symbol: str
+    def __init__(self, symbol: _Optional[str] = ...) -> None: ...
+
+class ListMarksResponse(_message.Message):
+    __slots__ = ("marks", "rates", "currency", "as_of_seq")
+    class RatesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    MARKS_FIELD_NUMBER: _ClassVar[int]
+    RATES_FIELD_NUMBER: _ClassVar[int]
+    CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    AS_OF_SEQ_FIELD_NUMBER: _ClassVar[int]
+    marks: _containers.RepeatedCompositeFieldContainer[MarkRow]
+    rates: _containers.ScalarMap[str, str]
+    currency: str
+    as_of_seq: int
+    def __init__(self, marks: _Optional[_Iterable[_Union[MarkRow, _Mapping]]] = ..., rates: _Optional[_Mapping[str, str]] = ..., currency: _Optional[str] = ..., as_of_seq: _Optional[int] = ...) -> None: ...
 
 class Use(_message.Message):
     __slots__ = ("control", "used", "limit")

@@ -1284,6 +1284,11 @@ class RiskServiceStub:
                 request_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.SetMarksRequest.SerializeToString,
                 response_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.AdminReply.FromString,
                 _registered_method=True)
+        self.ListMarks = channel.unary_unary(
+                '/gateway.v1.RiskService/ListMarks',
+                request_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ListMarksRequest.SerializeToString,
+                response_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ListMarksResponse.FromString,
+                _registered_method=True)
         self.GetExposure = channel.unary_unary(
                 '/gateway.v1.RiskService/GetExposure',
                 request_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.GetExposureRequest.SerializeToString,
@@ -1371,6 +1376,12 @@ class RiskServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListMarks(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetExposure(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -1446,6 +1457,11 @@ def add_RiskServiceServicer_to_server(servicer, server):
                     servicer.SetMarks,
                     request_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.SetMarksRequest.FromString,
                     response_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.AdminReply.SerializeToString,
+            ),
+            'ListMarks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMarks,
+                    request_deserializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ListMarksRequest.FromString,
+                    response_serializer=gateway_dot_pb_dot_v1_dot_gateway__pb2.ListMarksResponse.SerializeToString,
             ),
             'GetExposure': grpc.unary_unary_rpc_method_handler(
                     servicer.GetExposure,
@@ -1761,6 +1777,33 @@ class RiskService:
             '/gateway.v1.RiskService/SetMarks',
             gateway_dot_pb_dot_v1_dot_gateway__pb2.SetMarksRequest.SerializeToString,
             gateway_dot_pb_dot_v1_dot_gateway__pb2.AdminReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListMarks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.RiskService/ListMarks',
+            gateway_dot_pb_dot_v1_dot_gateway__pb2.ListMarksRequest.SerializeToString,
+            gateway_dot_pb_dot_v1_dot_gateway__pb2.ListMarksResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -10,8 +10,8 @@ from gateway.adapters.grpc.errors import CODES, ApiReason, Code, Failure, failur
 from gateway.adapters.grpc.server import MAX_CONCURRENT_CALLS, MAX_CONNECTIONS, OPTIONS
 from gateway.adapters.grpc.streams import EVENTS_PER_MESSAGE, MESSAGE_BYTES, WRITE_TIMEOUT_S
 from gateway.adapters.grpc.trade import MESSAGES_IN_FLIGHT, REPLIES_PER_MESSAGE
-from gateway.codec.proto.risk_commands import MAX_MARKS
 from gateway.core.engine import Answer
+from gateway.core.risk.marks import MAX_MARKS
 from gateway.core.types import Reason
 from gateway.runtime.feed import SlowReader, TooManyReaders
 from gateway.runtime.sequencer import Overloaded

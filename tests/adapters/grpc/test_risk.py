@@ -7,6 +7,7 @@ import grpc
 import msgspec
 import pytest
 
+from gateway.adapters.grpc import risk as service
 from gateway.core.reports import TimerFired
 from gateway.core.risk.controls import Control
 from gateway.core.risk.events import BreachBegan
@@ -125,12 +126,18 @@ async def test_what_cannot_be_asked_is_refused_by_name(
     assert (error.code.name, error.reason, error.metadata["field"]) == (code, reason, field)
 
 
+def lapse_ns(gateway: Running, change_id: str) -> int:
+    """An hour after the proposal was made."""
+    return gateway.sequencer.state.risk.proposed_ns[change_id] + 3_600_000_000_000
+
+
 async def test_a_limit_of_the_firm_is_raised_by_two_people(operator: Client, gateway: Running, alpha: Client) -> None:
     await ask(operator, set_limit("firm", "max_order_qty", "qty", "50"))
     raised = await ask(operator, set_limit("firm", "max_order_qty", "qty", "5000"))
     (proposal,) = (await ask(operator, pb.ListProposalsRequest())).proposals
     assert (proposal.change_id, proposal.limit.value, proposal.in_force.value) == (raised.change_id, "5000", "50")
     assert (proposal.operator, proposal.unit, proposal.reason) == ("op", "qty", "needed")
+    assert proposal.lapses_ns == lapse_ns(gateway, raised.change_id)
     with failing() as error:
         await alpha.submit("k-1")
     assert error.reason == "RISK_ORDER_QTY"
@@ -152,7 +159,12 @@ async def test_an_override_at_the_firm_is_granted_by_two_people(
     granted = await ask(operator, pb.GrantOverrideRequest(**what, until_ns=until_ns, reason="agreed"))
     (proposal,) = (await ask(operator, pb.ListProposalsRequest())).proposals
     assert proposal == pb.Proposal(
-        **what, change_id=granted.change_id, operator="op", reason="agreed", override_until_ns=until_ns
+        **what,
+        change_id=granted.change_id,
+        operator="op",
+        reason="agreed",
+        override_until_ns=until_ns,
+        lapses_ns=lapse_ns(gateway, granted.change_id),
     )
     with failing() as error:
         await alpha.submit("k-1")
@@ -279,6 +291,31 @@ async def test_marks_come_from_operators_and_market_data(operator: Client, gatew
     assert error.code is grpc.StatusCode.INVALID_ARGUMENT
     with failing() as error:
         await prices.submit("k-1")
+    assert error.reason == "ROLE_REQUIRED"
+
+
+async def test_marks_are_listed_by_operators_with_the_reference_prices_that_stand_in_for_them(
+    operator: Client, gateway: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "MARKS_AT_ONCE", 1)
+    await ask(operator, pb.SetMarksRequest(marks=[pb.Mark(symbol="ACME", px="10.50", bid="10")], rates={"USD": "1.1"}))
+    state = gateway.sequencer.state
+    told = await ask(operator, pb.ListMarksRequest())
+    rows = {row.mark.symbol: row for row in told.marks}
+    assert rows["ACME"] == pb.MarkRow(
+        mark=pb.Mark(symbol="ACME", px="10.5", bid="10"),
+        currency=state.risk.setup.instruments["ACME"].currency,
+        set_ns=state.risk.marks["ACME"].at_ns,
+    )
+    reference = state.risk.setup.instruments["BETA"].reference_px
+    assert (rows["BETA"].mark.px, rows["BETA"].HasField("set_ns")) == (f"{reference:f}", False)
+    assert list(rows) == sorted(rows)
+    assert (told.rates["USD"], told.currency, told.as_of_seq) == ("1.1", state.risk.setup.currency, state.seq)
+    assert [row.mark.symbol for row in (await ask(operator, pb.ListMarksRequest(symbol="BE"))).marks] == ["BETA"]
+    monkeypatch.setattr(service, "SHOWN", 1)
+    assert [row.mark.symbol for row in (await ask(operator, pb.ListMarksRequest())).marks] == ["ACME"]
+    with failing() as error:
+        await ask(gateway.as_client("prices"), pb.ListMarksRequest())
     assert error.reason == "ROLE_REQUIRED"
 
 
