@@ -1,11 +1,7 @@
-"""The venue's state and its rules: orders, instruments, requests. No sockets, no files; time is an argument.
-
-What the venue says goes to `replies`, what it must remember to `lines`; the exchange takes both after each piece of
-work.
-"""
+"""The venue's rules: orders, instruments, requests. No sockets, no files; time is an argument."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from itertools import islice
 from typing import Any
@@ -14,10 +10,10 @@ import msgspec
 
 from sim_exchange.book import Fill
 from sim_exchange.config import Config
-from sim_exchange.enums import CxlRejReason, ExecType, OrdRejReason, OrdStatus, Phase, Side, TimeInForce
+from sim_exchange.enums import CxlRejReason, ExecType, OrdRejReason, OrdStatus, Phase, TimeInForce
 from sim_exchange.fix import utc_timestamp
 from sim_exchange.instruments import Instrument, Refusal, terms_problem
-from sim_exchange.ledger import Execution, Forgotten, Line, PhaseChange, State, Trans, Used
+from sim_exchange.ledger import PhaseChange, State, Used
 from sim_exchange.matching import Event, Gone, Refused, Triggered
 from sim_exchange.messages import (
     CancelReject,
@@ -27,52 +23,34 @@ from sim_exchange.messages import (
     MassStatusRequest,
     NewOrder,
     ReplaceRequest,
-    Reply,
     Report,
     Request,
     StatusRequest,
     Terms,
 )
 from sim_exchange.orders import Order, RuleBroken
+from sim_exchange.register import Register
 
 # How many reports of a mass status one piece of work makes; other clients' messages come in between.
 MASS_STATUS_SLICE = 250
 
 
-class Venue:
+class Venue(Register):
     """All orders of all clients. One instance is owned by one thread."""
 
     def __init__(self, config: Config, state: State) -> None:
-        self.name = config.venue.name
+        super().__init__(config.venue.name, state)
         self.max_records = config.venue.max_records
         self.instruments = {i.symbol: Instrument(i, config.venue.seed) for i in config.instrument}
-        self.orders: dict[str, Order] = {}
-        self.executions = state.executions
-        self.replies: list[Reply] = []
-        self.lines: list[Line] = []
-        self.on_report: Callable[[Order, Report], None] = lambda _order, _report: None
-        self.muted: Order | None = None
-        self._by_number: dict[int, Order] = {}
-        self._open: dict[int, Order] = {}
         self._answers: deque[tuple[str, Iterator[Report]]] = deque()
         self._status_ended = config.venue.mass_status_ended
-        self._by_cl_ord_id: dict[tuple[str, str], Order | None] = {}
-        self._counters = state.counters
-        self._rank = 0
-        self._dirty: dict[int, Order] = {}
-        self._counted = False
-        self.now_ns = 0
         self._restore(state)
 
     # Restart --------------------------------------------------------------------------------------
 
     def _restore(self, state: State) -> None:
-        """Take over what the ledger knows; open orders rest again in the priority they had."""
-        for order in state.orders.values():
-            self._index(order)
-            self._rank = max(self._rank, order.rank)
-        for used in state.used:
-            self._by_cl_ord_id.setdefault((used.session, used.cl_ord_id), None)
+        """Open orders rest again in the priority they had."""
+        self._rank = max((order.rank for order in self.orders.values()), default=0)
         for symbol, phase in state.phases.items():
             if symbol in self.instruments:
                 self.instruments[symbol].market.phase = phase
@@ -80,13 +58,6 @@ class Venue:
             instrument = self.instruments.get(order.symbol)
             if instrument and not instrument.manual and order.acknowledged and self._tradable(order):
                 instrument.market.restore(instrument.market_order(order, order.leaves_qty))
-
-    def _index(self, order: Order) -> None:
-        self.orders[order.order_id] = order
-        self._by_number[order.number] = order
-        self._note_open(order)
-        for cl_ord_id in order.cl_ord_ids:
-            self._by_cl_ord_id[order.owner, cl_ord_id] = order
 
     # Requests -------------------------------------------------------------------------------------
 
@@ -317,19 +288,6 @@ class Venue:
         if instrument is None or not instrument.manual:
             self.replies.append(order.status(ord_status_req_id=request.ord_status_req_id))
 
-    def _matching(self, owner: str, symbol: str | None, side: Side | None) -> list[Order]:
-        return [o for o in self._of(owner, symbol, side, self._open) if o.open]
-
-    @staticmethod
-    def _of(owner: str, symbol: str | None, side: Side | None, orders: dict[int, Order]) -> list[Order]:
-        return [
-            orders[number]
-            for number in sorted(orders)
-            if orders[number].owner == owner
-            and symbol in (None, orders[number].symbol)
-            and side in (None, orders[number].side)
-        ]
-
     def _mass_status(self, owner: str, request: MassStatusRequest) -> None:
         """The first reports at once, the others with the ticks that follow."""
         if self._status_ended:
@@ -385,12 +343,7 @@ class Venue:
         instrument = self.instruments.get(order.symbol)
         if instrument is not None and not instrument.manual:
             instrument.market.cancel(order.number)
-        del self.orders[order.order_id], self._by_number[order.number]
-        self._open.pop(order.number, None)
-        self._dirty.pop(order.number, None)
-        for cl_ord_id in order.cl_ord_ids:
-            self._by_cl_ord_id.pop((order.owner, cl_ord_id), None)
-        self.lines.append(Forgotten(time=utc_timestamp(self.now_ns), order_id=order.order_id))
+        self._drop(order)
 
     def _mass_cancel(self, owner: str, request: MassCancelRequest) -> None:
         refusal = self._why_not_mass_cancel(owner, request)
@@ -485,13 +438,6 @@ class Venue:
         self.emit(order, msgspec.structs.replace(report, **fields))
         return report
 
-    def standing(self, order: Order, exec_id: str) -> Execution:
-        """An order's execution as it stands, by the ExecID(17) of any of its reports. Raises RuleBroken."""
-        execution = self.executions.get(order.order_id, exec_id)
-        if execution is None:
-            raise RuleBroken(f"order {order.order_id} has no standing execution {exec_id}")
-        return execution
-
     def bust(self, order: Order, exec_id: str, **fields: Any) -> Report:
         """Take back an execution and report it."""
         old = self.standing(order, exec_id)
@@ -510,76 +456,3 @@ class Venue:
         self.emit(order, msgspec.structs.replace(report, **fields))
         self.sync(order)
         return report
-
-    def _execution(self, order: Order, report: Report, trans: Trans) -> None:
-        line = Execution(
-            time=utc_timestamp(self.now_ns),
-            exec_id=report.exec_id,
-            order_id=order.order_id,
-            cl_ord_id=order.cl_ord_id,
-            session=order.owner,
-            symbol=order.symbol,
-            side=order.side,
-            last_qty=report.last_qty,
-            last_px=report.last_px,
-            cum_qty=order.cum_qty,
-            trans=trans,
-            exec_ref_id=report.exec_ref_id,
-        )
-        self.lines.append(line)
-        self.executions.add(line)
-
-    # Book-keeping ---------------------------------------------------------------------------------
-
-    def emit(self, order: Order, report: Report) -> None:
-        """Say something about an order, unless it is muted, and remember the order as it is now."""
-        self.touch(order)
-        if order is self.muted:
-            return
-        report.transact_ns = self.now_ns
-        self.replies.append(report)
-        self.on_report(order, report)
-
-    def touch(self, order: Order) -> None:
-        """Remember an order at the end of this piece of work."""
-        self._dirty[order.number] = order
-        self._note_open(order)
-
-    def _note_open(self, order: Order) -> None:
-        """`_open` holds at least all open orders, so that finding them takes no look at all that ever were."""
-        if order.open:
-            self._open[order.number] = order
-        else:
-            self._open.pop(order.number, None)
-
-    def is_used(self, owner: str, cl_ord_id: str) -> bool:
-        """Whether a client's ClOrdID(11) is spent."""
-        return (owner, cl_ord_id) in self._by_cl_ord_id
-
-    def find(self, cl_ord_id: str, owner: str | None) -> Order:
-        """The order that a ClOrdID(11) speaks of, of any client unless `owner` is given. Raises RuleBroken."""
-        owners = [owner] if owner else sorted({key[0] for key in self._by_cl_ord_id if key[1] == cl_ord_id})
-        found = [o for name in owners if (o := self._by_cl_ord_id.get((name, cl_ord_id))) is not None]
-        if len(found) != 1:
-            raise RuleBroken(f"{'no order has' if not found else 'several sessions use'} ClOrdID {cl_ord_id}")
-        return found[0]
-
-    def next_exec_id(self) -> str:
-        """A new ExecID(17), unique for the life of the ledger."""
-        return f"{self.name}-E{self._count('exec')}"
-
-    def _count(self, kind: str) -> int:
-        value = int(getattr(self._counters, kind)) + 1
-        setattr(self._counters, kind, value)
-        self._counted = True
-        return value
-
-    def take_lines(self) -> list[Line]:
-        """What must be written before anything is sent: counters, orders that changed, executions."""
-        lines: list[Line] = [msgspec.structs.replace(self._counters)] if self._counted else []
-        lines += self._dirty.values()
-        lines += self.lines
-        self._dirty.clear()
-        self.lines = []
-        self._counted = False
-        return lines

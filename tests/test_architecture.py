@@ -62,7 +62,6 @@ LONGEST_FUNCTION, LONGEST_FILE = 60, 500
 LONGER = {
     "gateway/client/client.py:submit": "most of it is the signature and what strategies read about it",
     "gateway/core/events.py": "everything that can happen, in one list: definitions, no program",
-    "sim_exchange/venue.py": "one venue's rules from a message to its reports, read from top to bottom",
 }
 
 

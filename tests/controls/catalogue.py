@@ -13,6 +13,7 @@ RISK = "tests/core/risk"
 STOPS = f"{RISK}/test_stops.py"
 BREAKERS = f"{RISK}/test_breakers.py"
 LIMITS = f"{RISK}/test_limits.py"
+SECOND_PERSON = f"{RISK}/test_limits_second_person.py"
 OVERRIDES = f"{RISK}/test_overrides.py"
 PRESENCE = f"{RISK}/test_presence.py"
 BREACHES = f"{RISK}/test_breaches.py"
@@ -149,7 +150,7 @@ ROWS = (
         (),
         (
             f"{LIMITS}::test_a_limit_holds_from_the_next_order_on_and_the_journal_says_who_and_why",
-            f"{LIMITS}::test_raising_a_limit_of_the_firm_waits_for_a_second_person",
+            f"{SECOND_PERSON}::test_raising_a_limit_of_the_firm_waits_for_a_second_person",
             f"{LIMITS}::test_every_change_has_a_reason",
         ),
     ),

@@ -56,7 +56,12 @@ VOLATILE = setup().instruments
 RATES = of_acme(margin_pct=Decimal(20), volatility_pct=Decimal(10))
 
 
-def proves(control: Control, scope: str) -> None:
+@pytest.mark.control(
+    "max_position_qty", "max_gross_notional", "max_net_notional", "max_margin", "max_correlated_exposure"
+)
+@pytest.mark.parametrize("control", REACHED)
+@each_scope
+def test_what_is_held_and_works_meets_a_limit_and_goes_no_step_beyond(control: Control, scope: str) -> None:
     value, text = REACHED[control]
     for side in (Side.BUY, Side.SELL):
         world = limited(scope, control, value, **RATES)
@@ -74,36 +79,6 @@ def proves(control: Control, scope: str) -> None:
         no(world, buy("3", 1, side=side), SPECS[control].reason, text)
         if scope != "firm":
             yes(world, elsewhere(buy("4", 200, side=side)))
-
-
-@pytest.mark.control("max_position_qty")
-@each_scope
-def test_max_position_qty(scope: str) -> None:
-    proves(Control.MAX_POSITION_QTY, scope)
-
-
-@pytest.mark.control("max_gross_notional")
-@each_scope
-def test_max_gross_notional(scope: str) -> None:
-    proves(Control.MAX_GROSS_NOTIONAL, scope)
-
-
-@pytest.mark.control("max_net_notional")
-@each_scope
-def test_max_net_notional(scope: str) -> None:
-    proves(Control.MAX_NET_NOTIONAL, scope)
-
-
-@pytest.mark.control("max_margin")
-@each_scope
-def test_max_margin(scope: str) -> None:
-    proves(Control.MAX_MARGIN, scope)
-
-
-@pytest.mark.control("max_correlated_exposure")
-@each_scope
-def test_max_correlated_exposure(scope: str) -> None:
-    proves(Control.MAX_CORRELATED_EXPOSURE, scope)
 
 
 @pytest.mark.control("max_gross_notional")
