@@ -25,17 +25,13 @@ from gateway.core.order import SENT, Order, Request, change, counted, report_key
 from gateway.core.positions import Position, PositionKey
 from gateway.core.reports import (
     DropCopied,
-    ExecutionReport,
-    MassCancelReport,
-    MessageRejected,
-    OrderCancelReject,
     ProcessStarted,
     Recalled,
+    ReportFact,
     SendRefused,
     SessionDown,
     SessionUp,
     TimerFired,
-    UnexpectedMessage,
 )
 from gateway.core.risk import breakers, presence, watch
 from gateway.core.risk import changes as risk_changes
@@ -45,9 +41,13 @@ from gateway.core.risk.commands import ClientPresence
 from gateway.core.state import SET_ASIDE_KEPT, Key, Settings, State
 from gateway.core.types import Reason
 
-_COMMANDS = get_args(Command)
+# Looked up by type: to ask `isinstance` of one kind after the other takes longer than most decisions.
+_COMMANDS: frozenset[type] = frozenset(get_args(Command))
+_REPORTS: frozenset[type] = frozenset(get_args(ReportFact))
 _KEYED = (SubmitOrder, ReplaceOrder, CancelOrder, MassCancel)
-_REPORTS = (ExecutionReport, OrderCancelReject, MessageRejected, MassCancelReport, UnexpectedMessage)
+_NAMES_A_REQUEST: frozenset[type] = frozenset(
+    event for event in get_args(Event) if "venue_cl_ord_id" in event.__struct_fields__
+)
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
@@ -78,10 +78,11 @@ def step(state: State, settings: Settings, given: Input) -> list[Event]:
     Raises:
         TypeError: the input is neither a command nor a fact.
     """
-    body = given.body
-    if isinstance(body, _COMMANDS):
+    body: Any = given.body
+    kind = type(body)
+    if kind in _COMMANDS:
         return intake.decide(state, settings, body, given.at_ns)
-    if isinstance(body, _REPORTS):
+    if kind in _REPORTS:
         return venue_reports.decide(state, settings, body)
     match body:
         case SessionUp():
@@ -108,7 +109,7 @@ def step(state: State, settings: Settings, given: Input) -> list[Event]:
             return retention.recall(state, body)
         case ClientPresence():
             return presence.decide(state, body)
-    raise TypeError(f"not an input: {type(body).__name__}")
+    raise TypeError(f"not an input: {kind.__name__}")
 
 
 def _timer(state: State, settings: Settings, at_ns: int) -> list[Event]:
@@ -124,11 +125,19 @@ def _timer(state: State, settings: Settings, at_ns: int) -> list[Event]:
 
 def execute(state: State, settings: Settings, given: Input) -> list[Record]:
     """Decide and apply one input; the records to commit, each with what its owner sees after it."""
-    records = [apply(state, event, given.at_ns, given.cause) for event in step(state, settings, given)]
-    more = reconciliation.follow(state, settings, given, tuple(records))
-    records.extend(apply(state, event, given.at_ns, given.cause) for event in more)  # One by one, as they are decided.
-    tripped = risk_stops.follow(state, settings, tuple(records), given.at_ns)
-    records.extend([apply(state, event, given.at_ns, given.cause) for event in tripped])  # One by one as well.
+    at_ns, cause = given.at_ns, given.cause
+    records: list[Record] = []
+    told: OrderView | None = None
+    for event in step(state, settings, given):
+        record = apply(state, event, at_ns, cause, told)
+        told = record.order
+        records.append(record)
+    if reconciliation.may_follow(state, settings, given.body, records):
+        more = reconciliation.follow(state, settings, given, tuple(records))
+        records.extend(apply(state, event, at_ns, cause) for event in more)  # One by one, as they are decided.
+    if state.risk.setup.breakers or state.risk.watched:
+        tripped = risk_stops.follow(state, settings, tuple(records), at_ns)
+        records.extend(apply(state, event, at_ns, cause) for event in tripped)  # One by one as well.
     return records
 
 
@@ -152,13 +161,20 @@ def is_as_told(now: OrderView | None, told: OrderView | None) -> bool:
     return now == told
 
 
-def apply(state: State, event: Event, at_ns: int, cause: Cause) -> Record:
-    """Change the state by one event and give its record. The only way the state ever changes."""
+def apply(state: State, event: Event, at_ns: int, cause: Cause, told: OrderView | None = None) -> Record:
+    """Change the state by one event and give its record. The only way the state ever changes.
+
+    `told` is what the same input's event before gave: to its owner an order that is on its way looks as it did then.
+    """
     order = advance(state, event, at_ns, cause)
     if order is None:
         return Record(state.seq, at_ns, cause, event)
-    check_order(order)
-    return Record(state.seq, at_ns, cause, event, view(order, getattr(event, "venue_cl_ord_id", "")))
+    kind = type(event)
+    if kind is not ev.OrderRouted or told is None or told.order_id != order.order_id:
+        asked = event.venue_cl_ord_id if kind in _NAMES_A_REQUEST else ""  # type: ignore[union-attr]
+        told = view(order, asked)
+        check_order(order, told.leaves_qty)
+    return Record(state.seq, at_ns, cause, event, told)
 
 
 def advance(state: State, event: Event, at_ns: int, cause: Cause) -> Order | None:
@@ -172,18 +188,19 @@ def advance(state: State, event: Event, at_ns: int, cause: Cause) -> Order | Non
         session.inbound_seq = max(session.inbound_seq, number)
     kind = type(event)
     order = _APPLY[kind](state, event, at_ns)
-    if order is None and (kind is ev.ReportSetAside or kind is ev.MessageRefused):
-        state.set_aside_total += 1
-        state.set_aside.append(Record(state.seq, at_ns, cause, event))
-        del state.set_aside[:-SET_ASIDE_KEPT]
-    elif order is not None:
+    if order is not None:
         risk = state.risk
-        if risk.book.built:
-            risk.book.touched[order.order_id] = order
+        book = risk.book
+        if book.built:
+            book.touched[order.order_id] = order
         if risk.setup.breakers:
             breakers.count(state, order, event, at_ns)
         if risk.watched:
             watch.changed(state, order)
+    elif kind is ev.ReportSetAside or kind is ev.MessageRefused:
+        state.set_aside_total += 1
+        state.set_aside.append(Record(state.seq, at_ns, cause, event))
+        del state.set_aside[:-SET_ASIDE_KEPT]
     return order
 
 
@@ -281,21 +298,21 @@ def _executed(
 ) -> Order:
     """The position moves by the same event as the order."""
     order = state.orders[event.order_id]
-    sign = order.command.side.sign
+    sign, filled = order.command.side.sign, type(event) is ev.OrderFilled
     if state.drop_copies and not isinstance(event, ev.OrderRestated):
         drop_copy.executed(state, order, event, at_ns)
     position = _position(state, order)
     net_qty = position.net_qty
-    if type(event) is ev.OrderFilled:
+    if filled:
         state.executions += 1
-    if type(event) is ev.OrderFilled and not order.amended:  # Then nothing that counted before is touched.
+    if filled and not order.amended:  # Then nothing that counted before is touched.
         _change(state, order, event, at_ns)
         position.add(order.order_id, sign, len(order.executions) - 1, order.executions[-1])
     else:
         before = counted(order)
         _change(state, order, event, at_ns)
         position.take(order.order_id, sign, before, counted(order))
-    risk_changes.executed(state, order, position, net_qty, filled=type(event) is ev.OrderFilled)
+    risk_changes.executed(state, order, position, net_qty, filled=filled)
     return order
 
 
@@ -409,9 +426,9 @@ def _index(state: State, order: Order, at_ns: int) -> None:
     """Keep the indexes true to the order: who waits, who is in doubt, who is working, how the venue calls it, and
     since when it has ended.
     """
-    first = order.first_request
-    if first is not None and (state.doubtful or first.venue_cl_ord_id in state.waiting):
-        _track(state, order, first)
+    first = next(iter(order.requests), "")
+    if first and (state.doubtful or first in state.waiting):
+        _track(state, order, order.requests[first])
     if order.unanswered:
         for key in order.unanswered:
             _track(state, order, order.requests[key])

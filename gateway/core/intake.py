@@ -27,7 +27,7 @@ from gateway.core.commands import (
     SubmitOrder,
 )
 from gateway.core.events import Event, Terms
-from gateway.core.instruments import Instrument
+from gateway.core.instruments import Instrument, TradingSession
 from gateway.core.money import is_multiple
 from gateway.core.order import Order
 from gateway.core.refusal import Refusal
@@ -50,6 +50,9 @@ EXEC_INST = frozenset("56GMPRhioEJKZ")
 
 The list keeps typing errors from becoming orders.
 """
+_HAS_PRICE = frozenset(ord_type for ord_type in OrdType if ord_type.has_price)
+_HAS_STOP_PX = frozenset(ord_type for ord_type in OrdType if ord_type.has_stop_px)
+_GTD = TimeInForce.GTD
 
 
 def decide(state: State, settings: Settings, command: Command, at_ns: int) -> list[Event]:
@@ -111,16 +114,20 @@ def _is_repeated(state: State, command: ClientCommand) -> bool:
 def _submit(state: State, settings: Settings, command: SubmitOrder, at_ns: int) -> list[Event]:
     instrument = _known(settings, command.symbol)
     venue = choose_venue(instrument, command.venue)
-    _check_account(settings, venue, command.account)
+    if venue in settings.accounts:
+        _check_account(settings.accounts[venue], venue, command.account)
     terms = submitted_terms(command)
     check_terms(instrument, command.ord_type, terms)
-    _check_exec_inst(command.exec_inst)
-    if len(state.working.get(command.client_id, {})) >= settings.max_working_orders_per_client:
+    if command.exec_inst:
+        _check_exec_inst(command.exec_inst)
+    if len(state.working.get(command.client_id, ())) >= settings.max_working_orders_per_client:
         limit = settings.max_working_orders_per_client
         raise Refusal(Reason.TOO_MANY_ORDERS, "", f"{limit} working orders is the limit of a client; cancel some first")
-    _check_halted(state, instrument)
-    _check_open(instrument, command, at_ns)
-    _check_auction(instrument, command.ord_type, terms, at_ns)
+    if state.halted:
+        _check_halted(state, instrument)
+    if instrument.trading_session is not None:
+        _check_open(instrument, instrument.trading_session, command, at_ns)
+        _check_auction(instrument, instrument.trading_session, command.ord_type, terms, at_ns)
     _check_session(state, venue)
     reconciliation.check_order_entry(state, settings, venue, at_ns)
     way = self_match.clear(checks.check_submit(state, command, terms, venue, at_ns), settings)
@@ -169,19 +176,28 @@ def submitted_terms(command: SubmitOrder) -> Terms:
 
 def check_terms(instrument: Instrument, ord_type: OrdType, terms: Terms) -> None:
     """Prices and times that the order type needs and no others, on tick and on lot."""
-    _check_presence("price", terms.price, ord_type.has_price, f"{ord_type.name} order")
-    _check_presence("stop_px", terms.stop_px, ord_type.has_stop_px, f"{ord_type.name} order")
-    tif = terms.time_in_force
-    _check_presence("expire_time_ns", terms.expire_time_ns, tif is TimeInForce.GTD, f"{tif.name} order")
-    _check_step(Reason.QTY_OFF_LOT, "order_qty", terms.order_qty, instrument.lot_size, "lot size")
-    _check_step(Reason.PRICE_OFF_TICK, "price", terms.price, instrument.tick_size, "tick size")
-    _check_step(Reason.PRICE_OFF_TICK, "stop_px", terms.stop_px, instrument.tick_size, "tick size")
-    _check_step(Reason.QTY_OFF_LOT, "max_floor", terms.max_floor, instrument.lot_size, "lot size")
+    price, stop_px, expire_time_ns, tif = terms.price, terms.stop_px, terms.expire_time_ns, terms.time_in_force
+    if (price is None) is (ord_type in _HAS_PRICE):
+        raise _wrong_presence("price", price, ord_type)
+    if (stop_px is None) is (ord_type in _HAS_STOP_PX):
+        raise _wrong_presence("stop_px", stop_px, ord_type)
+    if (expire_time_ns is None) is (tif is _GTD):
+        raise _wrong_presence("expire_time_ns", expire_time_ns, tif)
+    lot_size, tick_size, max_floor = instrument.lot_size, instrument.tick_size, terms.max_floor
+    if not is_multiple(terms.order_qty, lot_size):
+        raise _off_step(Reason.QTY_OFF_LOT, "order_qty", terms.order_qty, lot_size)
+    if price is not None and not is_multiple(price, tick_size):
+        raise _off_step(Reason.PRICE_OFF_TICK, "price", price, tick_size)
+    if stop_px is not None and not is_multiple(stop_px, tick_size):
+        raise _off_step(Reason.PRICE_OFF_TICK, "stop_px", stop_px, tick_size)
+    if max_floor is not None and not is_multiple(max_floor, lot_size):
+        raise _off_step(Reason.QTY_OFF_LOT, "max_floor", max_floor, lot_size)
     _check_amount(terms)
-    for field, value in (("price", terms.price), ("stop_px", terms.stop_px)):
-        if value is not None and value <= 0:
-            raise Refusal(Reason.FIELD_INVALID, field, f"{field} must be above 0")
-    if terms.max_floor is not None and not 0 < terms.max_floor <= terms.order_qty:
+    if price is not None and price <= 0:
+        raise Refusal(Reason.FIELD_INVALID, "price", "price must be above 0")
+    if stop_px is not None and stop_px <= 0:
+        raise Refusal(Reason.FIELD_INVALID, "stop_px", "stop_px must be above 0")
+    if max_floor is not None and not 0 < max_floor <= terms.order_qty:
         raise Refusal(
             Reason.FIELD_INVALID, "max_floor", f"max_floor must be above 0 and at most order_qty {terms.order_qty}"
         )
@@ -198,16 +214,16 @@ def _check_amount(terms: Terms) -> None:
         raise Refusal(Reason.FIELD_INVALID, "cash_order_qty", "cash_order_qty must be above 0")
 
 
-def _check_presence(field: str, value: object, wanted: bool, what: str) -> None:
-    if wanted and value is None:
-        raise Refusal(Reason.FIELD_REQUIRED, field, f"a {what} needs {field}")
-    if not wanted and value is not None:
-        raise Refusal(Reason.FIELD_NOT_ALLOWED, field, f"a {what} has no {field}")
+def _wrong_presence(field: str, value: object, kind: OrdType | TimeInForce) -> Refusal:
+    """A field that this kind of order needs is not there, or one that it has not is."""
+    if value is None:
+        return Refusal(Reason.FIELD_REQUIRED, field, f"a {kind.name} order needs {field}")
+    return Refusal(Reason.FIELD_NOT_ALLOWED, field, f"a {kind.name} order has no {field}")
 
 
-def _check_step(reason: Reason, field: str, value: Decimal | None, step: Decimal, name: str) -> None:
-    if value is not None and not is_multiple(value, step):
-        raise Refusal(reason, field, f"{field} {value} is not a multiple of the {name} {step}")
+def _off_step(reason: Reason, field: str, value: Decimal, step: Decimal) -> Refusal:
+    name = "lot size" if reason is Reason.QTY_OFF_LOT else "tick size"
+    return Refusal(reason, field, f"{field} {value} is not a multiple of the {name} {step}")
 
 
 def _check_exec_inst(exec_inst: str) -> None:
@@ -220,9 +236,8 @@ def _check_exec_inst(exec_inst: str) -> None:
         )
 
 
-def _check_account(settings: Settings, venue: str, account: str) -> None:
-    known = settings.accounts.get(venue)
-    if known is not None and account not in known:
+def _check_account(known: tuple[str, ...], venue: str, account: str) -> None:
+    if account not in known:
         raise Refusal(
             Reason.ACCOUNT_UNKNOWN,
             "account",
@@ -240,10 +255,9 @@ def _check_halted(state: State, instrument: Instrument) -> None:
         )
 
 
-def _check_open(instrument: Instrument, command: SubmitOrder, at_ns: int) -> None:
-    session = instrument.trading_session
+def _check_open(instrument: Instrument, session: TradingSession, command: SubmitOrder, at_ns: int) -> None:
     waits = command.time_in_force in (TimeInForce.GTC, TimeInForce.GTD, TimeInForce.OPG, TimeInForce.ATC)
-    if session is not None and not waits and not session.is_open(at_ns):
+    if not waits and not session.is_open(at_ns):
         hours = f"{session.open:%H:%M} to {session.close:%H:%M} {session.time_zone}"
         raise Refusal(
             Reason.MARKET_CLOSED,
@@ -252,12 +266,14 @@ def _check_open(instrument: Instrument, command: SubmitOrder, at_ns: int) -> Non
         )
 
 
-def _check_auction(instrument: Instrument, ord_type: OrdType, terms: Terms, at_ns: int) -> None:
+def _check_auction(
+    instrument: Instrument, session: TradingSession, ord_type: OrdType, terms: Terms, at_ns: int
+) -> None:
     """In a call nothing trades at once: what has to, and what takes any price, waits for its end."""
-    session, tif = instrument.trading_session, terms.time_in_force
+    tif = terms.time_in_force
     at_once = tif in (TimeInForce.IOC, TimeInForce.FOK)
     any_price = ord_type is OrdType.MARKET and tif not in (TimeInForce.OPG, TimeInForce.ATC)
-    if session is not None and (at_once or any_price) and session.in_auction(at_ns):
+    if (at_once or any_price) and session.in_auction(at_ns):
         raise Refusal(
             Reason.RISK_AUCTION,
             "time_in_force",
@@ -266,7 +282,8 @@ def _check_auction(instrument: Instrument, ord_type: OrdType, terms: Terms, at_n
 
 
 def _check_session(state: State, venue: str) -> None:
-    if not state.session(venue).up:
+    session = state.sessions.get(venue)
+    if session is None or not session.up:
         raise Refusal(Reason.SESSION_DOWN, "", f"the FIX session to {venue} is not logged on; nothing was sent")
 
 
@@ -295,7 +312,8 @@ def _replace(state: State, settings: Settings, command: ReplaceOrder, at_ns: int
         )
     _check_unanswered(settings.max_unanswered_per_order, order)
     _check_halted(state, instrument)
-    _check_auction(instrument, order.command.ord_type, terms, at_ns)
+    if instrument.trading_session is not None:
+        _check_auction(instrument, instrument.trading_session, order.command.ord_type, terms, at_ns)
     _check_session(state, order.venue)
     reconciliation.check_order_entry(state, settings, order.venue, at_ns)
     way = self_match.clear(checks.check_replace(state, order, terms, at_ns), settings)

@@ -17,9 +17,9 @@ class InvariantBroken(Exception):
     """The program contradicts itself. The process has to stop: what it would do next cannot be trusted."""
 
 
-def check_order(order: Order) -> None:
-    """The cheap checks, after every event of the order."""
-    cum_qty, leaves_qty = order.cum_qty, order.leaves_qty
+def check_order(order: Order, leaves_qty: Decimal) -> None:
+    """The cheap checks, after every event of the order; `leaves_qty` is its LeavesQty(151)."""
+    cum_qty = order.cum_qty
     if cum_qty < ZERO or leaves_qty < ZERO:
         raise InvariantBroken(f"order {order.order_id}: negative CumQty {cum_qty} or LeavesQty {leaves_qty}")
     if leaves_qty and cum_qty + leaves_qty != order.terms.order_qty:
@@ -34,7 +34,7 @@ def check_order(order: Order) -> None:
 def check_state(state: State) -> None:
     """Everything, from scratch: after recovery and in tests."""
     for order in state.orders.values():
-        check_order(order)
+        check_order(order, order.leaves_qty)
         _check_ledger(order)
         _check_requests(state, order)
         _check_working(state, order)

@@ -12,7 +12,7 @@ word is a fact.
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 import msgspec
 
@@ -44,6 +44,8 @@ CLOSING = (OrdStatus.CANCELED, OrdStatus.EXPIRED, OrdStatus.REJECTED)
 
 # The marks of most orders, most of the time: what is asked at every event is in short then.
 _PLAIN = ((), (OrdStatus.NEW,))
+_NEW, _PENDING_NEW = OrdStatus.NEW, OrdStatus.PENDING_NEW
+_REJECTED, _FILLED, _PARTIALLY_FILLED = OrdStatus.REJECTED, OrdStatus.FILLED, OrdStatus.PARTIALLY_FILLED
 _RESUMED = (OrdStatus.SUSPENDED, OrdStatus.DONE_FOR_DAY)
 
 MARKS: dict[type, tuple[OrdStatus | None, tuple[OrdStatus, ...]]] = {
@@ -162,7 +164,7 @@ class Order(msgspec.Struct, gc=False):
     @property
     def quantity_known(self) -> bool:
         """False as long as the venue has not said what quantity it makes of CashOrderQty(152)."""
-        return bool(self.terms.order_qty) or self.terms.cash_order_qty is None
+        return self.terms.cash_order_qty is None or bool(self.terms.order_qty)
 
     @property
     def working(self) -> bool:
@@ -177,11 +179,6 @@ class Order(msgspec.Struct, gc=False):
         """Neither ended nor done for the day: what is left of it can be executed."""
         over = OrdStatus.DONE_FOR_DAY in self.marks and not self.terms.time_in_force.outlives_the_day
         return not (over or self.closed)
-
-    @property
-    def avg_px(self) -> Decimal:
-        """AvgPx(6), rounded to 10 decimals."""
-        return average(self.cum_value, self.cum_qty)
 
     @property
     def in_doubt(self) -> bool:
@@ -231,10 +228,6 @@ def ord_status(order: Order, pending_states: tuple[str, ...] = UNANSWERED) -> Or
     With `pending_states=("pending",)` it is the venue's own view, which knows of a request only when it has received
     it.
     """
-    if not order.unanswered and order.marks in _PLAIN:  # Most orders, most of the time: the precedence in short.
-        if not order.cum_qty:
-            return OrdStatus.NEW if order.marks else OrdStatus.PENDING_NEW
-        return OrdStatus.PARTIALLY_FILLED if order.working else OrdStatus.FILLED
     holds = set(order.marks)
     if order.cum_qty > order.guaranteed_to or (order.cum_qty == order.guaranteed_to and order.closed):
         holds.discard(OrdStatus.STOPPED)  # The guarantee is behind us.
@@ -254,8 +247,18 @@ PENDING_STATUS = {"cancel": OrdStatus.PENDING_CANCEL, "replace": OrdStatus.PENDI
 
 def view(order: Order, venue_cl_ord_id: str = "") -> OrderView:
     """The order as its owner sees it, after an event that names the request `venue_cl_ord_id`."""
-    command = order.command
-    named = order.requests.get(venue_cl_ord_id) if venue_cl_ord_id else None
+    command, terms, requests, unanswered = order.command, order.terms, order.requests, order.unanswered
+    named = requests.get(venue_cl_ord_id) if venue_cl_ord_id else None
+    cum_qty, order_qty, marks = order.cum_qty, terms.order_qty, order.marks
+    if unanswered or marks not in _PLAIN:
+        leaves_qty, status, in_doubt = order.leaves_qty, ord_status(order), order.in_doubt
+    else:  # Most orders, most of the time: all of it in short.
+        leaves_qty = order_qty - cum_qty if cum_qty < order_qty else ZERO
+        if not cum_qty:
+            status = _NEW if marks else _PENDING_NEW
+        else:
+            status = _PARTIALLY_FILLED if leaves_qty or not order.quantity_known else _FILLED
+        in_doubt = bool(requests) and next(iter(requests.values())).in_doubt
     return OrderView(  # In the order of its fields: with their names it would take a third longer, at every event.
         order.order_id,
         command.client_id,
@@ -264,17 +267,17 @@ def view(order: Order, venue_cl_ord_id: str = "") -> OrderView:
         order.venue,
         command.side,
         command.ord_type,
-        order.terms,
-        ord_status(order),
-        order.cum_qty,
-        order.leaves_qty,
-        order.avg_px,
+        terms,
+        status,
+        cum_qty,
+        leaves_qty,
+        average(order.cum_value, cum_qty) if cum_qty else ZERO,
         command.account,
         command.strategy,
         command.exec_inst,
         order.venue_order_id,
-        tuple([order.requests[key].cl_ord_id for key in order.unanswered]) if order.unanswered else (),
-        order.in_doubt,
+        tuple([requests[key].cl_ord_id for key in unanswered]) if unanswered else (),
+        in_doubt,
         order.venue_symbol,
         named.cl_ord_id if named is not None and named.cl_ord_id != order.cl_ord_id else "",
     )
@@ -305,19 +308,22 @@ def request_change(order: Order, event: ev.CancelRequested | ev.ReplaceRequested
 
 def change(order: Order, event: ev.VenueEvent, at_ns: int) -> None:
     """Apply one event that came from the venue, or from what is known about a message to it."""
-    effect = _EFFECTS[type(event)]
-    if effect.lifts and order.marks:
-        order.marks = tuple([held for held in order.marks if held not in effect.lifts])
-    if effect.is_report:
-        if OrdStatus.REJECTED in order.marks:
+    mark, lifts, answer, writes, is_report, names_request = _EFFECTS[type(event)]
+    if order.marks:
+        if lifts:
+            order.marks = tuple([held for held in order.marks if held not in lifts])
+        if is_report and _REJECTED in order.marks:
             _arrived_after_all(order, event)  # type: ignore[arg-type]  # It is `Reported`.
+    if is_report:
         _note(order, event)  # type: ignore[arg-type]
-    if effect.writes is not None:
-        effect.writes(order, event, at_ns)
-    if effect.mark is not None and effect.mark not in order.marks:
-        order.marks = (*order.marks, effect.mark)
-    if effect.answer:
-        _answer(order, event, effect)
+    if writes is not None:
+        writes(order, event, at_ns)
+    if mark is not None and mark not in order.marks:
+        order.marks = (*order.marks, mark)
+    if names_request:
+        _answer(order, event, answer)
+    elif answer:
+        _settle(order, next(iter(order.requests.values()), None), answer, event.text)  # type: ignore[union-attr]
     if order.unanswered and order.closed:
         void(order, list(order.unanswered))
 
@@ -357,7 +363,7 @@ def _book(order: Order, event: ev.OrderFilled | ev.ExecutionCorrected | ev.Execu
         order.amended = True
         order.cum_qty, order.cum_value = totals(net(order.executions))
     else:
-        order.cum_qty += line.qty
+        order.cum_qty += line.last_qty
         order.cum_value = add(order.cum_value, line.value)
     if event.venue_cum_qty is not None:
         order.disputed = event.venue_cum_qty != order.cum_qty
@@ -394,14 +400,14 @@ def _amend(order: Order, event: ev.OrderReplaced | ev.OrderRestated, _: int) -> 
         order.unanswered.pop(event.venue_cl_ord_id, None)
 
 
-def _answer(order: Order, event: Any, effect: "_Effect") -> None:
-    """Settle the request that the event speaks of."""
-    named = event.venue_cl_ord_id if effect.names_request else ""
+def _answer(order: Order, event: Any, answer: str) -> None:
+    """Settle the request that the event names; the new order where it names none."""
+    named = event.venue_cl_ord_id
     request = order.requests.get(named) if named else order.first_request
-    _settle(order, request, effect.answer, event.text if effect.is_report else event.evidence)
-    if named and effect.answer == ACCEPTED:
+    _settle(order, request, answer, event.evidence if answer == UNSENT else event.text)
+    if named and answer == ACCEPTED:
         _settle(order, order.first_request, ACCEPTED, "")
-    elif effect.answer == UNSENT and request is not None and request.kind == "new":
+    elif answer == UNSENT and request is not None and request.kind == "new":
         order.marks = (*order.marks, OrdStatus.REJECTED)
 
 
@@ -443,7 +449,7 @@ def void(order: Order, keys: list[str]) -> None:
         del order.unanswered[key]
 
 
-class _Effect(msgspec.Struct, frozen=True):
+class _Effect(NamedTuple):
     """All that the tables say of one kind of event, and what it writes beside that. Looked up once for each event."""
 
     mark: OrdStatus | None
@@ -469,7 +475,7 @@ _EFFECTS: dict[type, _Effect] = {
         answer=ANSWERS.get(kind, ""),
         writes=_WRITES.get(kind),
         is_report=issubclass(kind, ev.Reported),
-        names_request="venue_cl_ord_id" in kind.__struct_fields__,
+        names_request=kind in ANSWERS and "venue_cl_ord_id" in kind.__struct_fields__,
     )
     for kind in get_args(ev.VenueEvent)
 }

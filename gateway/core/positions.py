@@ -76,8 +76,8 @@ class Position(msgspec.Struct):
         return plain(multiply(self.realized, self.multiplier))
 
     def add(self, order_id: str, sign: int, place: int, line: Execution) -> None:
-        """Move by one execution more, the line at `place` of the order's ledger."""
-        qty, value = line.qty, line.value
+        """Move by a fill that has just come, the line at `place` of the order's ledger."""
+        qty, value = line.last_qty, line.value
         if sign < 0:
             qty, value = negated(qty), negated(value)
         self.fills.append((order_id, place, qty, value))

@@ -5,13 +5,13 @@ evidence (a venue may list open orders only, or some of them): what it left out 
 answered, it takes no new orders. What differs is an item (see gateway.core.differences).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from gateway.core import differences, drop_copy, items, sessions
 from gateway.core import events as ev
-from gateway.core.commands import OpenOrderEntry, ReconcileVenue, ResolveItem
+from gateway.core.commands import CancelOrder, OpenOrderEntry, ReconcileVenue, ReplaceOrder, ResolveItem, SubmitOrder
 from gateway.core.events import Event, Input, Record
 from gateway.core.order import Order
 from gateway.core.refusal import Refusal
@@ -29,6 +29,8 @@ from gateway.core.types import ExecType, ItemKind, Reason
 from gateway.core.venue_reports import ENDED_STATUS, MAX_EXTERNAL, says_no_orders
 
 MASS_STATUS = "AF"
+_SELDOM_FOLLOWED = frozenset({SubmitOrder, ReplaceOrder, CancelOrder, ExecutionReport})
+"""Only when an item is open or may be raised, or a comparison waits for the report."""
 
 
 # --- An operator's commands ---
@@ -102,14 +104,21 @@ def _utc(at_ns: int) -> str:
 # --- What an input makes necessary besides its own events ---
 
 
+def may_follow(state: State, settings: Settings, body: object, records: Sequence[Record]) -> bool:
+    """Whether `follow` can give anything: not of most reports of orders and not of most commands."""
+    if not (settings.reconcile or settings.drop_copies or state.items or state.runs):
+        return False
+    if state.items or type(body) not in _SELDOM_FOLLOWED or (state.runs and type(body) is ExecutionReport):
+        return True
+    return any(type(record.event) in differences.RAISING for record in records)
+
+
 def follow(state: State, settings: Settings, given: Input, records: tuple[Record, ...]) -> Iterator[Event]:
     """What the events of an input (`records`) lead to: items, questions, the begin and end of comparisons.
 
     Each event is applied before the next one is asked for, so every decision sees what the one before made of the
     state. Changes nothing itself.
     """
-    if not (settings.reconcile or settings.drop_copies or state.items or state.runs):
-        return
     body = given.body
     for record in records:
         if state.items or type(record.event) in differences.RAISING:

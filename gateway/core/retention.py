@@ -69,14 +69,13 @@ _decode_key = msgspec.msgpack.Decoder(Key).decode
 
 def note_ended(state: State, order: Order, at_ns: int) -> None:
     """An order that cannot be executed any more changed: with nothing open about it, it counts as ended from now."""
-    first = order.first_request
-    state.ended.pop(order.order_id, None)
-    if not order.unanswered and not order.disputed and (first is None or _settled(first.state, first.in_doubt)):
-        state.ended[order.order_id] = at_ns
-
-
-def _settled(request_state: str, in_doubt: bool) -> bool:
-    return request_state not in UNANSWERED and not in_doubt
+    order_id, ended = order.order_id, state.ended
+    ended.pop(order_id, None)
+    if order.unanswered or order.disputed:
+        return
+    first = next(iter(order.requests.values()), None)
+    if first is None or (first.state not in UNANSWERED and not first.in_doubt):
+        ended[order_id] = at_ns
 
 
 def spent_key(event: ev.MassCancelDone | ev.CommandRefused, seq: int) -> Key | None:

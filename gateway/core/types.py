@@ -14,10 +14,11 @@ class Side(StrEnum):
     SELL_SHORT = "5"
     SELL_SHORT_EXEMPT = "6"
 
-    @property
-    def sign(self) -> int:
-        """+1 when a fill adds to the position, -1 when it takes from it."""
-        return 1 if self == "1" else -1
+    sign: int
+    """+1 when a fill adds to the position, -1 when it takes from it."""
+
+    def __init__(self, value: str) -> None:
+        self.sign = 1 if value == "1" else -1
 
 
 class OrdType(StrEnum):

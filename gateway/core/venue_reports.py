@@ -4,6 +4,7 @@ A venue's word is a fact: it is never refused. What fits no order of ours, or ca
 visible.
 """
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import assert_never
 
@@ -27,6 +28,9 @@ from gateway.core.risk.watch import mass_cancel_answered, mass_cancel_failed
 from gateway.core.state import Settings, State
 from gateway.core.types import ExecType, ItemKind, OrdStatus, Severity
 
+# Looked up once: on Python 3.11 each look at a member of an enum costs as much as a call.
+_TRADE, _TRADE_CANCEL, _ORDER_STATUS = ExecType.TRADE, ExecType.TRADE_CANCEL, ExecType.ORDER_STATUS
+_OF_AN_EXECUTION = frozenset({ExecType.TRADE, ExecType.TRADE_CORRECT, ExecType.TRADE_CANCEL})
 _MSG_TYPE = {"new": "D", "cancel": "F", "replace": "G"}
 UNKNOWN_ORDER = "5"
 """OrdRejReason(103): unknown order."""
@@ -68,20 +72,26 @@ def _execution_report(state: State, settings: Settings, report: ExecutionReport)
     problem = _contradiction(order, report)
     if problem:
         return [ev.ReportSetAside(report, problem)]
-    known = report.exec_id and report_key(report.trade_date, report.exec_id) in order.seen
-    if known and report.exec_type is not ExecType.ORDER_STATUS:
-        return [_ignored(order, report, "this ExecID of this order was applied before")]
-    if report.exec_type is ExecType.ORDER_STATUS:
+    exec_type = report.exec_type
+    if exec_type is _ORDER_STATUS:
         return [*_status_reply(state, order, report), *_surprise(state, settings, order, report)]
-    return _meaning(order, report)
+    if report.exec_id and report_key(report.trade_date, report.exec_id) in order.seen:
+        return [_ignored(order, report, "this ExecID of this order was applied before")]
+    if exec_type in _PLAIN:
+        return [_PLAIN[exec_type](*_evidence(order, report))]
+    if exec_type in _OF_AN_EXECUTION:
+        return _execution(order, report)
+    if exec_type is ExecType.RESTATED:
+        return _restatement(order, report)
+    return [_ANSWERS[exec_type](order, report)]
 
 
 def find(state: State, report: ExecutionReport) -> Order | None:
     """The order of ours that a report speaks of, by any name that it gives."""
-    for name in (report.cl_ord_id, report.orig_cl_ord_id):
-        order_id = state.by_venue_cl_ord_id.get(name)
-        if order_id is not None:
-            return state.orders[order_id]
+    named = state.by_venue_cl_ord_id
+    order_id = named.get(report.cl_ord_id) or named.get(report.orig_cl_ord_id)
+    if order_id is not None:
+        return state.orders[order_id]
     order_id = state.by_venue_order_id.get(report.venue, {}).get(report.venue_order_id)
     return state.orders[order_id] if order_id is not None else None
 
@@ -116,47 +126,17 @@ def _contradiction(order: Order, report: ExecutionReport) -> str:
         return f"it names an order of ours that is at {order.venue}"
     if report.side is not None and report.side is not order.command.side:
         return f"its side {report.side.name} is not that of order {order.order_id}"
-    trade = report.exec_type in (ExecType.TRADE, ExecType.TRADE_CORRECT)
-    if trade and (report.last_qty is None or report.last_px is None or report.last_qty <= 0 or not report.exec_id):
-        return "an execution needs ExecID(17), LastQty(32) above 0 and LastPx(31)"
-    if report.exec_type in (ExecType.TRADE_CORRECT, ExecType.TRADE_CANCEL) and not report.exec_ref_id:
-        return "a correction or bust needs ExecRefID(19)"
+    exec_type, last_qty = report.exec_type, report.last_qty
+    if exec_type in _OF_AN_EXECUTION:
+        trade = exec_type is not _TRADE_CANCEL
+        if trade and (last_qty is None or report.last_px is None or last_qty <= 0 or not report.exec_id):
+            return "an execution needs ExecID(17), LastQty(32) above 0 and LastPx(31)"
+        if exec_type is not _TRADE and not report.exec_ref_id:
+            return "a correction or bust needs ExecRefID(19)"
     return ""
 
 
-def _meaning(order: Order, report: ExecutionReport) -> list[Event]:
-    match report.exec_type:
-        case ExecType.TRADE | ExecType.TRADE_CORRECT | ExecType.TRADE_CANCEL:
-            return _execution(order, report)
-        case ExecType.REJECTED:
-            return [_rejection(order, report)]
-        case ExecType.PENDING_CANCEL | ExecType.PENDING_REPLACE:
-            return [_pending(order, report)]
-        case ExecType.CANCELED:
-            return [
-                ev.OrderCanceled(*_evidence(order, report), venue_cl_ord_id=_request_named(order, report, "cancel"))
-            ]
-        case ExecType.REPLACED:
-            return [_replaced(order, report)]
-        case ExecType.RESTATED:
-            return _restatement(order, report)
-        case ExecType.STOPPED:
-            return [_guarantee(order, report)]
-        case _:
-            return [_PLAIN[report.exec_type](*_evidence(order, report))]
-
-
-_PLAIN: dict[
-    ExecType,
-    type[
-        ev.OrderAcknowledged
-        | ev.OrderPendingNew
-        | ev.OrderExpired
-        | ev.OrderDoneForDay
-        | ev.OrderSuspended
-        | ev.OrderCalculated
-    ],
-] = {
+_PLAIN: dict[ExecType, Callable[..., Event]] = {
     ExecType.NEW: ev.OrderAcknowledged,
     ExecType.PENDING_NEW: ev.OrderPendingNew,
     ExecType.EXPIRED: ev.OrderExpired,
@@ -178,7 +158,7 @@ def _evidence(
         report.text,
         report.transact_time_ns,
         report.cum_qty,
-        None if order.quantity_known else report.order_qty or None,
+        None if order.terms.cash_order_qty is None or order.quantity_known else report.order_qty or None,
     )
 
 
@@ -191,45 +171,37 @@ def _ignored(order: Order, report: ExecutionReport, why: str) -> Event:
 
 def _execution(order: Order, report: ExecutionReport) -> list[Event]:
     event = _execution_event(order, report)
-    cum_qty = _cum_qty_after(order, event)
+    if type(event) is ev.OrderFilled and not order.amended:
+        cum_qty = add(order.cum_qty, event.last_qty)
+    else:
+        cum_qty = _counted_anew(order, event)
     events: list[Event] = [event]
     if report.cum_qty is not None and report.cum_qty != cum_qty and not order.disputed:
         events.append(ev.QuantityDisputed(order.order_id, report.cum_qty, cum_qty))
-    known = order.quantity_known or event.order_qty is not None
-    excess = cum_qty - (event.order_qty or order.terms.order_qty)
-    if known and excess > 0 and cum_qty > order.cum_qty:
+    order_qty = event.order_qty or order.terms.order_qty
+    if order.cum_qty < cum_qty > order_qty and (order_qty or order.quantity_known):
+        excess = cum_qty - order_qty
         events.append(ev.OrderOverfilled(order.order_id, excess))
         events.append(ev.InstrumentHalted(order.command.symbol, f"order {order.order_id} is overfilled by {excess}"))
     return events
 
 
-def _guarantee(order: Order, report: ExecutionReport) -> Event:
-    """LastQty(32) and LastPx(31) of a Stopped report are guaranteed, not executed (Appendix D, L.1.a)."""
-    qty, px = report.last_qty or ZERO, report.last_px if report.last_px is not None else ZERO
-    return ev.OrderStopped(*_evidence(order, report), last_qty=qty, last_px=px)
-
-
 def _execution_event(
     order: Order, report: ExecutionReport
 ) -> ev.OrderFilled | ev.ExecutionCorrected | ev.ExecutionBusted:
-    evidence = _evidence(order, report)
-    if report.exec_type is ExecType.TRADE_CANCEL:
+    exec_type, evidence = report.exec_type, _evidence(order, report)
+    if exec_type is _TRADE_CANCEL:
         return ev.ExecutionBusted(*evidence, exec_ref_id=report.exec_ref_id)
     last_qty, last_px = report.last_qty or ZERO, report.last_px if report.last_px is not None else ZERO
-    if report.exec_type is ExecType.TRADE_CORRECT:
-        return ev.ExecutionCorrected(*evidence, exec_ref_id=report.exec_ref_id, last_qty=last_qty, last_px=last_px)
-    return ev.OrderFilled(*evidence, last_qty=last_qty, last_px=last_px)
+    if exec_type is _TRADE:
+        return ev.OrderFilled(*evidence, last_qty, last_px)
+    return ev.ExecutionCorrected(*evidence, exec_ref_id=report.exec_ref_id, last_qty=last_qty, last_px=last_px)
 
 
-def _cum_qty_after(order: Order, event: ev.OrderFilled | ev.ExecutionCorrected | ev.ExecutionBusted) -> Decimal:
-    """What CumQty(14) will be: for a plain fill of an unamended order the sum, else counted from a copy of the whole
-    ledger.
-    """
-    line = execution(event, 0)
-    if line.kind == "fill" and not order.amended:
-        return add(order.cum_qty, line.qty)
+def _counted_anew(order: Order, event: ev.OrderFilled | ev.ExecutionCorrected | ev.ExecutionBusted) -> Decimal:
+    """What CumQty(14) will be when what counts may change: by a copy of the whole ledger."""
     ledger = [msgspec.structs.replace(known) for known in order.executions]
-    return totals(net([*ledger, line]))[0]
+    return totals(net([*ledger, execution(event, 0)]))[0]
 
 
 # --- Answers to requests ---
@@ -241,6 +213,10 @@ def _request_named(order: Order, report: ExecutionReport, kind: str) -> str:
     """
     request = order.requests.get(report.cl_ord_id)
     return request.venue_cl_ord_id if request is not None and request.kind == kind else ""
+
+
+def _cancellation(order: Order, report: ExecutionReport) -> Event:
+    return ev.OrderCanceled(*_evidence(order, report), venue_cl_ord_id=_request_named(order, report, "cancel"))
 
 
 def _rejection(order: Order, report: ExecutionReport) -> Event:
@@ -277,6 +253,22 @@ def _replacement(order: Order, report: ExecutionReport) -> Event:
     asked = order.requests[named].terms if named else None
     terms = stated_terms(asked or order.terms, report)
     return ev.OrderReplaced(*_evidence(order, report), terms=terms, venue_cl_ord_id=named)
+
+
+def _guarantee(order: Order, report: ExecutionReport) -> Event:
+    """LastQty(32) and LastPx(31) of a Stopped report are guaranteed, not executed (Appendix D, L.1.a)."""
+    qty, px = report.last_qty or ZERO, report.last_px if report.last_px is not None else ZERO
+    return ev.OrderStopped(*_evidence(order, report), last_qty=qty, last_px=px)
+
+
+_ANSWERS: dict[ExecType, Callable[[Order, ExecutionReport], Event]] = {
+    ExecType.REJECTED: _rejection,
+    ExecType.PENDING_CANCEL: _pending,
+    ExecType.PENDING_REPLACE: _pending,
+    ExecType.CANCELED: _cancellation,
+    ExecType.REPLACED: _replaced,
+    ExecType.STOPPED: _guarantee,
+}
 
 
 def stated_terms(terms: Terms, report: ExecutionReport) -> Terms:

@@ -6,15 +6,16 @@ from typing import TypeVar
 
 import msgspec
 
-from gateway.core import engine
+from gateway.core import engine, reconciliation
 from gateway.core.commands import Command, SubmitOrder
 from gateway.core.engine import Answer
-from gateway.core.events import Cause, Event, Input, Record
+from gateway.core.events import Cause, Event, Input, OrderRouted, Record
 from gateway.core.instruments import Instrument
 from gateway.core.invariants import check_state
 from gateway.core.items import find
-from gateway.core.order import Order
+from gateway.core.order import Order, view
 from gateway.core.reports import ExecutionReport, ProcessStarted, SessionUp
+from gateway.core.risk import stops
 from gateway.core.state import Settings, State
 from gateway.core.types import ExecType, ItemKind, OrdStatus, OrdType, Side
 from tests.risk import open_risk
@@ -82,11 +83,23 @@ class World:
     def give(self, body: object, cause: Cause) -> list[Record]:
         """Execute one input and check everything that must hold."""
         self.now_ns += 1_000_000
-        records = engine.execute(self.state, self.settings, Input(self.now_ns, cause, body))
+        given = Input(self.now_ns, cause, body)
+        records = engine.execute(self.state, self.settings, given)
         self.records.extend(records)
         check_state(self.state)
         self._check_disputes()
+        self._check_short_ways(given, records)
         return records
+
+    def _check_short_ways(self, given: Input, records: list[Record]) -> None:
+        """What `engine.execute` spares itself would have come to nothing, or to the same."""
+        state, all_of_them = self.state, tuple(records)
+        if not reconciliation.may_follow(state, self.settings, given.body, records):
+            assert not list(reconciliation.follow(state, self.settings, given, all_of_them))
+        if not (state.risk.setup.breakers or state.risk.watched):
+            assert not list(stops.follow(state, self.settings, all_of_them, given.at_ns))
+        if records and isinstance(routed := records[-1].event, OrderRouted):
+            assert records[-1].order == view(state.orders[routed.order_id], routed.venue_cl_ord_id)
 
     def _check_disputes(self) -> None:
         """Where orders are compared, each disputed quantity has its item."""
