@@ -82,6 +82,7 @@ class Process:
             max_batch=world.plan.max_batch,
             max_commands=world.plan.max_commands,
             on_commit=lambda records, _: world.witness.committed(self.state, records),
+            commit_here=world.scheduler.stream(f"commit {self.number}").random() < 0.5,
         )
         self.presence = Presence(self.sequencer)
         stand_in.belongs_to(self)
