@@ -9,7 +9,7 @@ ARGS   ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env install demo test lint typecheck format proto conformance session-cases faults sim bench-recovery bench-risk lock node system clean
+.PHONY: help env install demo test lint typecheck format proto conformance session-cases faults sim bench bench-quick bench-recovery bench-risk lock node system clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[36m%-13s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,12 @@ sim: env ## Simulate SEEDS worlds of trouble on all cores, from seed FROM on (ma
 crash: env ## Kill gateway and venues at random moments under load, and compare three ledgers: make crash CYCLES=50
 	@$(VENV)/python -m ops.foreground $(VENV)/python -m ops.crash.campaign --cycles $(or $(CYCLES),50) \
 		$(if $(SEED),--seed $(SEED)) $(if $(JOURNAL),--journal $(JOURNAL)) $(if $(REPORT),--report $(REPORT))
+
+bench: env ## Measure the gateway beside a naive bridge and bare gRPC and FIX, under 10 minutes (REPORT=docs writes docs/performance.md)
+	@$(VENV)/python -m ops.foreground $(VENV)/python -m tests.bench.e2e.run $(if $(REPORT),--report $(REPORT))
+
+bench-quick: env ## The comparison alone, in under a minute
+	@$(VENV)/python -m ops.foreground $(VENV)/python -m tests.bench.e2e.run --quick
 
 bench-recovery: env ## Measure how long a restart takes and what memory holds, with 10,000 to 1,000,000 events
 	@$(VENV)/python -m ops.foreground $(VENV)/python -m tests.bench.recovery

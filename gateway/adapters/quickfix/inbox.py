@@ -77,10 +77,9 @@ class Inbox:
     def take(self) -> Entry | None:
         """The oldest entry, None when there is none."""
         self._woken = False
-        try:
-            entry = self._entries.popleft()
-        except IndexError:
+        if not self._entries:
             return None
+        entry = self._entries.popleft()
         if not self._room.is_set():
             self._room.set()
         return entry
