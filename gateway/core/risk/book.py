@@ -37,17 +37,25 @@ class Cell:
         self.leaves = 0
 
 
+class Looks(NamedTuple):
+    """What the limits of a scope look at with every order: its gross notional, its quantities, its shares of one."""
+
+    sums: bool = False
+    cells: bool = False
+    shares: bool = False
+
+
 class Node:
     """One scope. Money is in the risk currency.
 
     `long` and `short` are the sums of the largest and of the smallest value that each position can become, `gross` of
     the larger amount of the two, `net` of the positions as they are, `margin` of the margins, `losses` by scenario,
-    `sigmas` a day's standard deviations of `long` and of `short` by asset class. `gross` and the `cells` in use are
-    always up to date, the others when `exposure.carry` has been called.
+    `sigmas` a day's standard deviations of `long` and of `short` by asset class. The `cells` in use, and where a limit
+    looks at it (`looks`) `gross`, are always up to date, the others when `exposure.carry` has been called.
 
     `safe` is the gross notional up to which no limit of a sum can be reached, `floor` the profit down to which no limit
-    of loss or drawdown is (None: to be worked out), `most_...` are its limits of what is counted, `pace` that of
-    messages. `profit` and `meter` are what the state has of this scope, once they have been looked up.
+    of loss or drawdown is (None: to be worked out), `most_...` are its limits of these and of what is counted, `pace`
+    that of messages. `profit` and `meter` are what the state has of this scope, once they have been looked up.
     """
 
     __slots__ = (
@@ -56,10 +64,13 @@ class Node:
         "gross",
         "limits",
         "long",
+        "looks",
         "losses",
         "margin",
         "meter",
+        "most_drawdown",
         "most_instruments",
+        "most_loss",
         "most_orders",
         "most_venues",
         "net",
@@ -82,12 +93,22 @@ class Node:
         self.cells: dict[str, Cell] = {}
         self.open_orders = 0
         self.venues: dict[str, int] = {}
-        self.safe = ANY
+        self.safe, self.looks = ANY, Looks()
         self.floor: Decimal | None = None
         self.most_orders = self.most_instruments = self.most_venues = ANY_COUNT
+        self.most_loss: Decimal | None = None
+        self.most_drawdown: Decimal | None = None
         self.profit: Profit | None = None
         self.meter: Meter | None = None
         self.pace: Pace | None = None
+
+
+class Places(NamedTuple):
+    """Where a leaf counts: in the gross notional of which scopes, with which quantities, with which shares of one."""
+
+    sums: tuple[Node, ...] = ()
+    cells: tuple[Cell, ...] = ()
+    shares: tuple[Cell, ...] = ()
 
 
 class Leaf:
@@ -95,18 +116,22 @@ class Leaf:
     venue. It counts at each of its `places`, and its book knows it by its `key`. `buys` and `sells` are what the
     working orders can still execute.
 
-    `long_qty`, `short_qty` and `gross` follow from these at once; `long`, `short`, `net_value` and `carried` (the gross
-    notional) are what has been carried to the places. `position` (by its `position_key`) or `held` is where the state
-    has its quantity, and `profit` its profit, once they have been looked up.
+    `long_qty`, `short_qty` and `gross` follow from these at once; `long`, `short`, `net_value` and `carried` (these
+    three) are what has been carried to the places: where a limit looks at it `at_once`, elsewhere `later`. `position`
+    (by its `position_key`) or `held` is where the state has its quantity, `profit` its profit and `gains` those of its
+    nodes, once they have been looked up.
     """
 
     __slots__ = (
+        "at_once",
         "buys",
         "carried",
+        "gains",
         "gross",
         "held",
         "instrument",
         "key",
+        "later",
         "long",
         "long_qty",
         "net_qty",
@@ -129,11 +154,14 @@ class Leaf:
         self.key = (scope, symbol)
         self.nodes = tuple([node for node, _ in places])
         self.net_qty = self.buys = self.sells = self.long_qty = self.short_qty = self.gross = ZERO
-        self.long = self.short = self.net_value = self.carried = ZERO
+        self.long = self.short = self.net_value = ZERO
+        self.carried = (ZERO, ZERO, ZERO)
+        self.at_once = self.later = Places()
         self.position_key: PositionKey | None = None
         self.position: Position | None = None
         self.held: dict[str, Decimal] | None = None
         self.profit: Profit | None = None
+        self.gains: tuple[tuple[Profit, Node], ...] | None = None
 
 
 class Price:
@@ -203,8 +231,9 @@ class Path:
     messages. `sums` are the nodes with a limit of a sum, `gains` those with one of loss or drawdown, `counted` those
     with one of what is counted, `cells` and `shares` the limits of positions and of concentration,
     `duplicate_ns` the longest time for which an order looks back for one like it, `sight` what an order is first held
-    against (None: to be worked out). These are as of the book's `version` of the limits. `counters`
-    are what breakers count, by side.
+    against (None: to be worked out). These are as of the book's `version` of the limits; `gathered` says that all of
+    them are there, before that it is the `paces` alone. `counters`
+    are what breakers count, by side; `held` is what client and venue have (None: not looked up yet).
     """
 
     __slots__ = (
@@ -216,6 +245,8 @@ class Path:
         "counters",
         "duplicate_ns",
         "gains",
+        "gathered",
+        "held",
         "instrument",
         "leaves",
         "missing",
@@ -255,7 +286,9 @@ class Path:
         self.shares: tuple[Bound, ...] = ()
         self.sight: Sight | None = None
         self.counters: dict[Side, Counters] = {}
+        self.held: tuple[dict[str, Decimal], dict[str, Decimal]] | None = None
         self.version = -1
+        self.gathered = False
 
 
 class Resting:
@@ -272,15 +305,15 @@ class Resting:
 
 
 class Reserve:
-    """What one order counts for: its path, its side (+1 or -1), the quantity that it can still execute at worst, and
-    the price at which it rests (`stop`: where it is among the stops).
+    """What one order counts for: its path, its side (+1 or -1), the quantity that it can still execute at worst, what
+    it had executed when it was last looked at, and the price at which it rests (`stop`: where it is among the stops).
     """
 
-    __slots__ = ("path", "price", "qty", "resting", "sign", "stop")
+    __slots__ = ("cum_qty", "path", "price", "qty", "resting", "sign", "stop")
 
     def __init__(self, path: Path, sign: int, resting: Resting) -> None:
         self.path, self.sign, self.resting = path, sign, resting
-        self.qty = ZERO
+        self.qty = self.cum_qty = ZERO
         self.price: Decimal | None = None
         self.stop: Decimal | None = None
 
@@ -293,7 +326,8 @@ class Book:
     orders whose quantity only the mark tells, `dirty` the leaves that have something to carry, `positions` those in
     each instrument (None: not looked through yet), `duplicate_ns` the longest time for which an order is remembered as
     a possible duplicate. With more than `room` paths it is worked out anew, without those that nothing needs.
-    `percent` is of how much of the gross notional each sum can be at most (None: to be worked out).
+    `percent` is of how much of the gross notional each sum can be at most (None: to be worked out). `counting` is the
+    order of which breakers counted something last, and who counts it.
     """
 
     __slots__ = (
@@ -302,6 +336,7 @@ class Book:
         "by_symbol",
         "cells",
         "correlations",
+        "counting",
         "dirty",
         "duplicate_ns",
         "leaves",
@@ -329,6 +364,7 @@ class Book:
         self.by_cash: dict[str, None] = {}
         self.by_symbol: dict[str, list[Leaf]] = {}
         self.correlations: dict[tuple[str, str], Decimal] = {}
+        self.counting: tuple[Order, Counters] | None = None
         self.dirty: dict[Leaf, None] = {}
         self.cells: dict[tuple[str, str], Cell] = {}
         self.nodes: dict[str, Node] = {}

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from gateway.core.money import EXACT, ZERO, multiply
 from gateway.core.risk import scopes
-from gateway.core.risk.book import ANY, ANY_COUNT, Bound, Leaf, Node, Pace, Path, Price, Resting, Sight
+from gateway.core.risk.book import ANY, ANY_COUNT, Bound, Leaf, Looks, Node, Pace, Path, Places, Price, Resting, Sight
 from gateway.core.risk.controls import SPECS, Control
 from gateway.core.risk.setup import Limit, RiskClient, RiskSetup
 
@@ -66,33 +66,37 @@ _OF_THE_ORDER = frozenset(
 """Controls that compare one figure with every limit on the way: when it passes the lowest, it passes all."""
 
 
+_OF_THE_TREE = frozenset(control for control, spec in SPECS.items() if spec.tree_only)
+
+
 def gather(path: Path) -> None:
     """The limits on a path's way. Client and venue have no profit of their own, and so no limit of it."""
-    bounds = path.bounds
-    for control, spec in SPECS.items():
-        sides = path.leaves[:1] if spec.tree_only else path.leaves
-        found = [
-            Bound(limit.value, each, number, cell, int(limit.value), limit)
-            for number, leaf in enumerate(sides)
-            for each, cell in leaf.places
-            if (limit := each.limits.get(control)) is not None
-        ]
-        if control in _OF_THE_ORDER:
-            found.sort(key=lambda bound: bound.value)
-        elif control is Control.DUPLICATE_WINDOW_S:
-            found.sort(key=lambda bound: -bound.value)
-        bounds[control] = tuple(found)
+    found: dict[Control, list[Bound]] = {control: [] for control in SPECS}
+    for number, leaf in enumerate(path.leaves):
+        for node, cell in leaf.places:
+            for control, limit in node.limits.items():
+                if not number or control not in _OF_THE_TREE:
+                    found[control].append(Bound(limit.value, node, number, cell, int(limit.value), limit))
+    for control, each in found.items():
+        if len(each) > 1 and control in _OF_THE_ORDER:
+            each.sort(key=lambda bound: bound.value)
+    found[Control.DUPLICATE_WINDOW_S].sort(key=lambda bound: -bound.value)
+    path.bounds = bounds = {control: tuple(each) for control, each in found.items()}
     path.missing = tuple([control for control, each in bounds.items() if not each])
     path.shares = tuple([bound for bound in bounds[Control.MAX_CONCENTRATION_PCT] if bound.value < _HUNDRED])
     path.cells = tuple([(bound.value, bound.cell) for bound in bounds[Control.MAX_POSITION_QTY]])
     path.counted = _nodes(path, Control.MAX_OPEN_ORDERS, Control.MAX_INSTRUMENTS, Control.MAX_VENUES)
     path.sums = tuple([node for node in path.nodes if node.safe != ANY])
     path.gains = _nodes(path, Control.MAX_LOSS, Control.MAX_DRAWDOWN)
+    windows = bounds[Control.DUPLICATE_WINDOW_S]
+    path.duplicate_ns = int(windows[0].value * _SECOND_NS) if windows else 0
+    path.sight, path.gathered = None, True
+
+
+def pace(path: Path) -> None:
+    """The scopes that count what is sent on a path: what an event needs to know of the limits."""
     path.paces = tuple([node.pace for node in path.nodes if node.pace is not None])
-    path.duplicate_ns = int(
-        max([bound.value for bound in bounds[Control.DUPLICATE_WINDOW_S]], default=ZERO) * _SECOND_NS
-    )
-    path.sight = None
+    path.gathered = False
 
 
 def _nodes(path: Path, *controls: Control) -> tuple[Node, ...]:
@@ -121,9 +125,14 @@ def limit(node: Node, limits: dict[Control, Limit], percent: dict[Control, Decim
     node.limits, node.floor = limits, None
     sums = [_safe(limits[control].value, most) for control, most in percent.items() if most and control in limits]
     node.safe = min(sums, default=ANY)
+    shares = Control.MAX_CONCENTRATION_PCT in limits
+    node.looks = Looks(node.safe != ANY or shares, Control.MAX_POSITION_QTY in limits, shares)
     node.most_orders = _whole(limits, Control.MAX_OPEN_ORDERS)
     node.most_instruments = _whole(limits, Control.MAX_INSTRUMENTS)
     node.most_venues = _whole(limits, Control.MAX_VENUES)
+    loss, drawdown = limits.get(Control.MAX_LOSS), limits.get(Control.MAX_DRAWDOWN)
+    node.most_loss = loss.value if loss is not None else None
+    node.most_drawdown = drawdown.value if drawdown is not None else None
     rate, ratio = limits.get(Control.MESSAGE_RATE), limits.get(Control.ORDER_TO_TRADE)
     node.pace = None if rate is None and ratio is None else Pace(node, *_pace(rate, ratio))
 
@@ -151,6 +160,18 @@ def _pace(rate: Limit | None, ratio: Limit | None) -> tuple[int, int, int, int]:
 def _whole(limits: dict[Control, Limit], control: Control) -> int:
     known = limits.get(control)
     return ANY_COUNT if known is None else int(known.value)
+
+
+def split(leaf: Leaf) -> None:
+    """Where a limit looks at what a leaf moves by, it moves at once."""
+    leaf.at_once, leaf.later = (
+        Places(
+            tuple([node for node, _ in leaf.places if node.looks.sums is looks]),
+            tuple([cell for node, cell in leaf.places if node.looks.cells is looks]),
+            tuple([cell for node, cell in leaf.places if node.looks.shares is looks]),
+        )
+        for looks in (True, False)
+    )
 
 
 # --- What is known of the price ---

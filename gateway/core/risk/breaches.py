@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from gateway.core.events import Event
-from gateway.core.money import ZERO, average, multiply
+from gateway.core.money import EXACT, ZERO, average, multiply
 from gateway.core.order import Order
 from gateway.core.risk import exposure
 from gateway.core.risk.asked import number, words
@@ -127,7 +127,8 @@ def _is_over(before: BreachBegan, value: Decimal, limit: Decimal) -> bool:
 
 def _text(node: Node, control: Control, symbol: str, value: Decimal, limit: Decimal) -> str:
     what = f"{WATCHED[control]} in {symbol}" if symbol else WATCHED[control]
-    share = f" ({number((value / limit * 100).quantize(Decimal(1)))} %)" if limit else ""
+    percent = EXACT.divide_int(multiply(value, _WHOLE), limit) if limit else None  # Rounded as `gatewayctl` does it.
+    share = f" ({number(percent)} %)" if percent is not None else ""
     return f"{what} {number(value)} of limit {number(limit)}{share} at {words(node.scope)}"
 
 

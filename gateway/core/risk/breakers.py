@@ -15,7 +15,7 @@ What happens order by order is counted with the event itself (`count`), in steps
 
 from collections.abc import Callable, Iterable, Iterator
 from decimal import ROUND_CEILING, Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
 from gateway.core import events as ev
 from gateway.core.events import Event, Record
@@ -34,6 +34,7 @@ STEPS = 60
 """In how many steps a window moves on: what is counted is between one window and one step more."""
 _SECOND_NS, _MILLISECOND_NS = 1_000_000_000, Decimal(1_000_000)
 _HUNDRED, _CENT = Decimal(100), Decimal("0.01")
+_REJECT_RATE = Breaker.REJECT_RATE
 
 _COUNTED: dict[type, tuple[Breaker, ...]] = {
     ev.OrderSubmitted: (Breaker.MESSAGE_RATE,),
@@ -65,22 +66,25 @@ _REDUCING = (Breaker.LOSS, Breaker.DRAWDOWN, Breaker.STALE_MARK)
 """Nothing is wrong with the orders themselves: those that only reduce a position pass, as they pass the limits."""
 
 
-class Counter(NamedTuple):
+class Counter:
     """A rule that counts what some orders do: at which scope, under which name, of what there by itself.
 
     `stop` is the name of its stop, `least` the smallest count that can trip it; `slow_ns` is what makes an answer a
-    slow one, and `clear_ns` what keeps the rule from clearing (None where it does not count latencies).
+    slow one, and `clear_ns` what keeps the rule from clearing (None where it does not count latencies). `tally` is what
+    it has counted, once it has been looked up.
     """
 
-    scope: str
-    rule: BreakerRule
-    name: str
-    what: str
-    stop: str
-    step_ns: int
-    least: int
-    slow_ns: int | None
-    clear_ns: int
+    __slots__ = ("clear_ns", "least", "name", "rule", "scope", "slow_ns", "step_ns", "stop", "tally", "what")
+
+    def __init__(self, scope: str, rule: BreakerRule, what: str) -> None:
+        latency = rule.kind is Breaker.LATENCY
+        by_ratio = latency or rule.kind is Breaker.REJECT_RATE
+        self.scope, self.rule, self.what = scope, rule, what
+        self.name, self.stop, self.step_ns = _name(rule.kind, scope), f"{scope}|{rule.kind}", _step_ns(rule)
+        self.least = max(1, rule.after if by_ratio else _up(rule.value))
+        self.slow_ns = _up(multiply(rule.value, _MILLISECOND_NS)) if latency else None
+        self.clear_ns = _up(multiply(rule.clear, _MILLISECOND_NS))
+        self.tally: Tally | None = None
 
 
 Measure = Callable[[State, Order, Any, int], int | None]
@@ -106,13 +110,17 @@ def _rule(state: State, kind: Breaker, scope: str) -> BreakerRule | None:
 
 def _counters(state: State, order: Order) -> Counters:
     """What counts the events of such an order; put together once for all orders of its way and side."""
+    book = state.risk.book
+    if book.counting is not None and book.counting[0] is order:
+        return book.counting[1]
     command = order.command
     path = exposure.known_path(state, command, order.venue)
-    if path is None:
-        return _gather(state, order)
-    found = path.counters.get(command.side)
+    found = path.counters.get(command.side) if path is not None else None
     if found is None:
-        found = path.counters[command.side] = _gather(state, order)
+        found = _gather(state, order)
+        if path is not None:
+            path.counters[command.side] = found
+    book.counting = order, found
     return found
 
 
@@ -132,12 +140,7 @@ def _counter(scope: str, rule: BreakerRule, order: Order) -> Counter:
     command, what = order.command, ""
     if rule.kind is Breaker.REPEATED_EXECUTION:
         what = f"{command.account}/{command.strategy} {command.symbol} {command.side.name}"
-    by_ratio = rule.kind in (Breaker.REJECT_RATE, Breaker.LATENCY)
-    least = max(1, rule.after if by_ratio else _up(rule.value))
-    slow_ns = _up(multiply(rule.value, _MILLISECOND_NS)) if rule.kind is Breaker.LATENCY else None
-    clear_ns = _up(multiply(rule.clear, _MILLISECOND_NS))
-    name, stop = _name(rule.kind, scope), f"{scope}|{rule.kind}"
-    return Counter(scope, rule, name, what, stop, _step_ns(rule), least, slow_ns, clear_ns)
+    return Counter(scope, rule, what)
 
 
 def _up(value: Decimal) -> int:
@@ -166,7 +169,7 @@ def count(state: State, order: Order, event: Event, at_ns: int) -> None:
                 total, bad = int(figure >= counter.clear_ns), int(figure >= counter.slow_ns)
                 if not (total or bad):
                     continue
-            _note(_tally(state, counter), at_ns // counter.step_ns, total, bad)
+            _note(counter.tally or _tally(state, counter), at_ns // counter.step_ns, total, bad)
 
 
 def _tally(state: State, counter: Counter) -> Tally:
@@ -176,6 +179,7 @@ def _tally(state: State, counter: Counter) -> Tally:
     tally = tallies.get(counter.what)
     if tally is None:
         tally = tallies[counter.what] = Tally()
+    counter.tally = tally
     return tally
 
 
@@ -200,7 +204,7 @@ def _answer(state: State, order: Order, event: Any, _: int) -> int | None:
 
 
 def _latency_ns(_: State, order: Order, event: Any, at_ns: int) -> int | None:
-    first = order.requests.get(order.first_venue_cl_ord_id)
+    first = order.first_request
     if first is None:
         return None
     doubtful = type(event) is ev.OrderInDoubt
@@ -229,16 +233,15 @@ def _note(tally: Tally, step: int, total: int, bad: int) -> None:
     steps = tally.steps
     tally.total += total
     tally.bad += bad
-    if steps and steps[-1][0] == step:
-        _, before, bad_before = steps[-1]
+    last, before, bad_before = steps[-1] if steps else (-1, 0, 0)
+    if last == step:
         steps[-1] = (step, before + total, bad_before + bad)
         return
-    if steps and step < steps[-1][0] - STEPS:  # The clock was set back: what was counted is of another time.
+    if steps and step < last - STEPS:  # The clock was set back: what was counted is of another time.
         steps.clear()
         tally.total, tally.bad = total, bad
-    if steps and step <= steps[-1][0]:
-        number_, before, bad_before = steps[-1]
-        steps[-1] = (number_, before + total, bad_before + bad)
+    if steps and step <= last:
+        steps[-1] = (last, before + total, bad_before + bad)
     else:
         steps.append((step, total, bad))
     while steps[0][0] < step - STEPS:
@@ -247,9 +250,9 @@ def _note(tally: Tally, step: int, total: int, bad: int) -> None:
         tally.bad -= bad_gone
 
 
-def _within(tally: Tally, rule: BreakerRule, at_ns: int) -> tuple[int, int]:
+def _within(tally: Tally, step_ns: int, at_ns: int) -> tuple[int, int]:
     """The total and the bad ones of the window that ends now."""
-    oldest = at_ns // _step_ns(rule) - STEPS
+    oldest = at_ns // step_ns - STEPS
     total, bad = tally.total, tally.bad
     for step, gone, bad_gone in tally.steps:
         if step >= oldest:
@@ -269,7 +272,7 @@ def tripped(state: State, records: Iterable[Record], at_ns: int) -> Iterator[Tra
             continue
         for _, counters in _counters(state, state.orders[event.order_id])[type(event)]:
             for counter in counters:
-                tally = state.risk.tallies.get(counter.name, _NOTHING).get(counter.what)
+                tally = counter.tally or state.risk.tallies.get(counter.name, _NOTHING).get(counter.what)
                 if tally is None or _is_far(tally, counter) or counter.stop in state.risk.stops:
                     continue
                 figure = _of_tally(tally, counter.rule, at_ns)
@@ -279,7 +282,9 @@ def tripped(state: State, records: Iterable[Record], at_ns: int) -> Iterator[Tra
 
 def _is_far(tally: Tally, counter: Counter) -> bool:
     """Even all that is kept, some of which may be older than the window, would not be enough."""
-    return (tally.total if counter.slow_ns is None else tally.bad) < counter.least
+    if counter.slow_ns is not None:
+        return tally.bad < counter.least
+    return tally.total < counter.least or (not tally.bad and counter.rule.kind is _REJECT_RATE)
 
 
 def timer(state: State, at_ns: int) -> list[Event]:
@@ -310,7 +315,7 @@ def _cleared(state: State, at_ns: int) -> Iterator[TradingResumed]:
 def _is_clear(state: State, rule: BreakerRule, scope: str, at_ns: int) -> bool:
     tallies = state.risk.tallies.get(_name(rule.kind, scope), {})
     if rule.kind is Breaker.LATENCY:
-        return all(_within(tally, rule, at_ns)[0] < max(1, rule.after) for tally in tallies.values())
+        return all(_within(tally, _step_ns(rule), at_ns)[0] < max(1, rule.after) for tally in tallies.values())
     if rule.kind in _BY_CLOCK:
         return _BY_CLOCK[rule.kind](state, scope, at_ns) < rule.clear
     return all(_of_tally(tally, rule, at_ns) < rule.clear for tally in tallies.values())
@@ -346,7 +351,7 @@ def _reason(rule: BreakerRule, scope: str, figure: Decimal, what: str) -> str:
 
 
 def _of_tally(tally: Tally, rule: BreakerRule, at_ns: int) -> Decimal:
-    total, bad = _within(tally, rule, at_ns)
+    total, bad = _within(tally, _step_ns(rule), at_ns)
     match rule.kind:
         case Breaker.REJECT_RATE:
             return average(bad * _HUNDRED, Decimal(total)) if total >= rule.after else ZERO
@@ -428,7 +433,8 @@ _BY_CLOCK = {
 
 def begin_anew(state: State, source: str, scope: str) -> None:
     """A person resumed trading: what was counted before does not stop it again."""
-    state.risk.tallies.pop(_name(source, scope), None)
+    if state.risk.tallies.pop(_name(source, scope), None) is not None:
+        _look_up_again(state)
     profit = state.risk.profits.get(scope)
     if profit is not None and source in (Breaker.LOSS, Breaker.DRAWDOWN):
         figure = -profit.day if source == Breaker.LOSS else profit.drawdown
@@ -448,3 +454,12 @@ def forget_empty(state: State, at_ns: int) -> None:
         if counting:
             kept[name] = counting
     state.risk.tallies = kept
+    _look_up_again(state)
+
+
+def _look_up_again(state: State) -> None:
+    """Some tallies are gone: who counts looks for its own."""
+    book = state.risk.book
+    book.counting = None
+    for path in book.paths.values():
+        path.counters.clear()

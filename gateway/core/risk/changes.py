@@ -13,7 +13,7 @@ import msgspec
 from gateway.core.money import ZERO, add, exactly, subtract
 from gateway.core.order import Order
 from gateway.core.positions import Position
-from gateway.core.risk import breakers, exposure, scopes, watch
+from gateway.core.risk import breakers, exposure, prices, scopes, watch
 from gateway.core.risk import events as re
 from gateway.core.risk.book import Leaf, Node, Path
 from gateway.core.risk.checks import kind_of
@@ -32,15 +32,21 @@ MOST_RECENT = 100_000
 
 def submitted(state: State, order: Order, at_ns: int) -> None:
     """A new order: it counts as a message, and as what another might be a duplicate of."""
-    path = _path(state, order)
+    command, risk = order.command, state.risk
+    path = exposure.known_path(state, command, order.venue)
     if path is None:
         return
-    command = order.command
-    state.risk.strategies.setdefault(command.account, {})[command.strategy] = None
-    _count_message(state, path, at_ns)
-    window_ns = _duplicate_ns(state)
+    names = risk.strategies.get(command.account)
+    if names is None:
+        names = risk.strategies[command.account] = {}
+    names[command.strategy] = None
+    if path.paces:
+        _count_message(state, path, at_ns)
+    window_ns = risk.book.duplicate_ns
+    if window_ns is None:
+        window_ns = _duplicate_ns(state)
     if window_ns:
-        _remember(state.risk.recent, kind_of(command), at_ns, window_ns)
+        _remember(risk.recent, kind_of(command), at_ns, window_ns)
 
 
 def _remember(recent: dict[Kind, int], kind: Kind, at_ns: int, window_ns: int) -> None:
@@ -55,26 +61,20 @@ def _remember(recent: dict[Kind, int], kind: Kind, at_ns: int, window_ns: int) -
 
 def requested(state: State, order: Order, at_ns: int) -> None:
     """A cancel or a replace counts as a message."""
-    path = _path(state, order)
-    if path is not None:
+    path = exposure.known_path(state, order.command, order.venue)
+    if path is not None and path.paces:
         _count_message(state, path, at_ns)
 
 
-def _path(state: State, order: Order) -> Path | None:
-    return exposure.known_path(state, order.command, order.venue)
-
-
 def _count_message(state: State, path: Path, at_ns: int) -> None:
-    """The bucket is full at most: cancels always pass, and hold up nothing for longer than the window. It is empty when
-    the clock was set back.
+    """The bucket is full at most, also when the clock was set back: cancels always pass, and hold up nothing for longer
+    than the window.
     """
     for node, between_ns, window_ns, _, _ in path.paces:
         meter = node.meter or _meter(state, node)
         meter.messages += 1
         if between_ns:
-            latest_ns, full_ns = at_ns + window_ns, meter.full_ns
-            full_ns = (full_ns if at_ns < full_ns <= latest_ns else at_ns) + between_ns
-            meter.full_ns = min(latest_ns, full_ns)
+            meter.full_ns = min(max(meter.full_ns, at_ns) + between_ns, at_ns + window_ns)
 
 
 def _meter(state: State, node: Node) -> Meter:
@@ -87,15 +87,14 @@ def _meter(state: State, node: Node) -> Meter:
 
 
 def _duplicate_ns(state: State) -> int:
-    book = state.risk.book
-    if book.duplicate_ns is None:
-        windows = [
-            limit.value
-            for limits in state.risk.limits.values()
-            if (limit := limits.get(Control.DUPLICATE_WINDOW_S)) is not None
-        ]
-        book.duplicate_ns = int(max(windows, default=ZERO) * _SECOND_NS)
-    return book.duplicate_ns
+    """Work out for how long an order is remembered as a possible duplicate."""
+    windows = [
+        limit.value
+        for limits in state.risk.limits.values()
+        if (limit := limits.get(Control.DUPLICATE_WINDOW_S)) is not None
+    ]
+    state.risk.book.duplicate_ns = longest_ns = int(max(windows, default=ZERO) * _SECOND_NS)
+    return longest_ns
 
 
 def executed(state: State, order: Order, position: Position, net_qty_before: Decimal, *, filled: bool) -> None:
@@ -103,20 +102,14 @@ def executed(state: State, order: Order, position: Position, net_qty_before: Dec
     whatever is configured: it may be again.
     """
     command = order.command
-    path = _path(state, order)
+    path = exposure.known_path(state, command, order.venue)
     moved = subtract(position.net_qty, net_qty_before)
     if moved:
         symbol = command.symbol
-        _, client, venue = (None, None, None) if path is None else path.leaves
-        held = client.held if client is not None else None
-        if held is None:
-            held = _held(state, f"client:{command.client_id}")
-        held[symbol] = add(held.get(symbol, ZERO), moved)
-        held = venue.held if venue is not None else None
-        if held is None:
-            held = _held(state, f"venue:{order.venue}")
-        held[symbol] = add(held.get(symbol, ZERO), moved)
-    exposure.note_position(state, position)
+        for held in _held_of(state, order) if path is None else path.held or _held_on(state, order, path):
+            held[symbol] = add(held.get(symbol, ZERO), moved)
+    if state.risk.book.positions is not None:
+        exposure.note_position(state, position)
     if path is None:
         return
     if filled:
@@ -126,12 +119,15 @@ def executed(state: State, order: Order, position: Position, net_qty_before: Dec
     _gain(state, path.leaves[0], position)
 
 
-def _held(state: State, scope: str) -> dict[str, Decimal]:
-    """What a client or a venue has."""
-    held = state.risk.held.get(scope)
-    if held is None:
-        held = state.risk.held[scope] = {}
-    return held
+def _held_on(state: State, order: Order, path: Path) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
+    """What client and venue of a path have; looked up once."""
+    path.held = found = _held_of(state, order)
+    return found
+
+
+def _held_of(state: State, order: Order) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
+    held = state.risk.held
+    return held.setdefault(f"client:{order.command.client_id}", {}), held.setdefault(f"venue:{order.venue}", {})
 
 
 # --- Profit and loss ---
@@ -145,19 +141,19 @@ def _gain(state: State, leaf: Leaf, position: Position) -> None:
     change = now - known.now
     if not change:
         return
-    known.now, rises = now, change > 0
-    for node in leaf.nodes:
-        profit = node.profit or _node_profit(state, node)
+    known.now, rises = now, change > ZERO
+    for profit, node in leaf.gains or _gains(state, leaf):
         profit.now = now = profit.now + change
         if rises and now - profit.began > profit.high:
             _raise_high(node, profit)
 
 
 def _raise_high(node: Node, profit: Profit) -> None:
-    """The day's highest is looked at where a profit has risen."""
-    day = profit.now - profit.began
-    if day > profit.high:
-        profit.high, node.floor = day, None
+    """The day's highest is this one. What may be lost from there is counted from it."""
+    now, floor, drawdown = profit.now, node.floor, node.most_drawdown
+    profit.high = now - profit.began
+    if floor is not None and drawdown is not None:
+        node.floor = max(floor, now - drawdown)
 
 
 @exactly
@@ -173,12 +169,12 @@ def _revalue(state: State, positions: Iterable[tuple[Leaf, Position]]) -> None:
         if not change:
             continue
         known.now = now
-        for node in leaf.nodes:
-            profit = node.profit or _node_profit(state, node)
+        for profit, node in leaf.gains or _gains(state, leaf):
             profit.now += change
             moved[node] = profit
     for node, profit in moved.items():
-        _raise_high(node, profit)
+        if profit.now - profit.began > profit.high:
+            _raise_high(node, profit)
 
 
 def _leaf_profit(state: State, leaf: Leaf) -> Profit:
@@ -187,6 +183,12 @@ def _leaf_profit(state: State, leaf: Leaf) -> Profit:
         known = state.risk.leaf_profits[leaf.key] = Profit()
     leaf.profit = known
     return known
+
+
+def _gains(state: State, leaf: Leaf) -> tuple[tuple[Profit, Node], ...]:
+    """The profits that a leaf moves, each with its node; looked up once."""
+    leaf.gains = found = tuple([(node.profit or _node_profit(state, node), node) for node in leaf.nodes])
+    return found
 
 
 def _node_profit(state: State, node: Node) -> Profit:
@@ -199,7 +201,7 @@ def _node_profit(state: State, node: Node) -> Profit:
 
 def _profit_of(state: State, leaf: Leaf, position: Position) -> Decimal:
     """Realized and unrealized at the mark, in the risk currency. Without a mark what is open is worth what it cost."""
-    price = exposure.price_of(state, leaf.symbol, leaf.instrument)
+    price = state.risk.book.prices.get(leaf.symbol) or prices.price_of(state, leaf.symbol, leaf.instrument)
     open_profit = ZERO if price.px is None else position.net_qty * price.px - position.cost
     return (position.realized + open_profit) * price.point
 
@@ -256,7 +258,7 @@ def _forget_nothing(state: State, at_ns: int) -> None:
     for node in risk.book.nodes.values():
         node.meter = node.profit = None
     for leaf in risk.book.leaves.values():
-        leaf.profit = None
+        leaf.profit = leaf.gains = None
 
 
 def _forget_strategies(state: State) -> None:
@@ -344,8 +346,7 @@ def _regroup(state: State) -> None:
         known.now = _profit_of(state, leaf, position)
         if is_new:
             known.began = known.now
-        for node in leaf.nodes:
-            profit = node.profit or _node_profit(state, node)
+        for profit, _ in leaf.gains or _gains(state, leaf):
             profit.now, profit.began = add(profit.now, known.now), add(profit.began, known.began)
     for scope, profit in risk.profits.items():
         profit.high = max(highest.get(scope, ZERO), profit.day)

@@ -12,7 +12,7 @@ from gateway.core.events import Terms
 from gateway.core.money import ZERO, exactly
 from gateway.core.order import Order
 from gateway.core.refusal import Refusal
-from gateway.core.risk import bounds, exposure, quick, scopes, worst_case
+from gateway.core.risk import bounds, exposure, prices, quick, scopes, worst_case
 from gateway.core.risk.asked import HUNDRED, Asked, any_override, number, over, overridden, percent, share, words
 from gateway.core.risk.book import Cell, Leaf, Path
 from gateway.core.risk.controls import Control
@@ -24,14 +24,6 @@ MOST_STRATEGIES = 1_000
 """How many strategies an account may have: something is kept of each (rule 7)."""
 _SECOND_NS = 1_000_000_000
 # Looked up once: on Python 3.11 each look at a member of an enum is a call.
-_MARK_AGE_S = Control.MAX_MARK_AGE_S
-_MARK_MOVE_PCT = Control.MAX_MARK_MOVE_PCT
-_ORDER_QTY = Control.MAX_ORDER_QTY
-_ORDER_VALUE = Control.MAX_ORDER_VALUE
-_PRICE_COLLAR_PCT = Control.PRICE_COLLAR_PCT
-_PRICE_COLLAR_TICKS = Control.PRICE_COLLAR_TICKS
-_DUPLICATE_WINDOW_S = Control.DUPLICATE_WINDOW_S
-_ORDER_TO_TRADE = Control.ORDER_TO_TRADE
 _BUY, _SELL = Side.BUY, Side.SELL
 
 
@@ -47,7 +39,7 @@ def check_submit(state: State, command: SubmitOrder, terms: Terms, venue: str, a
     if command.strategy not in state.risk.strategies.get(command.account, ()):
         _check_new_strategy(state.risk, command)
     instrument, qty = path.instrument, terms.order_qty
-    price = exposure.price_of(state, command.symbol, instrument)
+    price = book.prices.get(command.symbol) or prices.price_of(state, command.symbol, instrument)
     if terms.cash_order_qty is not None:
         qty = exposure.bought_by(terms.cash_order_qty, terms, price, instrument.lot_size, instrument.multiplier)
     asked = Asked(state, book, path, command, terms, venue, 1 if command.side is _BUY else -1, qty, qty, price, at_ns)
@@ -73,7 +65,7 @@ def check_replace(state: State, order: Order, terms: Terms, at_ns: int) -> Asked
     reserve = book.reserves.get(order.order_id)
     reserved = reserve.qty if reserve is not None else ZERO
     extra = max(ZERO, terms.order_qty - order.cum_qty - reserved)
-    price = exposure.price_of(state, command.symbol, path.instrument)
+    price = prices.price_of(state, command.symbol, path.instrument)
     asked = Asked(
         state,
         book,
@@ -133,7 +125,7 @@ def _authorised(state: State, command: SubmitOrder, venue: str) -> Path:
     """The order's way, which nothing is kept of before it is known that it may be gone."""
     book, key = state.risk.book, (command.client_id, command.account, command.strategy, command.symbol, venue)
     path = book.paths.get(key)
-    if path is not None and path.authorised and path.version == book.version:
+    if path is not None and path.authorised and path.gathered and path.version == book.version:
         return path
     _check_authorised(state.risk, command)
     return exposure.path_of(state, *key)
@@ -245,7 +237,7 @@ def _check_known(asked: Asked) -> None:
 
 
 def _check_age(asked: Asked, age_ns: int) -> None:
-    for limit, node, _, cell, _, _ in asked.path.bounds[_MARK_AGE_S]:
+    for limit, node, _, cell, _, _ in asked.path.bounds[Control.MAX_MARK_AGE_S]:
         if age_ns <= limit * _SECOND_NS:
             return
         if worst_case.takes_on_nothing(asked, cell):
@@ -256,7 +248,7 @@ def _check_age(asked: Asked, age_ns: int) -> None:
 
 def _check_move(asked: Asked) -> None:
     moved, reference = asked.price.moved, asked.price.reference
-    for limit, node, _, cell, _, _ in asked.path.bounds[_MARK_MOVE_PCT]:
+    for limit, node, _, cell, _, _ in asked.path.bounds[Control.MAX_MARK_MOVE_PCT]:
         if moved <= limit * reference:
             return
         if worst_case.takes_on_nothing(asked, cell):
@@ -270,12 +262,12 @@ def _check_move(asked: Asked) -> None:
 
 def _check_size(asked: Asked) -> None:
     qty, limits = asked.qty, asked.path.bounds
-    for limit, node, _, _, _, _ in limits[_ORDER_QTY]:
+    for limit, node, _, _, _, _ in limits[Control.MAX_ORDER_QTY]:
         if qty <= limit:
             break
         over(asked, Control.MAX_ORDER_QTY, node, qty, limit, "order_qty", "order quantity")
     value = _order_value(asked)
-    for limit, node, _, _, _, _ in limits[_ORDER_VALUE]:
+    for limit, node, _, _, _, _ in limits[Control.MAX_ORDER_VALUE]:
         if value <= limit:
             break
         field = "order_qty" if asked.terms.cash_order_qty is None else "cash_order_qty"
@@ -305,12 +297,12 @@ def _check_collar(asked: Asked) -> None:
 
 def _check_distance(asked: Asked, field: str, price: Decimal, px: Decimal) -> None:
     limits, away, tick = asked.path.bounds, abs(price - px), asked.path.instrument.tick_size
-    for limit, node, _, _, _, _ in limits[_PRICE_COLLAR_PCT]:
+    for limit, node, _, _, _, _ in limits[Control.PRICE_COLLAR_PCT]:
         if away * HUNDRED <= limit * px:
             break
         what = f"{field} {number(price)} against the mark {number(px)}: percent"
         over(asked, Control.PRICE_COLLAR_PCT, node, percent(away, px), limit, field, what)
-    for limit, node, _, _, _, _ in limits[_PRICE_COLLAR_TICKS]:
+    for limit, node, _, _, _, _ in limits[Control.PRICE_COLLAR_TICKS]:
         if away <= limit * tick:
             break
         what = f"{field} {number(price)} against the mark {number(px)}: ticks"
@@ -324,7 +316,7 @@ def _check_duplicate(asked: Asked) -> None:
     if before is None or before > asked.at_ns:  # A clock that was set back says nothing of how long ago it was.
         return
     age_ns = asked.at_ns - before
-    for limit, node, _, _, _, _ in asked.path.bounds[_DUPLICATE_WINDOW_S]:
+    for limit, node, _, _, _, _ in asked.path.bounds[Control.DUPLICATE_WINDOW_S]:
         if age_ns < limit * _SECOND_NS and not overridden(
             asked.risk, Control.DUPLICATE_WINDOW_S, node.scope, asked.at_ns
         ):
@@ -356,7 +348,7 @@ def kind_of(command: SubmitOrder) -> Kind:
 
 def _check_ratio(asked: Asked) -> None:
     meters = asked.risk.meters
-    for value, node, _, _, whole, limit in asked.path.bounds[_ORDER_TO_TRADE]:
+    for value, node, _, _, whole, limit in asked.path.bounds[Control.ORDER_TO_TRADE]:
         meter = meters.get(node.scope)
         if meter is None:
             continue
@@ -375,7 +367,7 @@ def _check_rate(asked: Asked) -> None:
         scope = node.scope
         meter = meters.get(scope)
         ahead_ns = 0 if meter is None else meter.full_ns - at_ns
-        if ahead_ns < 0 or ahead_ns > window_ns:  # Empty; or the clock was set back, and nothing is known.
+        if ahead_ns < 0 or ahead_ns > window_ns:  # Empty; or the clock was set back: one passes, which fills it again.
             ahead_ns = 0
         wait_ns = ahead_ns + between_ns - window_ns
         if wait_ns > 0 and not overridden(asked.risk, Control.MESSAGE_RATE, scope, at_ns):

@@ -13,16 +13,14 @@ from gateway.core.events import Terms
 from gateway.core.money import EXACT, ZERO, exactly, multiply, negated, subtract
 from gateway.core.order import Order
 from gateway.core.positions import Position, PositionKey
-from gateway.core.risk import bounds, correlation, resting, scopes
-from gateway.core.risk.book import MAX_PATHS, Book, Cell, Leaf, Node, Path, Price, Reserve, Resting
+from gateway.core.risk import bounds, correlation, prices, resting, scopes
+from gateway.core.risk.book import MAX_PATHS, Book, Cell, Leaf, Node, Path, Places, Price, Reserve, Resting
 from gateway.core.risk.setup import RiskInstrument
 from gateway.core.state import State
 from gateway.core.types import OrdStatus
 
-_ONE = Decimal(1)
 _NONE = (ZERO, ZERO)
 _DONE_FOR_DAY = OrdStatus.DONE_FOR_DAY
-_HUNDRED = Decimal(100)
 _HUNDREDTH = Decimal("0.01")
 _ROUNDED_UP = EXACT.copy()
 _ROUNDED_UP.rounding = ROUND_CEILING
@@ -78,7 +76,7 @@ def rebuild(state: State) -> None:
 
 
 def _place(state: State, leaf: Leaf, net_qty: Decimal) -> None:
-    _move(state.risk.book, leaf, price_of(state, leaf.symbol, leaf.instrument).unit, net_qty)
+    _move(state.risk.book, leaf, prices.price_of(state, leaf.symbol, leaf.instrument).unit, net_qty)
 
 
 def open_qty(order: Order, price: Price, lot_size: Decimal) -> Decimal:
@@ -86,18 +84,18 @@ def open_qty(order: Order, price: Price, lot_size: Decimal) -> Decimal:
     the new quantity, and so does one in doubt. Of an order by amount of money whose quantity nobody has said yet, what
     the rest of the amount buys.
     """
-    if order.closed:
+    terms, cum_qty = order.terms, order.cum_qty
+    order_qty, cash = terms.order_qty, terms.cash_order_qty
+    if (cash is None and cum_qty >= order_qty and not order.unanswered) or order.closed:
         return ZERO
-    terms = order.terms
-    order_qty = terms.order_qty
     if order.unanswered:
         order_qty = max([order_qty, *[asked.order_qty for asked in resting.asked(order)]])
     elif _DONE_FOR_DAY in order.marks and not order.working:
         return ZERO
-    qty = order_qty - order.cum_qty if order_qty > order.cum_qty else ZERO
-    if order.quantity_known or terms.cash_order_qty is None:
+    qty = order_qty - cum_qty if order_qty > cum_qty else ZERO
+    if cash is None or order.quantity_known:
         return qty
-    rest = subtract(terms.cash_order_qty, multiply(order.cum_value, order.multiplier))
+    rest = subtract(cash, multiply(order.cum_value, order.multiplier))
     return max(qty, bought_by(max(ZERO, rest), terms, price, lot_size, order.multiplier))
 
 
@@ -117,26 +115,26 @@ def _settle(state: State, book: Book, order: Order) -> None:
     """What one order reserves and has moved, as it stands now."""
     order_id = order.order_id
     reserve = book.reserves.get(order_id)
-    if reserve is None:
-        reserve = _reserve(state, book, order)
-        if reserve is None:
-            return
-    path = reserve.path
-    price = price_of(state, path.symbol, path.instrument)
+    path = reserve.path if reserve is not None else known_path(state, order.command, order.venue)
+    if path is None:  # Its instrument is no longer configured.
+        return
+    price = book.prices.get(path.symbol) or prices.price_of(state, path.symbol, path.instrument)
     qty = open_qty(order, price, path.instrument.lot_size)
-    before, reserve.qty = reserve.qty, qty
-    opened = 0
-    if not before or not qty:
-        opened = bool(qty) - bool(before)
+    if reserve is None:
+        if not qty:
+            _move_all(state, path, price.unit)
+            return
+        sign = order.command.side.sign
+        reserve = book.reserves[order_id] = Reserve(path, sign, path.resting[sign < 0])
+    before, executed = reserve.qty, order.cum_qty
+    if qty != before or executed != reserve.cum_qty:
+        reserve.qty, reserve.cum_qty = qty, executed
+        _move_all(state, path, price.unit, qty - before, reserve.sign)
         if not qty:
             del book.reserves[order_id]
-    change = qty - before if qty != before else ZERO
-    for leaf in path.leaves:
-        net_qty = _net_qty(state, leaf)
-        if change or net_qty != leaf.net_qty:
-            _move(book, leaf, price.unit, net_qty, change, reserve.sign)
-            if opened:
-                _count_open(leaf, order.venue, opened)
+            _ended(path, order.venue)
+        elif not before:
+            _opened(path, order.venue)
     resting.keep(order, reserve)
     if order.terms.cash_order_qty is not None:
         if qty and not order.quantity_known:
@@ -145,14 +143,13 @@ def _settle(state: State, book: Book, order: Order) -> None:
             book.by_cash.pop(order_id, None)
 
 
-def _reserve(state: State, book: Book, order: Order) -> Reserve | None:
-    """The order's entry; None for an instrument that is no longer configured."""
-    path = known_path(state, order.command, order.venue)
-    if path is None:
-        return None
-    sign = order.command.side.sign
-    made = book.reserves[order.order_id] = Reserve(path, sign, path.resting[sign < 0])
-    return made
+def _move_all(state: State, path: Path, unit: Decimal, change: Decimal = ZERO, sign: int = 1) -> None:
+    """Positions are what the state says, and an order can execute so much more."""
+    for leaf in path.leaves:
+        position = leaf.position
+        net_qty = _net_qty(state, leaf) if position is None else position.net_qty
+        if change or net_qty != leaf.net_qty:
+            _move(state.risk.book, leaf, unit, net_qty, change, sign)
 
 
 def _net_qty(state: State, leaf: Leaf) -> Decimal:
@@ -169,13 +166,21 @@ def _net_qty(state: State, leaf: Leaf) -> Decimal:
     return ZERO if position is None else position.net_qty
 
 
-def _count_open(leaf: Leaf, venue: str, change: int) -> None:
-    """An order more or less that works."""
-    for node in leaf.nodes:
-        node.open_orders += change
-        count = node.venues.get(venue, 0) + change
-        if count:
-            node.venues[venue] = count
+def _opened(path: Path, venue: str) -> None:
+    """One order more that works."""
+    for node in path.nodes:
+        node.open_orders += 1
+        venues = node.venues
+        venues[venue] = venues.get(venue, 0) + 1
+
+
+def _ended(path: Path, venue: str) -> None:
+    """One less."""
+    for node in path.nodes:
+        node.open_orders -= 1
+        left = node.venues[venue] - 1
+        if left:
+            node.venues[venue] = left
         else:
             del node.venues[venue]
 
@@ -203,11 +208,19 @@ def _limit(state: State, each: Node) -> None:
 
 def limits_changed(state: State) -> None:
     """Limits are others: every path is put together anew when it is next needed."""
+    carry(state)
     book = state.risk.book
     book.version += 1
     book.duplicate_ns = None
+    others = set()
     for each in book.nodes.values():
+        before = each.looks
         _limit(state, each)
+        if each.looks != before:
+            others.add(each)
+    for leaf in book.leaves.values() if others else ():
+        if not others.isdisjoint(leaf.nodes):
+            bounds.split(leaf)
 
 
 def tree_leaf(state: State, account: str, strategy: str, symbol: str) -> Leaf:
@@ -230,6 +243,7 @@ def _new_leaf(state: State, key: tuple[str, str], path: tuple[str, ...]) -> Leaf
     book, symbol = state.risk.book, key[1]
     places = tuple([(node(state, scope), _cell(book, scope, symbol)) for scope in path])
     made = Leaf(symbol, state.risk.setup.instruments[symbol], places, key[0])
+    bounds.split(made)
     book.leaves[key] = made
     book.by_symbol.setdefault(symbol, []).append(made)
     return made
@@ -244,26 +258,31 @@ def _cell(book: Book, scope: str, symbol: str) -> Cell:
 
 def path_of(state: State, client_id: str, account: str, strategy: str, symbol: str, venue: str) -> Path:
     """What an order of these has to pass."""
-    book = state.risk.book
-    key = (client_id, account, strategy, symbol, venue)
-    path = book.paths.get(key)
-    if path is None:
-        path = book.paths[key] = _new_path(state, *key)
-    if path.version != book.version:
+    path = _path(state, (client_id, account, strategy, symbol, venue))
+    if not path.gathered:
         bounds.gather(path)
-        path.version = book.version
     return path
 
 
 def known_path(state: State, command: SubmitOrder, venue: str) -> Path | None:
-    """The same of an order that is there; None for an instrument that is no longer configured."""
+    """The way of an order that is there, without its limits; None for an instrument that is no longer configured."""
     book, symbol = state.risk.book, command.symbol
-    path = book.paths.get((command.client_id, command.account, command.strategy, symbol, venue))
+    key = (command.client_id, command.account, command.strategy, symbol, venue)
+    path = book.paths.get(key)
     if path is not None and path.version == book.version:
         return path
-    if symbol not in state.risk.setup.instruments:
-        return None
-    return path_of(state, command.client_id, command.account, command.strategy, symbol, venue)
+    return _path(state, key) if symbol in state.risk.setup.instruments else None
+
+
+def _path(state: State, key: tuple[str, str, str, str, str]) -> Path:
+    book = state.risk.book
+    path = book.paths.get(key)
+    if path is None:
+        path = book.paths[key] = _new_path(state, *key)
+    if path.version != book.version:
+        bounds.pace(path)
+        path.version = book.version
+    return path
 
 
 def _new_path(state: State, client_id: str, account: str, strategy: str, symbol: str, venue: str) -> Path:
@@ -281,26 +300,33 @@ def _move(book: Book, leaf: Leaf, unit: Decimal, net_qty: Decimal, change: Decim
     """The leaf's position is this now, and its working orders of one side can execute so much more: carry what is
     needed at once to every scope that it counts at.
     """
-    if sign > 0:
+    if change and sign > 0:
         leaf.buys += change
-    else:
+    elif change:
         leaf.sells += change
     long_qty, short_qty = net_qty + leaf.buys, net_qty - leaf.sells
     by_long, by_short = long_qty - leaf.long_qty, short_qty - leaf.short_qty
     leaf.net_qty, leaf.long_qty, leaf.short_qty = net_qty, long_qty, short_qty
     if not (long_qty or short_qty) or by_long == long_qty or by_short == short_qty:
         _use(leaf, by_long, by_short)
-    by_gross = worst_qty(long_qty, short_qty) * unit - leaf.gross
-    for each, cell in leaf.places:
-        if by_long:
-            cell.long_qty += by_long
-        if by_short:
-            cell.short_qty += by_short
-        if by_gross:
-            cell.gross += by_gross
-            each.gross += by_gross
-    leaf.gross += by_gross
+    gross = worst_qty(long_qty, short_qty) * unit
+    _add(leaf.at_once, by_long, by_short, gross - leaf.gross)
+    leaf.gross = gross
     book.dirty[leaf] = None
+
+
+def _add(places: Places, by_long: Decimal, by_short: Decimal, by_gross: Decimal) -> None:
+    if by_long:
+        for cell in places.cells:
+            cell.long_qty += by_long
+    if by_short:
+        for cell in places.cells:
+            cell.short_qty += by_short
+    if by_gross:
+        for each in places.sums:
+            each.gross += by_gross
+        for cell in places.shares:
+            cell.gross += by_gross
 
 
 def _use(leaf: Leaf, by_long: Decimal, by_short: Decimal) -> None:
@@ -330,11 +356,14 @@ def carry(state: State) -> None:
 
 
 def _carry(state: State, leaf: Leaf) -> None:
-    instrument, unit = leaf.instrument, price_of(state, leaf.symbol, leaf.instrument).unit
+    instrument, unit = leaf.instrument, prices.price_of(state, leaf.symbol, leaf.instrument).unit
     long_, short, net_value = leaf.long_qty * unit, leaf.short_qty * unit, leaf.net_qty * unit
     by_long, by_short, by_net = long_ - leaf.long, short - leaf.short, net_value - leaf.net_value
-    by_margin = (leaf.gross - leaf.carried) * instrument.margin_pct * _HUNDREDTH
-    leaf.long, leaf.short, leaf.net_value, leaf.carried = long_, short, net_value, leaf.gross
+    (long_qty, short_qty, gross), carried = leaf.carried, (leaf.long_qty, leaf.short_qty, leaf.gross)
+    by_gross = leaf.gross - gross
+    by_margin = by_gross * instrument.margin_pct * _HUNDREDTH
+    _add(leaf.later, leaf.long_qty - long_qty, leaf.short_qty - short_qty, by_gross)
+    leaf.long, leaf.short, leaf.net_value, leaf.carried = long_, short, net_value, carried
     name = instrument.asset_class
     more, less = correlation.sigma_of(instrument, by_long), correlation.sigma_of(instrument, by_short)
     losses = scenario_losses(state, leaf.symbol, instrument, by_long, by_short)
@@ -368,41 +397,7 @@ def scenario_losses(
     return losses
 
 
-# --- Prices ---
-
-
-def price_of(state: State, symbol: str, instrument: RiskInstrument) -> Price:
-    """What is known of the instrument's price: the mark, or the reference price while there was none."""
-    found = state.risk.book.prices.get(symbol)
-    if found is None:
-        found = state.risk.book.prices[symbol] = _price(state, symbol, instrument)
-    return found
-
-
-def _price(state: State, symbol: str, instrument: RiskInstrument) -> Price:
-    known, reference = state.risk.marks.get(symbol), instrument.reference_px
-    px = known.mark.px if known is not None else reference
-    made = Price(px if px is not None and px > 0 else None, rate(state, instrument.currency))
-    if known is not None:
-        bid, ask = known.mark.bid, known.mark.ask
-        made.at_ns = known.at_ns
-        made.crossed = bid is not None and ask is not None and bid > ask
-    made.point = multiply(instrument.multiplier, made.rate or ZERO)
-    if made.px is not None:
-        made.unit = multiply(made.px, made.point)
-        made.reference = reference or (known.first if known is not None else ZERO)
-        made.moved = multiply(abs(subtract(made.px, made.reference)), _HUNDRED)
-    return made
-
-
-def mark_px(state: State, symbol: str, instrument: RiskInstrument) -> Decimal | None:
-    """What one is worth in its own currency; None while nobody said it."""
-    return price_of(state, symbol, instrument).px
-
-
-def rate(state: State, currency: str) -> Decimal | None:
-    """The value of one unit of a currency in the risk currency."""
-    return _ONE if currency == state.risk.setup.currency else state.risk.rates.get(currency)
+# --- Positions and prices ---
 
 
 @exactly
@@ -412,12 +407,10 @@ def revalue(state: State, symbols: Iterable[str]) -> None:
     for symbol in symbols:
         book.prices.pop(symbol, None)
         for leaf in book.by_symbol.get(symbol, ()) if book.built else ():
-            unit = price_of(state, symbol, leaf.instrument).unit
+            unit = prices.price_of(state, symbol, leaf.instrument).unit
             by_gross = worst_qty(leaf.long_qty, leaf.short_qty) * unit - leaf.gross
             leaf.gross += by_gross
-            for each, cell in leaf.places if by_gross else ():
-                cell.gross += by_gross
-                each.gross += by_gross
+            _add(leaf.at_once, ZERO, ZERO, by_gross)
             book.dirty[leaf] = None
     book.touched.update({order_id: state.orders[order_id] for order_id in book.by_cash})
 

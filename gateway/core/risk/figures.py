@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from gateway.core.money import ZERO, add, average, multiply, negated, subtract
-from gateway.core.risk import correlation, exposure, scopes
+from gateway.core.risk import correlation, exposure, prices, scopes
 from gateway.core.risk.book import Book, Leaf, Node
 from gateway.core.risk.controls import Control
 from gateway.core.risk.setup import Limit, RiskSetup
@@ -204,7 +204,7 @@ class _Sums:
 def _point(state: State, symbol: str) -> Decimal:
     """What one price point of one is worth in the risk currency."""
     instrument = state.risk.setup.instruments[symbol]
-    return multiply(instrument.multiplier, exposure.rate(state, instrument.currency) or ZERO)
+    return multiply(instrument.multiplier, prices.rate(state, instrument.currency) or ZERO)
 
 
 def _of_scope(state: State, sums: _Sums, row: Row, at_ns: int) -> Figures:

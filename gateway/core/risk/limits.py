@@ -5,7 +5,6 @@ never taken away where nothing else would limit the same orders: they would all 
 the kill switch, which says so.
 """
 
-import difflib
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any, assert_never
@@ -156,8 +155,8 @@ def _check_scope(state: State, scope: str, limit: Limit | None) -> None:
 def _control(name: str) -> Control:
     if name in SPECS:
         return Control(name)
-    close = difflib.get_close_matches(name, list(Control), n=3) or list(Control)
-    raise Refusal(Reason.CONTROL_UNKNOWN, "control", f"{name!r} is no control; did you mean {', '.join(close)}?")
+    there = scopes.similar(name, list(Control))
+    raise Refusal(Reason.CONTROL_UNKNOWN, "control", f"{name!r} is no control; there is {there}")
 
 
 def _check_place(control: Control, scope: str) -> None:

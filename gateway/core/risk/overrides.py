@@ -1,6 +1,5 @@
 """Overrides: a named person lets the orders of one scope pass one control, for a limited time (RTS 6 15(6))."""
 
-import difflib
 from collections.abc import Callable
 from typing import Any
 
@@ -32,12 +31,7 @@ def check_scope(state: State, scope: str) -> None:
     setup = state.risk.setup
     if scopes.is_known(setup, scope) or _has_traded(state, scope):
         return
-    level, _, name = scope.partition(":")
-    there = [scopes.scope(level, each) for each in scopes.names(setup, level)]
-    close = (difflib.get_close_matches(scope, there, n=3) or there[:20]) if name else []
-    others = ", ".join(scopes.LEVELS[1:])
-    what = f"it is {scopes.FIRM}, or one of {others} with its name, such as strategy:ACC1/alpha"
-    hint = f"there is {', '.join(close)}" if close else what
+    hint = scopes.hint(setup, scope)
     raise Refusal(Reason.SCOPE_UNKNOWN, "scope", f"{scope!r} is no scope; {hint}")
 
 
@@ -107,8 +101,8 @@ def _shortens(risk: RiskState, asked: GrantOverride) -> bool:
 def _check_control(name: str) -> None:
     names = [*Control, *OTHERS]
     if name not in names:
-        close = difflib.get_close_matches(name, names, n=3) or names
-        raise Refusal(Reason.CONTROL_UNKNOWN, "control", f"{name!r} is no control; did you mean {', '.join(close)}?")
+        there = scopes.similar(name, names)
+        raise Refusal(Reason.CONTROL_UNKNOWN, "control", f"{name!r} is no control; there is {there}")
 
 
 def ended(risk: RiskState, asked: EndOverride) -> Event:

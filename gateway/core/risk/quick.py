@@ -12,7 +12,6 @@ from decimal import Decimal
 from gateway.core.risk import bounds, scopes
 from gateway.core.risk.asked import HUNDRED, Asked
 from gateway.core.risk.book import ANY, Node
-from gateway.core.risk.controls import Control
 from gateway.core.risk.state import RiskState
 from gateway.core.types import Side
 
@@ -27,7 +26,7 @@ def passes(asked: Asked) -> bool:
         sight = path.sight = bounds.look(path, price)
     if asked.at_ns > sight.until_ns or qty > sight.most_qty or terms.cash_order_qty is not None:
         return False
-    if asked.risk.stops and _is_stopped(asked):
+    if asked.state.risk.stops and _is_stopped(asked):
         return False
     if asked.sign < 0 and path.instrument.short_sale != "free" and not _is_long_sale(asked):
         return False
@@ -107,11 +106,10 @@ def _profits_hold(asked: Asked) -> bool:
 def _floor(risk: RiskState, node: Node) -> Decimal:
     """The lowest profit within its limits, until the day's highest is another."""
     profit, floor = risk.profits[node.scope], -ANY
-    loss, drawdown = node.limits.get(Control.MAX_LOSS), node.limits.get(Control.MAX_DRAWDOWN)
-    if loss is not None:
-        floor = profit.began - loss.value
-    if drawdown is not None:
-        floor = max(floor, profit.began + profit.high - drawdown.value)
+    if node.most_loss is not None:
+        floor = profit.began - node.most_loss
+    if node.most_drawdown is not None:
+        floor = max(floor, profit.began + profit.high - node.most_drawdown)
     node.floor = floor
     return floor
 

@@ -6,7 +6,8 @@ above it. client, instrument, asset_class and venue stand beside it. A scope is 
 its own.
 """
 
-from collections.abc import Collection
+import difflib
+from collections.abc import Collection, Iterable
 
 from gateway.core.risk.setup import RiskSetup
 
@@ -14,6 +15,8 @@ FIRM = "firm"
 LEVELS = (FIRM, "desk", "account", "strategy", "client", "instrument", "asset_class", "venue")
 ORDER = "order"
 """One order: a scope that can be stopped, and nothing else."""
+MOST_NAMED = 10
+"""How many names a refusal lists."""
 
 
 def scope(level: str, name: str) -> str:
@@ -103,3 +106,21 @@ def names(setup: RiskSetup, level: str) -> list[str]:
 def default_of(text: str) -> str:
     """The scope that has what all of a level have: "strategy:*" for "strategy:ACC1/alpha"."""
     return text if text == FIRM else f"{level_of(text)}:*"
+
+
+def hint(setup: RiskSetup, text: str, levels: Iterable[str] = LEVELS[1:]) -> str:
+    """What can be meant where this names no scope: the others of its level, or else how a scope is named."""
+    level, _, name = text.partition(":")
+    there = [scope(level, each) for each in names(setup, level)] if name else []
+    if there:
+        return f"there is {similar(text, there)}"
+    return f"it is {FIRM}, or one of {', '.join(levels)} with its name, such as account:ACC1 or strategy:ACC1/alpha"
+
+
+def similar(name: str, known: Collection[str]) -> str:
+    """The names like this one; when none is, the first ones and how many more there are."""
+    close = difflib.get_close_matches(name, known, n=3)
+    if close:
+        return ", ".join(close)
+    more = len(known) - MOST_NAMED
+    return ", ".join(sorted(known)[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -57,13 +57,8 @@ def decide(state: State, command: StopTrading | ResumeTrading) -> list[Event]:
         return [_resumed(state, command)]
     before = state.risk.stops.get(_key(command.scope, KILL))
     if before is None and not _is_known(state, command.scope):
-        raise Refusal(
-            Reason.SCOPE_UNKNOWN,
-            "scope",
-            f"{command.scope!r} is no scope that can be stopped; it is {scopes.FIRM}, or one of"
-            f" {', '.join((*scopes.LEVELS[1:], scopes.ORDER))} with its name, such as account:ACC1 or"
-            " strategy:ACC1/alpha",
-        )
+        hint = scopes.hint(state.risk.setup, command.scope, (*scopes.LEVELS[1:], scopes.ORDER))
+        raise Refusal(Reason.SCOPE_UNKNOWN, "scope", f"{command.scope!r} is no scope that can be stopped; {hint}")
     if before is None:
         _check_number(state, command.scope)
     cancels = command.cancels or (before is not None and before.stopped.cancels)

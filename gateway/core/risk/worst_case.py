@@ -13,17 +13,6 @@ from gateway.core.risk.book import Cell, Leaf
 from gateway.core.risk.controls import Control
 
 _HUNDREDTH = Decimal("0.01")
-# Looked up once: on Python 3.11 each look at a member of an enum is a call.
-_OPEN_ORDERS = Control.MAX_OPEN_ORDERS
-_INSTRUMENTS = Control.MAX_INSTRUMENTS
-_VENUES = Control.MAX_VENUES
-_POSITION_QTY = Control.MAX_POSITION_QTY
-_GROSS_NOTIONAL = Control.MAX_GROSS_NOTIONAL
-_NET_NOTIONAL = Control.MAX_NET_NOTIONAL
-_MARGIN = Control.MAX_MARGIN
-_CORRELATED_EXPOSURE = Control.MAX_CORRELATED_EXPOSURE
-_LOSS = Control.MAX_LOSS
-_DRAWDOWN = Control.MAX_DRAWDOWN
 
 
 def reduces(asked: Asked) -> bool:
@@ -42,7 +31,10 @@ def reduces_at(asked: Asked, place: Cell | Leaf) -> bool:
     """The same, and what the position of a scope can become at worst does not grow either: another strategy may hold
     the other side of it.
     """
-    return asked.reduces and _worst(asked, place) <= max(place.long_qty, -place.short_qty)
+    if not asked.reduces:
+        return False
+    exposure.carry(asked.state)
+    return _worst(asked, place) <= max(place.long_qty, -place.short_qty)
 
 
 def takes_on_nothing(asked: Asked, place: Cell | Leaf) -> bool:
@@ -62,15 +54,15 @@ def check_counts(asked: Asked) -> None:
         Refusal: there are too many, or in too many instruments, or at too many venues.
     """
     bounds, symbol, venue = asked.path.bounds, asked.path.symbol, asked.venue
-    for limit, node, _, _, whole, _ in bounds[_OPEN_ORDERS]:
+    for limit, node, _, _, whole, _ in bounds[Control.MAX_OPEN_ORDERS]:
         if node.open_orders >= whole:
             over(asked, Control.MAX_OPEN_ORDERS, node, Decimal(node.open_orders + 1), limit, "", "working orders")
     if asked.reduces:
         return
-    for limit, node, _, _, whole, _ in bounds[_INSTRUMENTS]:
+    for limit, node, _, _, whole, _ in bounds[Control.MAX_INSTRUMENTS]:
         if len(node.cells) >= whole and symbol not in node.cells:
             over(asked, Control.MAX_INSTRUMENTS, node, Decimal(len(node.cells) + 1), limit, "symbol", "instruments")
-    for limit, node, _, _, whole, _ in bounds[_VENUES]:
+    for limit, node, _, _, whole, _ in bounds[Control.MAX_VENUES]:
         if len(node.venues) >= whole and venue not in node.venues:
             over(asked, Control.MAX_VENUES, node, Decimal(len(node.venues) + 1), limit, "venue", "venues")
 
@@ -103,7 +95,7 @@ def _more_gross(leaf: Leaf, asked: Asked) -> Decimal:
 
 
 def _check_position(asked: Asked) -> None:
-    for limit, node, _, cell, _, _ in asked.path.bounds[_POSITION_QTY]:
+    for limit, node, _, cell, _, _ in asked.path.bounds[Control.MAX_POSITION_QTY]:
         worst = _worst(asked, cell)
         if worst > limit and not reduces_at(asked, cell):
             what = f"position in {asked.path.symbol} with all working orders"
@@ -112,12 +104,12 @@ def _check_position(asked: Asked) -> None:
 
 def _check_notional(asked: Asked, more: tuple[Decimal, ...]) -> None:
     bounds, reducing = asked.path.bounds, asked.reduces
-    for limit, node, leaf, _, _, _ in bounds[_GROSS_NOTIONAL]:
+    for limit, node, leaf, _, _, _ in bounds[Control.MAX_GROSS_NOTIONAL]:
         gross = node.gross + more[leaf]
         if gross > limit and not (reducing and gross <= node.gross):
             over(asked, Control.MAX_GROSS_NOTIONAL, node, gross, limit, "order_qty", "gross notional")
     value = asked.extra * asked.price.unit
-    for limit, node, _, _, _, _ in bounds[_NET_NOTIONAL]:
+    for limit, node, _, _, _, _ in bounds[Control.MAX_NET_NOTIONAL]:
         net = value + node.long if asked.sign > 0 else value - node.short
         if net > limit and not (reducing and net <= max(node.long, -node.short)):
             over(asked, Control.MAX_NET_NOTIONAL, node, net, limit, "order_qty", "net notional")
@@ -138,7 +130,7 @@ def _check_margin(asked: Asked, more: tuple[Decimal, ...]) -> None:
     instrument, value = asked.path.instrument, asked.extra * asked.price.unit
     long_, short = (value, ZERO) if asked.sign > 0 else (ZERO, -value)
     losses = dict(exposure.scenario_losses(asked.state, asked.path.symbol, instrument, long_, short))
-    for limit, node, leaf, _, _, _ in asked.path.bounds[_MARGIN]:
+    for limit, node, leaf, _, _, _ in asked.path.bounds[Control.MAX_MARGIN]:
         margin = node.margin + more[leaf] * instrument.margin_pct * _HUNDREDTH
         margin = max([margin, *[loss + losses.get(number, ZERO) for number, loss in enumerate(node.losses)]])
         if margin > limit and not (asked.reduces and margin <= max([node.margin, *node.losses])):
@@ -150,7 +142,7 @@ def _check_correlated(asked: Asked) -> None:
     name = asked.path.instrument.asset_class
     sigma = correlation.sigma_of(asked.path.instrument, value)
     more = (sigma, ZERO) if asked.sign > 0 else (ZERO, -sigma)
-    for limit, node, _, _, _, _ in asked.path.bounds[_CORRELATED_EXPOSURE]:
+    for limit, node, _, _, _, _ in asked.path.bounds[Control.MAX_CORRELATED_EXPOSURE]:
         squared = correlation.squared_with(asked.risk, node.sigmas, name, more)
         if squared > limit * limit and not (asked.reduces and squared <= correlation.squared(asked.risk, node.sigmas)):
             what = "correlation-adjusted exposure"
@@ -164,13 +156,13 @@ def check_profit(asked: Asked) -> None:
         Refusal: it is over a limit.
     """
     profits, bounds = asked.risk.profits, asked.path.bounds
-    for limit, node, _, cell, _, _ in bounds[_LOSS]:
+    for limit, node, _, cell, _, _ in bounds[Control.MAX_LOSS]:
         profit = profits.get(node.scope)
         if profit is None or takes_on_nothing(asked, cell):
             continue
         if (loss := profit.began - profit.now) > limit:
             over(asked, Control.MAX_LOSS, node, loss, limit, "", "loss of the day")
-    for limit, node, _, cell, _, _ in bounds[_DRAWDOWN]:
+    for limit, node, _, cell, _, _ in bounds[Control.MAX_DRAWDOWN]:
         profit = profits.get(node.scope)
         if profit is None or takes_on_nothing(asked, cell):
             continue

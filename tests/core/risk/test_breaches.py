@@ -79,6 +79,15 @@ def test_the_text_has_the_numbers_and_the_scope() -> None:
     assert (began.scope, began.severity, began.value, began.limit) == ("account:A1", Severity.WARNING, 900, 1000)
 
 
+@pytest.mark.parametrize(("limit", "share"), [(251, "199 %"), (527, "94 %"), (501, "99 %"), (499, "100 %")])
+def test_the_percentage_is_rounded_down_as_everywhere(limit: int, share: str) -> None:
+    """99.8 % is not yet all of it; what is beyond its limit is told as critical."""
+    floor = _holding(Control.MAX_LOSS, limit)
+    floor.mark("5")
+    [began] = of(BreachBegan, floor.tick())
+    assert began.text == f"loss of the day 500 of limit {limit} ({share}) at account A1"
+
+
 def test_a_drawdown_is_told() -> None:
     floor = _holding(Control.MAX_DRAWDOWN, 100)
     floor.mark("11")

@@ -89,6 +89,22 @@ def test_a_clock_that_was_set_back_neither_trips_nor_blinds_a_breaker() -> None:
     assert _trips(floor) == [("firm", "fill_rate")]
 
 
+def test_what_was_counted_long_before_a_new_day_is_forgotten_and_what_comes_then_counts() -> None:
+    floor = _floor(breaker(Breaker.FILL_RATE, 3))
+    mine = floor.working("1")
+    for _ in range(2):
+        floor.fill(mine, 1)
+    floor.tick(24 * 3_600)
+    assert floor.events(RiskDayBegan)[-1].day > floor.events(RiskDayBegan)[0].day
+    assert not floor.state.risk.tallies
+    for _ in range(2):
+        floor.fill(mine, 1)
+    assert not _trips(floor)
+    assert [tally.total for by_name in floor.state.risk.tallies.values() for tally in by_name.values()] == [2]
+    floor.fill(mine, 1)
+    assert _trips(floor) == [("firm", "fill_rate")]
+
+
 def test_executions_of_one_strategy_in_one_instrument_on_one_side_are_repeated_ones() -> None:
     rule = breaker(Breaker.REPEATED_EXECUTION, 3, "strategy:*", needs_person=False)
     floor = _floor(rule)

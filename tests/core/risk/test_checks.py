@@ -2,6 +2,7 @@
 beyond, at every scope of an order; `over` also proves that an override lets it pass for its time.
 """
 
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -239,7 +240,9 @@ def test_a_clock_that_was_set_back_does_not_stop_trading_until_it_is_as_late_aga
     world.now_ns -= 3_600 * SECOND_NS
     for name in "34":
         yes(world, buy(name))
-    no(world, buy("5"), Reason.RISK_MESSAGE_RATE, "over limit")
+        no(world, buy("5"), Reason.RISK_MESSAGE_RATE, "try again in 0.499 s")
+        world.now_ns += 497_000_000
+        no(world, buy("6"), Reason.RISK_MESSAGE_RATE, "over limit 2")
 
 
 @pytest.mark.control("message_rate")
@@ -362,10 +365,10 @@ def test_max_venues(scope: str) -> None:
 
 def test_every_control_has_a_test_that_says_so() -> None:
     marked = {
-        line.split('"')[1]
+        name
         for path in Path(__file__).parent.glob("test_*.py")
-        for line in path.read_text().splitlines()
-        if line.startswith("@pytest.mark.control(")
+        for names in re.findall(r"^@pytest\.mark\.control\(([^)]*)\)", path.read_text(), re.MULTILINE)
+        for name in re.findall(r'"(\w+)"', names)
     }
     named = {"authorised", "stopped", "restricted", "limit_missing", "short_sale", "no_mark", "crossed_mark"}
     assert marked >= {*SPECS, *named, "self_match", "auction"}

@@ -333,7 +333,7 @@ def test_what_came_before_a_stop_is_no_matter_of_the_clock(floor: Floor) -> None
     floor.canceled(mine)
     floor.now_ns = later
     floor.stop(allow_reducing=True)
-    floor.now_ns -= 3_600 * SECOND_NS
+    floor.now_ns -= 3_599 * SECOND_NS
     floor.working("out", 60, side=Side.SELL, strategy="alpha")
     assert cancels(floor.tick(60)) == []
 
