@@ -11,7 +11,6 @@ of the first nothing.
 import asyncio
 from bisect import bisect_left
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
 from itertools import islice
 
 from gateway.core.events import Record
@@ -134,6 +133,7 @@ class Feed:
         if self.readers >= self._max_readers:
             raise TooManyReaders(f"{self._max_readers} readers is the limit")
         self.readers += 1
+        channel: _Channel | None = None
         try:
             next_seq = self._next_seq if from_seq is None else max(1, from_seq)
             while next_seq < self._first_recent:
@@ -142,29 +142,18 @@ class Feed:
                 records = await asyncio.to_thread(self._from_journal, next_seq, count)
                 next_seq += len(records)
                 yield records, next_seq
-            while True:
+            while audience == EVERYBODY or next_seq != self._next_seq:
                 if next_seq < self._first_recent:
                     raise SlowReader(next_seq)
                 start = next_seq - self._first_recent
                 if live := self._recent[start : start + CHUNK]:
                     next_seq += len(live)
                     yield live, next_seq
-                elif audience != EVERYBODY and next_seq == self._next_seq:
-                    break
                 else:
                     await self._news.wait()
-            async with aclosing(self._concerning(audience)) as batches:
-                async for batch in batches:
-                    yield batch
-        finally:
-            self.readers -= 1
-
-    async def _concerning(self, audience: str) -> AsyncGenerator[tuple[Sequence[Record], int], None]:
-        """What comes from now on and concerns an audience."""
-        channel = self._channels.setdefault(audience, _Channel())
-        channel.readers += 1
-        place, next_seq = channel.end, self._next_seq
-        try:
+            channel = self._channels.setdefault(audience, _Channel())
+            channel.readers += 1
+            place = channel.end
             while True:
                 if place < channel.dropped:
                     raise SlowReader(next_seq)
@@ -180,9 +169,11 @@ class Feed:
                     channel.news.clear()
                     await channel.news.wait()
         finally:
-            channel.readers -= 1
-            if not channel.readers:
-                del self._channels[audience]
+            self.readers -= 1
+            if channel is not None:
+                channel.readers -= 1
+                if not channel.readers:
+                    del self._channels[audience]
 
     def _from_journal(self, from_seq: int, count: int) -> list[Record]:
         return list(islice(self._journal.read(from_seq), count))

@@ -210,9 +210,13 @@ class Sequencer:
                 if self._idle():
                     await self._awake.wait()
                 self._awake.clear()
-                while (batch := await self._next_batch()).taken:
+                batch = await self._next_batch()
+                if batch.taken:
                     await self._finish(batch)
-                    await asyncio.sleep(0)  # What arrived meanwhile is read, and joins the next batch.
+                    if batch.room <= 0:
+                        self._awake.set()  # There may be more where that came from.
+                    if not self._idle():
+                        await asyncio.sleep(0)  # What arrived meanwhile is read, and joins the next batch.
         except BaseException as error:  # Whatever it is: memory may be ahead of the journal, nothing more may leave.
             if not isinstance(error, asyncio.CancelledError):
                 self._fatal(error)

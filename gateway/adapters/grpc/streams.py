@@ -153,7 +153,7 @@ class EventFlow:
         events: list[bytes] = []
         size = 0
         for record in records:
-            if not (may_see(self._caller, record, self._state.risk.setup) and self._selection.passes(record)):
+            if not self._wants(record):
                 continue
             event = self._encoder(record)
             events.append(event)
@@ -163,6 +163,12 @@ class EventFlow:
                 events, size = [], 0
         if events:
             await self._tell(events, records[-1].seq + 1)
+
+    def _wants(self, record: Record) -> bool:
+        own = record.order is not None and record.order.client_id == self._caller.id
+        if not own and not may_see(self._caller, record, self._state.risk.setup):
+            return False
+        return self._selection is EVERYTHING or self._selection.passes(record)
 
     async def _tell(self, events: Sequence[bytes], next_seq: int) -> None:
         self.next_seq = self._told = next_seq

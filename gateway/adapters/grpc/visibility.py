@@ -50,9 +50,9 @@ def concerns(caller: Caller, scope: str, setup: RiskSetup) -> bool:
 
 def audience(record: Record) -> str:
     """Whom a record may concern, for the feed: one client, everybody, or nobody but operators."""
-    if isinstance(record.event, _EVERYBODYS):
-        return EVERYBODY
-    return owner(record)
+    if record.order is not None:
+        return record.order.client_id
+    return EVERYBODY if isinstance(record.event, _EVERYBODYS) else owner(record)
 
 
 def owner(record: Record) -> str:

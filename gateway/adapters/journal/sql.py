@@ -139,12 +139,16 @@ class SqlJournal:
             self._give_back()
 
     def _insert(self, writer: Writer, batch: Batch) -> None:
-        with self._translated(f"append seq {batch.first_seq} to {batch.last_seq} to"):
-            if not writer.insert(batch, self._end):
-                raise EpochStale(
-                    f"journal {self.label}: epoch {self._epoch} is over, another process took the journal over; "
-                    f"seq {batch.first_seq} to {batch.last_seq} were not written and this process has to stop"
-                )
+        try:
+            written = writer.insert(batch, self._end)
+        except Exception:
+            with self._translated(f"append seq {batch.first_seq} to {batch.last_seq} to"):
+                raise
+        if not written:
+            raise EpochStale(
+                f"journal {self.label}: epoch {self._epoch} is over, another process took the journal over; "
+                f"seq {batch.first_seq} to {batch.last_seq} were not written and this process has to stop"
+            )
 
     def _give_back(self) -> None:
         writer, self._writer = self._writer, None
