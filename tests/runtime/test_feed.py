@@ -12,6 +12,7 @@ from gateway.core import events as ev
 from gateway.core.events import Cause, Record
 from gateway.runtime import feed as feed_module
 from gateway.runtime.feed import EVERYBODY, NOBODY, Feed, SlowReader, TooManyReaders
+from tests.runtime.following import follow
 from tests.runtime.journals import HeldJournal, turns
 
 
@@ -56,7 +57,7 @@ async def read(batches: AsyncIterator[tuple[Sequence[Record], int]], until: int)
 
 
 async def following(stream: Stream, from_seq: int | None, until: int) -> list[int]:
-    async with aclosing(stream.feed.follow(from_seq)) as batches:
+    async with aclosing(follow(stream.feed, from_seq)) as batches:
         return await asyncio.wait_for(read(batches, until), 10)
 
 
@@ -92,7 +93,7 @@ async def test_no_gap_and_no_duplicate_while_publishing_goes_on(seed: int, monke
         from_seq = pace.choice([None, pace.randint(1, stream.seq + 1)])
         start = stream.seq + 1 if from_seq is None else from_seq
         seen: list[int] = []
-        async with aclosing(stream.feed.follow(from_seq)) as batches:
+        async with aclosing(follow(stream.feed, from_seq)) as batches:
             async for batch, next_seq in batches:
                 seen += [record.seq for record in batch]
                 if next_seq > last:
@@ -112,7 +113,7 @@ async def test_no_gap_and_no_duplicate_while_publishing_goes_on(seed: int, monke
 async def test_a_slow_reader_is_dropped_and_can_resume_without_a_gap() -> None:
     """Rule 7: the window is what a reader may lag behind; the number to go on from is the next one it has not seen."""
     stream = Stream(window=10)
-    async with aclosing(stream.feed.follow(1)) as batches:
+    async with aclosing(follow(stream.feed, 1)) as batches:
         stream.publish(3)
         seen = [record.seq for record in (await anext(batches))[0]]
         for _ in range(30):
@@ -126,7 +127,7 @@ async def test_a_slow_reader_is_dropped_and_can_resume_without_a_gap() -> None:
 
 async def test_a_reader_within_the_window_is_never_dropped() -> None:
     stream = Stream(window=10)
-    async with aclosing(stream.feed.follow(1)) as batches:
+    async with aclosing(follow(stream.feed, 1)) as batches:
         expected = 1
         for _ in range(20):
             stream.publish(10)
@@ -167,8 +168,8 @@ async def test_a_reader_that_is_cancelled_leaves_nothing_behind() -> None:
         task.cancel()
     await asyncio.wait(waits + reads)
     assert stream.feed.readers == 0
-    assert len(stream.feed._news._waiters) == 0
-    holder = stream.feed.follow(1)
+    assert stream.feed._channels == {}
+    holder = follow(stream.feed, 1)
     await anext(holder)
     await holder.aclose()
     assert stream.feed.readers == 0
@@ -206,13 +207,14 @@ async def test_a_reader_misses_nothing_that_concerns_it(seed: int, monkeypatch: 
     random = Random(seed)
     monkeypatch.setattr(feed_module, "CHUNK", random.randint(1, 20))
     stream = Stream(history=random.randint(0, 40), window=500, audience=audience)
-    last = stream.seq + 200
+    last = stream.seq + 200 + 3 - stream.seq % 4
+    assert audience(records(last, 1)[0]) == EVERYBODY, "so that everybody is woken for the last one"
 
     async def reader(name: str, pace: Random) -> None:
         await turns(pace.randrange(50))
         start = pace.randint(1, stream.seq + 1)
         seen: list[int] = []
-        async with aclosing(stream.feed.follow(start, name)) as batches:
+        async with aclosing(follow(stream.feed, start, name)) as batches:
             async for batch, next_seq in batches:
                 seen += [record.seq for record in batch]
                 assert all(seq < next_seq for seq in seen)
@@ -229,32 +231,42 @@ async def test_a_reader_misses_nothing_that_concerns_it(seed: int, monkeypatch: 
         for name in ("alpha", "beta")
         for number in range(3)
     ]
-    while not all(each.done() for each in readers):
-        if stream.seq < last:
-            stream.publish(min(random.randint(1, 9), last - stream.seq))
-        for name in ("alpha", "beta"):
-            stream.feed.nudge(name)
+    while stream.seq < last:
+        stream.publish(min(random.randint(1, 9), last - stream.seq))
         await turns(random.randrange(4))
-    await asyncio.gather(*readers)
+    await asyncio.wait_for(asyncio.gather(*readers), 20)
     assert stream.feed.readers == 0
 
 
 async def test_a_reader_whom_nothing_concerns_is_neither_woken_nor_dropped() -> None:
-    stream = Stream(window=10, audience=lambda _record: "beta")
-    async with aclosing(stream.feed.follow(1, "alpha")) as batches:
-        waiting = asyncio.ensure_future(anext(batches))
-        await turns()
-        for _ in range(50):
-            stream.publish()
-        await turns()
-        assert not waiting.done()
-        stream.feed.nudge("alpha")
-        assert await waiting == ((), 51)
+    stream, woken = Stream(window=10, audience=lambda _record: "beta"), []
+    reader = stream.feed.reader(1, "alpha", lambda: woken.append(stream.seq))
+    assert reader.take() is None
+    for _ in range(50):
+        stream.publish()
+    assert woken == []
+    assert reader.take() is None
+    assert reader.next_seq == 51, "it knows how far everything is all the same"
+    reader.close()
+
+
+async def test_how_far_a_reader_is_never_runs_ahead_of_what_it_took() -> None:
+    stream = Stream(window=10, audience=lambda record: "alpha" if record.seq % 2 else "beta")
+    reader = stream.feed.reader(1, "alpha", lambda: None)
+    assert reader.take() is None
+    stream.publish(3)
+    assert reader.next_seq == 1
+    taken = reader.take()
+    assert taken is not None
+    assert ([record.seq for record in taken[0]], taken[1], reader.next_seq) == ([1, 3], 4, 4)
+    stream.publish()
+    assert reader.next_seq == 5, "the fourth is not for it"
+    reader.close()
 
 
 async def test_one_of_an_audience_that_is_slow_is_dropped_and_can_resume_without_a_gap() -> None:
     stream = Stream(window=10, audience=lambda record: "alpha" if record.seq % 2 else "beta")
-    async with aclosing(stream.feed.follow(1, "alpha")) as batches:
+    async with aclosing(follow(stream.feed, 1, "alpha")) as batches:
         first = asyncio.ensure_future(anext(batches))
         await turns()
         stream.publish(3)

@@ -134,13 +134,13 @@ def key_forgotten_at_recovery() -> AbstractContextManager[Any]:
 
 def stream_skips_a_record() -> AbstractContextManager[Any]:
     """A reader that resumes from the journal misses a record between two pieces."""
-    real = Feed._from_journal
+    real = Feed.from_journal
 
     def skipping(self: Feed, from_seq: int, count: int) -> list[Record]:
         records = real(self, from_seq, count)
         return records[:1] + records[2:] if len(records) > 20 else records
 
-    return patch.object(Feed, "_from_journal", skipping)
+    return patch.object(Feed, "from_journal", skipping)
 
 
 def last_batch_not_recovered() -> AbstractContextManager[Any]:

@@ -21,6 +21,7 @@ from gateway.runtime.feed import Feed, SlowReader, TooManyReaders
 from gateway.runtime.ports import JournalError, Known
 from gateway.runtime.recovery import compare_all, recover
 from gateway.runtime.sequencer import Overloaded, Sequencer
+from tests.runtime.following import follow
 from tests.simulation import stand_in
 from tests.simulation.engine import Session
 from tests.simulation.follower import Following
@@ -176,7 +177,7 @@ class Process:
     ) -> None:
         """One subscription: each piece waits until the reader has room. As long as it lasts the client is there."""
         assert self.presence is not None
-        pieces = self.feed.follow(from_seq)
+        pieces = follow(self.feed, from_seq)
         try:
             with self.presence.of(client_id):
                 async for records, _ in pieces:

@@ -20,8 +20,7 @@ class EventService:
 
     async def subscribe(self, request: pb.SubscribeRequest, call: Call) -> None:
         """Events from `from_seq` on until the reader goes away or falls behind its bound."""
-        flow = EventFlow(self._services, self._encoder, call, request, StreamWriter(call.context), subscribe_response)
-        stream = _Subscription(flow)
+        stream = _Subscription(self._services, self._encoder, request, call)
         with self._streams.running(stream):
             await stream.run()
 
@@ -29,15 +28,28 @@ class EventService:
 class _Subscription:
     """One reader's stream."""
 
-    def __init__(self, flow: EventFlow) -> None:
-        self._flow = flow
+    def __init__(self, services: Services, encoder: EventEncoder, request: pb.SubscribeRequest, call: Call) -> None:
+        self._awake = asyncio.Event()
         self._ended = asyncio.Event()
+        self._writer = StreamWriter(call.context)
+        self._flow = EventFlow(services, encoder, call, request, subscribe_response, self._awake.set)
 
     async def run(self) -> None:
         try:
-            await together(self._flow.run(), self._until_ended())
+            await together(self._send(), self._flow.keep_current(), self._until_ended())
         except StuckReader:
             raise slow_reader(self._flow.next_seq) from None
+        finally:
+            self._flow.close()
+
+    async def _send(self) -> None:
+        while True:
+            message = self._flow.next_message()
+            if message is not None:
+                await self._writer.write(message)
+            else:
+                await self._awake.wait()
+                self._awake.clear()
 
     async def _until_ended(self) -> None:
         await self._ended.wait()

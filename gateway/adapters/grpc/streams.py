@@ -3,7 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import aclosing, contextmanager
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from gateway.adapters.grpc.errors import ApiReason, Failure
@@ -55,16 +55,10 @@ class StuckReader(Exception):
 
 
 class StreamWriter:
-    """The one writer of a stream: a message at a time, and never one that waits for ever."""
+    """Writes a stream's messages, one at a time, and never waits for ever."""
 
     def __init__(self, context: Any) -> None:
         self._context = context
-        self._lock = asyncio.Lock()
-
-    @property
-    def busy(self) -> bool:
-        """A message is on its way."""
-        return self._lock.locked()
 
     async def write(self, message: bytes) -> None:
         """Hand over one message; returns when there is room for the next.
@@ -72,10 +66,6 @@ class StreamWriter:
         Raises:
             StuckReader: there was none for WRITE_TIMEOUT_S.
         """
-        async with self._lock:
-            await self._send(message)
-
-    async def _send(self, message: bytes) -> None:
         try:
             async with asyncio.timeout(WRITE_TIMEOUT_S):
                 await self._context.write(message)
@@ -83,35 +73,13 @@ class StreamWriter:
             raise StuckReader from None
 
 
-class JoiningWriter(StreamWriter):
-    """Sends as one message what several hand over at the same time, or while one is on its way: batches grow with the
-    load, and nothing waits for a second.
-
-    For messages whose encodings one after the other are the encoding of both: repeated fields, and numbers of which the
-    last counts.
-    """
-
-    def __init__(self, context: Any) -> None:
-        super().__init__(context)
-        self._waiting: list[bytes] = []
-        self._handed = self._taken = 0
-
-    async def write(self, message: bytes) -> None:
-        """See `StreamWriter.write`."""
-        self._waiting.append(message)
-        self._handed += 1
-        ticket = self._handed
-        async with self._lock:
-            if ticket > self._taken:
-                await asyncio.sleep(0)  # Who has something to send at this moment hands it over.
-                joined = b"".join(self._waiting)
-                self._waiting.clear()
-                self._taken = self._handed
-                await self._send(joined)
-
-
 class EventFlow:
-    """Events for one reader, from where it asked on, for ever."""
+    """Events for one reader, from where it asked on, for ever. Who writes the stream asks for each message; `wake` is
+    called when there may be one again.
+
+    Raises:
+        TooManyReaders: as the feed does.
+    """
 
     def __init__(
         self,
@@ -119,37 +87,47 @@ class EventFlow:
         encoder: EventEncoder,
         call: Call,
         request: pb.SubscribeRequest,
-        writer: StreamWriter,
         message: Callable[[Sequence[bytes], int], bytes],
+        wake: Callable[[], None],
     ) -> None:
-        self._feed = services.feed
         self._state = services.sequencer.state
         self._encoder = encoder
         self._caller = call.caller
-        self._audience = EVERYBODY if call.caller.is_operator else call.caller.id
-        self._writer = writer
         self._message = message
+        self._wake = wake
         self._selection = selection(request.filter) if request.HasField("filter") else EVERYTHING
-        self.next_seq = _start(request, services.sequencer.committed_seq)
-        self._told = self.next_seq
+        self.next_seq = self._told = _start(request, services.sequencer.committed_seq)
+        audience = EVERYBODY if call.caller.is_operator else call.caller.id
+        self._reader = services.feed.reader(self.next_seq, audience, wake)
+        self._due = False
+        # Where the stream starts is said at once.
+        self._messages = iter((message((), self.next_seq),))
 
-    async def run(self) -> None:
-        """Say where the stream starts, at once; then deliver.
+    def next_message(self) -> bytes | None:
+        """What to write next; None while there is nothing.
 
         Raises:
-            SlowReader, TooManyReaders: as the feed does.
-            StuckReader: as the writer does.
+            SlowReader, JournalError: as the feed does.
         """
-        await self._tell((), self.next_seq)
-        await together(self._follow(), self._keep_current())
+        while (message := next(self._messages, None)) is None:
+            taken = self._reader.take()
+            if taken is None:
+                return self._progress()
+            self._messages = self._encoded(*taken)
+        return message
 
-    async def _follow(self) -> None:
-        async with aclosing(self._feed.follow(self.next_seq, self._audience)) as batches:
-            async for records, next_seq in batches:
-                await self._deliver(records)
-                self.next_seq = next_seq
+    async def keep_current(self) -> None:
+        """Let a reader that nothing is for know how far it is: otherwise it would resume from far behind."""
+        while True:
+            await asyncio.sleep(PROGRESS_INTERVAL_S)
+            self._due = True
+            self._wake()
 
-    async def _deliver(self, records: Sequence[Record]) -> None:
+    def close(self) -> None:
+        """Read no more."""
+        self._reader.close()
+
+    def _encoded(self, records: Sequence[Record], next_seq: int) -> Iterator[bytes]:
         events: list[bytes] = []
         size = 0
         for record in records:
@@ -159,10 +137,11 @@ class EventFlow:
             events.append(event)
             size += len(event)
             if len(events) == EVENTS_PER_MESSAGE or size >= MESSAGE_BYTES:
-                await self._tell(events, record.seq + 1)
+                yield self._tell(events, record.seq + 1)
                 events, size = [], 0
         if events:
-            await self._tell(events, records[-1].seq + 1)
+            yield self._tell(events, next_seq)
+        self.next_seq = next_seq
 
     def _wants(self, record: Record) -> bool:
         own = record.order is not None and record.order.client_id == self._caller.id
@@ -170,17 +149,16 @@ class EventFlow:
             return False
         return self._selection is EVERYTHING or self._selection.passes(record)
 
-    async def _tell(self, events: Sequence[bytes], next_seq: int) -> None:
-        self.next_seq = self._told = next_seq
-        await self._writer.write(self._message(events, next_seq))
+    def _progress(self) -> bytes | None:
+        if not self._due:
+            return None
+        self._due = False
+        next_seq = self._reader.next_seq
+        return self._tell((), next_seq) if next_seq > self._told else None
 
-    async def _keep_current(self) -> None:
-        """Let a reader that nothing is for know how far it is: otherwise it would resume from far behind."""
-        while True:
-            await asyncio.sleep(PROGRESS_INTERVAL_S)
-            self._feed.nudge(self._audience)
-            if self.next_seq > self._told and not self._writer.busy:
-                await self._tell((), self.next_seq)
+    def _tell(self, events: Sequence[bytes], next_seq: int) -> bytes:
+        self.next_seq = self._told = next_seq
+        return self._message(events, next_seq)
 
 
 def _start(request: pb.SubscribeRequest, committed_seq: int) -> int:

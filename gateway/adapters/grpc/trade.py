@@ -17,7 +17,7 @@ from gateway.adapters.grpc.errors import Failure, failure, slow_reader, unavaila
 from gateway.adapters.grpc.identity import Call
 from gateway.adapters.grpc.replies import check_account, reply
 from gateway.adapters.grpc.services import Services
-from gateway.adapters.grpc.streams import EventEncoder, EventFlow, JoiningWriter, StuckReader, together
+from gateway.adapters.grpc.streams import EventEncoder, EventFlow, StreamWriter, StuckReader, together
 from gateway.codec.proto import commands
 from gateway.codec.proto.fields import InvalidField
 from gateway.codec.proto.wire import trade_response
@@ -38,9 +38,9 @@ class _Asked(NamedTuple):
     decoded: Sequence[tuple[str, ClientCommand | Failure]]
     answers: asyncio.Future[list[Answer]]
 
-    async def replies(self) -> list[pb.TradeReply]:
+    def replies(self) -> list[pb.TradeReply]:
         """One for each command, when all are durable."""
-        answers = iter(await self.answers)
+        answers = iter(self.answers.result())
         return [_reply(key, each if isinstance(each, Failure) else next(answers)) for key, each in self.decoded]
 
 
@@ -51,10 +51,11 @@ class TradeStream:
         self._services = services
         self._encoder = encoder
         self._call = call
-        self._writer = JoiningWriter(call.context)
+        self._writer = StreamWriter(call.context)
         self._flow: EventFlow | None = None
-        self._in_flight = asyncio.Semaphore(MESSAGES_IN_FLIGHT)
         self._pending: deque[_Asked | Failure | None] = deque()
+        self._replies: list[pb.TradeReply] = []
+        self._room = asyncio.Event()
         self._awake = asyncio.Event()
 
     async def run(self) -> None:
@@ -66,16 +67,18 @@ class TradeStream:
         first = await self._read()
         if first is None:
             return
-        work = [self._take(first), self._reply()]
+        work = [self._take(first), self._send()]
         if first.HasField("subscribe"):
-            self._flow = EventFlow(
-                self._services, self._encoder, self._call, first.subscribe, self._writer, trade_response
-            )
-            work.append(self._flow.run())
+            asked, wake = first.subscribe, self._awake.set
+            self._flow = EventFlow(self._services, self._encoder, self._call, asked, trade_response, wake)
+            work.append(self._flow.keep_current())
         try:
             await together(*work)
         except StuckReader:
             raise slow_reader(self._flow.next_seq if self._flow is not None else None) from None
+        finally:
+            if self._flow is not None:
+                self._flow.close()
 
     def end(self) -> None:
         """The server stops: what was taken is still replied to."""
@@ -97,14 +100,16 @@ class TradeStream:
         request: pb.TradeRequest | None = first
         try:
             while request is not None:
-                await self._in_flight.acquire()
-                self._put(self._asked(self._decoded(request)))
+                while len(self._pending) >= MESSAGES_IN_FLIGHT:
+                    self._room.clear()
+                    await self._room.wait()
+                self._ask(self._decoded(request))
                 request = await self._read_next()
             self._put(None)
         except (Failure, InvalidField) as error:
             self._put(failure(error))
 
-    def _put(self, item: _Asked | Failure | None) -> None:
+    def _put(self, item: Failure | None) -> None:
         self._pending.append(item)
         self._awake.set()
 
@@ -127,48 +132,66 @@ class TradeStream:
             return failure(error).about(commands.command_key(item))
         return command
 
-    def _asked(self, decoded: Sequence[tuple[str, ClientCommand | Failure]]) -> _Asked:
+    def _ask(self, decoded: Sequence[tuple[str, ClientCommand | Failure]]) -> None:
         wanted = [command for _, command in decoded if not isinstance(command, Failure)]
-        sequencer, cause = self._services.sequencer, self._call.cause
+        sequencer = self._services.sequencer
         try:
-            return _Asked(decoded, sequencer.begin(wanted, cause))
+            answers = sequencer.begin(wanted, self._call.cause)
         except Overloaded as error:
             refused = failure(error)
-            none = [(key, each if isinstance(each, Failure) else refused.about(key)) for key, each in decoded]
-            return _Asked(none, sequencer.begin((), cause))
+            decoded = [(key, each if isinstance(each, Failure) else refused.about(key)) for key, each in decoded]
+            answers = sequencer.begin((), self._call.cause)
+        self._pending.append(_Asked(decoded, answers))
+        answers.add_done_callback(lambda _: self._awake.set())
 
-    # --- Replies out ---
+    # --- Out ---
 
-    async def _reply(self) -> None:
-        while (item := await self._next()) is not None or self._flow is not None:
-            if isinstance(item, Failure):
-                raise item
-            if item is not None:
-                await self._write(await item.replies())
+    async def _send(self) -> None:
+        """Replies and events that are ready at the same time leave in one message."""
+        while True:
+            message = self._next_message()
+            if message:
+                await self._writer.write(message)
+            elif self._is_over():
+                return
+            else:
+                await self._awake.wait()
+                self._awake.clear()
 
-    async def _next(self) -> _Asked | Failure | None:
-        while not self._pending:
-            self._awake.clear()
-            await self._awake.wait()
-        return self._pending.popleft()
+    def _is_over(self) -> bool:
+        """Whether everything was said to a client that has no more commands and does not wait for events.
 
-    async def _write(self, replies: list[pb.TradeReply]) -> None:
-        """These replies and those of the next messages that are ready too: under load fewer, larger messages."""
-        self._in_flight.release()
-        while len(replies) < REPLIES_PER_MESSAGE and (ready := self._ready()) is not None:
-            self._in_flight.release()
-            replies = replies + await ready.replies()
-        for start in range(0, len(replies), REPLIES_PER_MESSAGE):
-            part = replies[start : start + REPLIES_PER_MESSAGE]
-            await self._writer.write(pb.TradeResponse(replies=part).SerializeToString())
-
-    def _ready(self) -> _Asked | None:
-        """Take what comes next, if it is answered."""
+        Raises:
+            Failure: the stream failed; everything before was said.
+        """
         item = self._pending[0] if self._pending else None
-        if not isinstance(item, _Asked) or not item.answers.done():
-            return None
+        if not self._pending or isinstance(item, _Asked):
+            return False
+        if item is not None:
+            raise item
         self._pending.popleft()
-        return item
+        return self._flow is None
+
+    def _next_message(self) -> bytes:
+        """Empty while there is nothing to send."""
+        self._collect()
+        message = b""
+        if self._replies:
+            message = pb.TradeResponse(replies=self._replies[:REPLIES_PER_MESSAGE]).SerializeToString()
+            del self._replies[:REPLIES_PER_MESSAGE]
+        events = self._flow.next_message() if self._flow is not None else None
+        return message + events if events is not None else message
+
+    def _collect(self) -> None:
+        """The replies to all messages that are answered, in their order."""
+        pending = self._pending
+        while len(self._replies) < REPLIES_PER_MESSAGE and pending:
+            item = pending[0]
+            if not isinstance(item, _Asked) or not item.answers.done():
+                return
+            pending.popleft()
+            self._replies += item.replies()
+            self._room.set()
 
 
 def _reply(key: str, result: Answer | Failure) -> pb.TradeReply:
