@@ -212,11 +212,11 @@ class Sequencer:
                 self._awake.clear()
                 batch = await self._next_batch()
                 if batch.taken:
-                    await self._finish(batch)
+                    seconds = await self._finish(batch)
                     if batch.room <= 0:
                         self._awake.set()  # There may be more where that came from.
-                    if not self._idle():
-                        await asyncio.sleep(0)  # What arrived meanwhile is read, and joins the next batch.
+                    await asyncio.sleep(0)  # Replies leave; what arrived meanwhile is read and joins the next batch.
+                    self._note(batch, seconds)
         except BaseException as error:  # Whatever it is: memory may be ahead of the journal, nothing more may leave.
             if not isinstance(error, asyncio.CancelledError):
                 self._fatal(error)
@@ -300,23 +300,29 @@ class Sequencer:
         if fact.orders or fact.keys:
             batch.records.extend(execute(self.state, self.settings, Input(at_ns, Cause("process"), fact)))
 
-    async def _finish(self, batch: _Batch) -> None:
-        """Durable, then visible (rule 1)."""
+    async def _finish(self, batch: _Batch) -> float:
+        """Durable, then visible (rule 1). How many seconds it took to make it durable."""
+        seconds = 0.0
         if batch.records:
             started = time.perf_counter()
             if self._commit_here:
                 self._journal.append(batch.records)
             else:
                 await self._loop.run_in_executor(self._writer, self._journal.append, batch.records)
-            committed = time.perf_counter()
+            seconds = time.perf_counter() - started
             self.committed_seq = batch.records[-1].seq
             self._release(batch.records)
-            self._on_commit(batch.records, committed - started)
             while self._commit_waiters and self._commit_waiters[0][0] <= self.committed_seq:
                 _resolve(self._commit_waiters.popleft()[1], None)
         for reply, answers in batch.replies:
             _resolve(reply, answers)
-        exposure.settle(self.state)  # Now, when nothing waits for it: the next decision finds it done.
+        return seconds
+
+    def _note(self, batch: _Batch, seconds: float) -> None:
+        """What nobody waits for, when everything that somebody waits for has left."""
+        if batch.records:
+            self._on_commit(batch.records, seconds)
+        exposure.settle(self.state)  # The next decision finds it done.
 
 
 def _resolve(future: asyncio.Future[T], result: T) -> None:

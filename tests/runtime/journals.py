@@ -112,6 +112,7 @@ async def running(
     for venue in SETTINGS.venues:
         sequencer.tell(Input(START_NS, Cause("venue", venue), SessionUp(venue)))
     await sequencer.committed(sequencer.state.seq + START_EVENTS + len(SETTINGS.venues))
+    await turns()
     released.clear()
     commits.clear()
     journal.batches.clear()

@@ -33,16 +33,16 @@ Bug = Callable[[], AbstractContextManager[Any]]
 def release_before_commit() -> AbstractContextManager[Any]:
     """Rule 1: the venue gets the order before it is durable."""
 
-    async def finish(self: Sequencer, batch: _Batch) -> None:
+    async def finish(self: Sequencer, batch: _Batch) -> float:
         if batch.records:
             self._release(batch.records)
             await self._loop.run_in_executor(self._writer, self._journal.append, batch.records)
             self.committed_seq = batch.records[-1].seq
-            self._on_commit(batch.records, 0.0)
             while self._commit_waiters and self._commit_waiters[0][0] <= self.committed_seq:
                 _resolve(self._commit_waiters.popleft()[1], None)
         for reply, answers in batch.replies:
             _resolve(reply, answers)
+        return 0.0
 
     return patch.object(Sequencer, "_finish", finish)
 
@@ -51,10 +51,10 @@ def reply_before_commit() -> AbstractContextManager[Any]:
     """Rule 1: the caller is answered before its answer is durable."""
     finish = Sequencer._finish
 
-    async def hasty(self: Sequencer, batch: _Batch) -> None:
+    async def hasty(self: Sequencer, batch: _Batch) -> float:
         for reply, answers in batch.replies:
             _resolve(reply, answers)
-        await finish(self, batch)
+        return await finish(self, batch)
 
     return patch.object(Sequencer, "_finish", hasty)
 
@@ -63,11 +63,11 @@ def failed_append_retried() -> AbstractContextManager[Any]:
     """A commit whose outcome is not known is simply tried again."""
     finish = Sequencer._finish
 
-    async def stubborn(self: Sequencer, batch: _Batch) -> None:
+    async def stubborn(self: Sequencer, batch: _Batch) -> float:
         try:
-            await finish(self, batch)
+            return await finish(self, batch)
         except JournalError:
-            await finish(self, batch)
+            return await finish(self, batch)
 
     return patch.object(Sequencer, "_finish", stubborn)
 
