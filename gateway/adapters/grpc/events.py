@@ -44,12 +44,12 @@ class _Subscription:
 
     async def _send(self) -> None:
         while True:
+            self._awake.clear()
             message = self._flow.next_message()
             if message is not None:
                 await self._writer.write(message)
             else:
                 await self._awake.wait()
-                self._awake.clear()
 
     async def _until_ended(self) -> None:
         await self._ended.wait()

@@ -149,6 +149,7 @@ class TradeStream:
     async def _send(self) -> None:
         """Replies and events that are ready at the same time leave in one message."""
         while True:
+            self._awake.clear()
             message = self._next_message()
             if message:
                 await self._writer.write(message)
@@ -156,7 +157,6 @@ class TradeStream:
                 return
             else:
                 await self._awake.wait()
-                self._awake.clear()
 
     def _is_over(self) -> bool:
         """Whether everything was said to a client that has no more commands and does not wait for events.
