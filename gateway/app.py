@@ -33,6 +33,7 @@ from gateway.core.risk import stops
 from gateway.core.sessions import takes_orders
 from gateway.core.state import Reconcile, Settings, State, inbound
 from gateway.core.types import Severity
+from gateway.runtime.crowding import Crowding
 from gateway.runtime.feed import Feed
 from gateway.runtime.files import Taken, alone
 from gateway.runtime.garbage import Garbage
@@ -150,6 +151,7 @@ class _Stack:
             max_commands=limits.command_queue,
             on_commit=self._on_commit,
             commit_here=journal.prompt,
+            pause_s=Crowding().pause_s if journal.prompt else lambda: 0.0,
         )
         self._links: Mapping[str, QuickFixLink] = links_of(
             config, wake=self._sequencer.wake, now_ns=time.time_ns, fatal=fatal

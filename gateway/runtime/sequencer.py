@@ -77,7 +77,8 @@ class Sequencer:
     `release` gets the records of every committed batch, in order, on the event loop; it must not raise. `fatal` is
     called once when a commit or the core fails: memory is ahead of the journal then, so the process has to stop at
     once, and nothing is released any more. `commit_here` is for a journal whose commits wait for no device: they are
-    made on the event loop then, which costs less than another thread would.
+    made on the event loop then, which costs less than another thread would. `pause_s` is asked before each batch for
+    how many seconds to wait.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class Sequencer:
         max_commands: int = 10_000,
         on_commit: Committed = lambda _records, _seconds: None,
         commit_here: bool = False,
+        pause_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self.state = state
         self.settings = settings
@@ -103,6 +105,7 @@ class Sequencer:
         self._fatal = fatal
         self._on_commit = on_commit
         self._commit_here = commit_here
+        self._pause_s = pause_s
         self._max_batch = max_batch
         self._sources: list[Source] = []
         self._facts: deque[Input] = deque()
@@ -209,6 +212,8 @@ class Sequencer:
             while not (self._stopping and self._idle()):
                 if self._idle():
                     await self._awake.wait()
+                if (pause_s := self._pause_s()) > 0 and not self._stops:
+                    await asyncio.sleep(pause_s)
                 self._awake.clear()
                 batch = await self._next_batch()
                 if batch.taken:

@@ -15,7 +15,7 @@ from gateway.core.state import Settings, State
 from gateway.core.types import ExecType, OrdStatus, Reason
 from gateway.runtime import sequencer
 from gateway.runtime.ports import JournalError
-from gateway.runtime.sequencer import Overloaded
+from gateway.runtime.sequencer import Overloaded, Sequencer
 from tests.core.world import CLIENT, START_NS, VENUE, order
 from tests.runtime.journals import ASKED, HeldJournal, ended, running, turns
 
@@ -375,3 +375,28 @@ async def test_what_a_prompt_journal_does_not_take_is_released_to_nobody() -> No
         assert run.released == released
         assert not asked.done()
         asked.cancel()
+
+
+async def test_a_pause_lets_what_comes_share_one_commit() -> None:
+    async with running(pause_s=lambda: 0.5) as run:
+        await asyncio.gather(*(one_after_another(run.sequencer, number) for number in range(20)))
+        await turns()
+        assert run.commits == [40]
+
+
+async def one_after_another(sequencer: Sequencer, number: int) -> None:
+    await turns(number)
+    assert (await sequencer.execute(order(str(number)), ASKED)).reason is None
+
+
+async def test_a_stop_waits_for_no_pause() -> None:
+    """The kill switch goes before everything, also when there is no time to spare."""
+    async with running(pause_s=lambda: 3_600.0 if run_is_paused else 0.0) as run:
+        run_is_paused.append(True)
+        stop = StopTrading("ann", "firm", "a drill")
+        answer = await asyncio.wait_for(run.sequencer.execute(stop, Cause("operator", "ann")), 10)
+        assert answer.reason is None
+        run_is_paused.clear()
+
+
+run_is_paused: list[bool] = []
