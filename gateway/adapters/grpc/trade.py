@@ -147,14 +147,17 @@ class TradeStream:
     # --- Out ---
 
     async def _send(self) -> None:
-        """Replies and events that are ready at the same time leave in one message."""
+        """Replies and events that are ready at the same time leave in one message. The end waits for replies, not for
+        events.
+        """
         while True:
             self._awake.clear()
+            self._collect()
+            if not self._replies and self._is_over():
+                return
             message = self._next_message()
             if message:
                 await self._writer.write(message)
-            elif self._is_over():
-                return
             else:
                 await self._awake.wait()
 
@@ -174,7 +177,6 @@ class TradeStream:
 
     def _next_message(self) -> bytes:
         """Empty while there is nothing to send."""
-        self._collect()
         message = b""
         if self._replies:
             message = pb.TradeResponse(replies=self._replies[:REPLIES_PER_MESSAGE]).SerializeToString()

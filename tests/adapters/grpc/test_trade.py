@@ -205,3 +205,20 @@ async def test_operators_do_not_trade(operator: Client) -> None:
     with failing() as error:
         await operator.trade().read()
     assert (error.code, error.reason) == (grpc.StatusCode.PERMISSION_DENIED, "ROLE_REQUIRED")
+
+
+async def test_a_stream_that_failed_ends_although_there_are_events_to_tell(alpha: Client, gateway: Running) -> None:
+    stream = alpha.trade()
+    for batch in range(30):
+        await stream.write(pb.TradeRequest(commands=[submit(f"k-{batch}-{number}") for number in range(100)]))
+        assert len(await replies_of(stream, 100)) == 100
+    stream.cancel()
+    late = alpha.trade()
+    await late.write(pb.TradeRequest(subscribe=pb.SubscribeRequest(from_seq=1)))
+    await late.write(pb.TradeRequest(subscribe=pb.SubscribeRequest(from_seq=1)))
+    told = 0
+    with failing() as error:
+        while True:
+            told += len((await late.read()).events)
+    assert (error.code, error.fields) == (grpc.StatusCode.INVALID_ARGUMENT, ("subscribe",))
+    assert told < gateway.sequencer.state.seq / 2
