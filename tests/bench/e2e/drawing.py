@@ -15,12 +15,24 @@ Series = Mapping[str, Sequence[float]]
 """Values by what they are, one for each label."""
 
 _STYLE = Style(font_family="Helvetica, Arial, sans-serif", background="white", plot_background="white")
-_LOOK = {"js": (), "style": _STYLE, "width": 900, "height": 420, "explicit_size": True, "truncate_legend": -1}
+_LOOK = {
+    "js": (),
+    "style": _STYLE,
+    "width": 900,
+    "height": 420,
+    "explicit_size": True,
+    "truncate_legend": -1,
+    "truncate_label": -1,
+}
 
 
 def bars(name: str, title: str, labels: Sequence[str], series: Series, *, logarithmic: bool = True) -> str:
     """Groups of bars."""
     chart = pygal.Bar(title=title, logarithmic=logarithmic, show_legend=len(series) > 1, **_LOOK)
+    if logarithmic:  # Else the axis begins at the smallest value, whose bar then has no height.
+        every = [value for values in series.values() for value in values]
+        chart.zero = min(every) / 2
+        chart.range = chart.zero, max(every)
     return _drawn(name, chart, labels, series)
 
 
