@@ -34,8 +34,8 @@ class TooManyReaders(Exception):
     """The number of readers is at its limit."""
 
 
-NOBODY, EVERYBODY = "", "*"
-"""What is no single audience's: only readers of everything get it, or all readers do."""
+EVERYBODY = "*"
+"""The audience of what all readers get. What concerns nobody ("") is only for those who read as EVERYBODY."""
 
 Audience = Callable[[Record], str]
 

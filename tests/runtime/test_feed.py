@@ -11,7 +11,7 @@ import pytest
 from gateway.core import events as ev
 from gateway.core.events import Cause, Record
 from gateway.runtime import feed as feed_module
-from gateway.runtime.feed import EVERYBODY, NOBODY, Feed, SlowReader, TooManyReaders
+from gateway.runtime.feed import EVERYBODY, Feed, SlowReader, TooManyReaders
 from tests.runtime.following import follow
 from tests.runtime.journals import HeldJournal, turns
 
@@ -190,7 +190,7 @@ async def test_history_is_read_by_numbers_taken_before_the_thread_starts() -> No
 
 # --- Readers whom only some records concern ---
 
-AUDIENCES = ("alpha", "beta", NOBODY, EVERYBODY)
+AUDIENCES = ("alpha", "beta", "", EVERYBODY)
 
 
 def audience(record: Record) -> str:

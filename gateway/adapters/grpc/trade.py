@@ -67,13 +67,12 @@ class TradeStream:
         first = await self._read()
         if first is None:
             return
-        work = [self._take(first), self._send()]
         if first.HasField("subscribe"):
             asked, wake = first.subscribe, self._awake.set
             self._flow = EventFlow(self._services, self._encoder, self._call, asked, trade_response, wake)
-            work.append(self._flow.keep_current())
         try:
-            await together(*work)
+            current = (self._flow.keep_current(),) if self._flow is not None else ()
+            await together(self._take(first), self._send(), *current)
         except StuckReader:
             raise slow_reader(self._flow.next_seq if self._flow is not None else None) from None
         finally:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
 from gateway.adapters.journal import SqlJournal, sqlite_log
 from gateway.adapters.journal.sqlite_log import LogMover
@@ -65,10 +66,12 @@ def test_without_the_thread_a_commit_moves_a_log_that_is_too_long(path: Path, mo
 def test_a_thread_that_fails_takes_nothing_away(journal: SqlJournal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite_log, "AFTER_BYTES", 1)
 
-    def no_connection(_self: object) -> sa.Connection:
+    def no_connection() -> sa.Connection:
         raise sa.exc.OperationalError("PRAGMA", None, OSError("too many open files"))
 
-    monkeypatch.setattr(sa.Engine, "connect", no_connection)
-    append(journal, 5)
-    monkeypatch.undo()
-    assert journal.last_seq() == 5 * BATCH
+    monkeypatch.setattr(journal._writer, "_connect", no_connection)
+    with capture_logs() as logged:
+        append(journal, 5)
+        assert journal.last_seq() == 5 * BATCH
+        journal.close()
+    assert "too many open files" in next(line["why"] for line in logged if line["event"] == "journal_log_not_moved")
