@@ -141,12 +141,19 @@ async def spawn(config: Path) -> asyncio.subprocess.Process:
         "--until-stdin-closes",
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.DEVNULL,
+        start_new_session=True,  # Linux shares the processor out by session first (sched_autogroup).
     )
     with contextlib.suppress(OSError):  # It has ended already; whoever waits for it hears of that.
-        os.setpriority(os.PRIO_PROCESS, started.pid, _NICER)
-        if sys.platform == "linux":  # It never takes the processor from one that was at work.
-            os.sched_setscheduler(started.pid, os.SCHED_BATCH, os.sched_param(0))
+        _yielding(started.pid)
     return started
+
+
+def _yielding(pid: int) -> None:
+    """Let a process have what nobody else wants of the processor: who wakes goes before it at once."""
+    os.setpriority(os.PRIO_PROCESS, pid, _NICER)
+    if sys.platform == "linux":
+        os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))
+        Path(f"/proc/{pid}/autogroup").write_text(str(_NICER))
 
 
 async def attend(config: Path) -> None:

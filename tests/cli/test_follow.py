@@ -272,6 +272,25 @@ async def test_the_server_keeps_one_running_and_ends_it(config: Path, journal: S
     assert once(config).exit_code == 0
 
 
+def _autogroup_nice(pid: int) -> int | None:
+    """None on a system that has no such groups."""
+    group = Path(f"/proc/{pid}/autogroup")
+    return int(group.read_text().split()[-1]) if group.exists() else None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="nice is all that other systems have")
+async def test_it_yields_to_everybody_from_its_first_moment_on(config: Path, journal: SqlJournal) -> None:
+    process = await following.spawn(config)
+    try:
+        assert os.sched_getscheduler(process.pid) == os.SCHED_IDLE
+        # By session Linux shares the processor out first: in the gateway's it would be weighed with the gateway.
+        assert os.getsid(process.pid) == process.pid
+        assert _autogroup_nice(process.pid) in (None, 19)
+    finally:
+        process.kill()
+        await process.wait()
+
+
 async def test_one_that_was_killed_is_started_again(
     config: Path, journal: SqlJournal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
