@@ -36,7 +36,7 @@ class _Subscription:
 
     async def run(self) -> None:
         try:
-            await together(self._send(), self._flow.keep_current(), self._until_ended())
+            await together(self._send(), self._flow.keep_current(), self._until_ended(), beside=(self._writer.watch(),))
         except StuckReader:
             raise slow_reader(self._flow.next_seq) from None
         finally:

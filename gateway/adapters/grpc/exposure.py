@@ -126,7 +126,7 @@ class _Watch:
 
     async def run(self) -> None:
         try:
-            await together(self._send(), self._until_ended())
+            await together(self._send(), self._until_ended(), beside=(self._writer.watch(),))
         except StuckReader:
             raise Failure(ApiReason.SLOW_READER, "the snapshots were not read") from None
 

@@ -1,6 +1,7 @@
 """What streams are made of: encoding each event once, one writer per stream, and following the feed for one reader."""
 
 import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
@@ -55,22 +56,28 @@ class StuckReader(Exception):
 
 
 class StreamWriter:
-    """Writes a stream's messages, one at a time, and never waits for ever."""
+    """Writes a stream's messages, one at a time. `watch` belongs beside, so that none waits for ever."""
 
     def __init__(self, context: Any) -> None:
         self._context = context
+        self._began = 0.0
 
     async def write(self, message: bytes) -> None:
-        """Hand over one message; returns when there is room for the next.
+        """Hand over one message; returns when there is room for the next."""
+        self._began = time.monotonic()
+        await self._context.write(message)
+        self._began = 0.0
+
+    async def watch(self) -> None:
+        """Look from time to time at how long a message has waited, until this is canceled.
 
         Raises:
-            StuckReader: there was none for WRITE_TIMEOUT_S.
+            StuckReader: one has for WRITE_TIMEOUT_S or longer.
         """
-        try:
-            async with asyncio.timeout(WRITE_TIMEOUT_S):
-                await self._context.write(message)
-        except TimeoutError:
-            raise StuckReader from None
+        while True:
+            await asyncio.sleep(WRITE_TIMEOUT_S / 4)
+            if self._began and time.monotonic() - self._began >= WRITE_TIMEOUT_S:
+                raise StuckReader
 
 
 class EventFlow:
@@ -174,17 +181,20 @@ def _start(request: pb.SubscribeRequest, committed_seq: int) -> int:
     return request.from_seq
 
 
-async def together(*work: Coroutine[Any, Any, None]) -> None:
-    """Run all until all are done or one fails; then the others are ended and its exception passes on."""
-    tasks = [asyncio.create_task(part) for part in work]
+async def together(*work: Coroutine[Any, Any, None], beside: Sequence[Coroutine[Any, Any, None]] = ()) -> None:
+    """Run all until all are done or one fails; then the others are ended and its exception passes on. What is `beside`
+    runs for as long and is not waited for.
+    """
+    tasks, watching = ([asyncio.create_task(part) for part in parts] for parts in (work, beside))
+    running: list[asyncio.Future[Any]] = [asyncio.gather(*tasks), *watching]
     try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-        for task in done:
-            task.result()
+        ended, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        for each in ended:
+            each.result()
     finally:
-        for task in tasks:
+        for task in (*tasks, *watching):
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, *running, return_exceptions=True)
 
 
 class Stream(Protocol):

@@ -72,7 +72,7 @@ class TradeStream:
             self._flow = EventFlow(self._services, self._encoder, self._call, asked, trade_response, wake)
         try:
             current = (self._flow.keep_current(),) if self._flow is not None else ()
-            await together(self._take(first), self._send(), *current)
+            await together(self._take(first), self._send(), beside=(self._writer.watch(), *current))
         except StuckReader:
             raise slow_reader(self._flow.next_seq if self._flow is not None else None) from None
         finally:
@@ -141,7 +141,12 @@ class TradeStream:
             decoded = [(key, each if isinstance(each, Failure) else refused.about(key)) for key, each in decoded]
             answers = sequencer.begin((), self._call.cause)
         self._pending.append(_Asked(decoded, answers))
-        answers.add_done_callback(lambda _: self._awake.set())
+        answers.add_done_callback(self._answered)
+
+    def _answered(self, _: object) -> None:
+        """An event of the same commit may have had it written already."""
+        if self._pending:
+            self._awake.set()
 
     # --- Out ---
 
