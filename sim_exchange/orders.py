@@ -69,18 +69,16 @@ class Order(msgspec.Struct, kw_only=True, tag_field="kind", tag="order"):
     @property
     def leaves_qty(self) -> Decimal:
         """LeavesQty(151): nothing for what has ended, nor for a day order that is done for the day."""
-        day_is_over = (self.done_for_day or self.calculated) and self.terms.tif not in (
-            TimeInForce.GTC,
-            TimeInForce.GTD,
-        )
-        if self.ended is not None or day_is_over:
+        if self.ended is not None:
+            return ZERO
+        if (self.done_for_day or self.calculated) and self.terms.tif not in (TimeInForce.GTC, TimeInForce.GTD):
             return ZERO
         return max(ZERO, self.order_qty - self.cum_qty)
 
     @property
     def open(self) -> bool:
         """Whether the order may still trade or waits for an answer."""
-        return self.ended is None and (self.leaves_qty > ZERO or bool(self.pending) or not self.acknowledged)
+        return self.ended is None and (not self.acknowledged or bool(self.pending) or self.leaves_qty > ZERO)
 
     @property
     def filled(self) -> bool:

@@ -33,7 +33,8 @@ class Session:
         self.session_id = session_id
         self.venue = session_id.getSessionQualifier()
         self.application: Any = None
-        self.files = FixFiles(folder, link_prefix(session_id))
+        self._names = _names(session_id)
+        self.files = FixFiles(folder, "-".join((*self._names, self.venue)))
         self._scheduler = process.world.scheduler
         self._chance: Random = process.world.scheduler.stream(f"engine {self.venue} {process.number}")
         self._heart_ns = process.world.heart_bt_int_s * S
@@ -183,7 +184,7 @@ class Session:
             self._next(raw)
 
     def _next(self, raw: str) -> None:
-        said = dict(piece.split("=", 1) for piece in raw.split("\x01") if piece)
+        said = _fields(raw)
         msg_type, seq = said["35"], int(said["34"])
         self.process.world.scheduler.note(f"{self.venue} -> 35={msg_type} 34={seq} {_shown(said)}")
         self._last_in, self._tested = self._scheduler.now_ns, 0
@@ -254,7 +255,7 @@ class Session:
             self._asked_to = 0
         raw = self._queue.pop(self.files.next_target, None)
         if raw is not None:
-            said = dict(piece.split("=", 1) for piece in raw.split("\x01") if piece)
+            said = _fields(raw)
             if said["35"] in "A2":
                 self._advance(int(said["34"]) + 1)
                 self._drain()
@@ -344,12 +345,12 @@ class Session:
         self._admin("5", {58: text} if text else {})
 
     def _fill(self, header: Any, seq: int) -> None:
-        sid = self.session_id
-        header.setField(8, sid.getBeginString().getValue())
+        begin_string, sender_comp_id, target_comp_id = self._names
+        header.setField(8, begin_string)
         header.setField(34, str(seq))
-        header.setField(49, sid.getSenderCompID().getValue())
+        header.setField(49, sender_comp_id)
         header.setField(52, self._stamp())
-        header.setField(56, sid.getTargetCompID().getValue())
+        header.setField(56, target_comp_id)
 
     def _stamp(self) -> str:
         return utc_timestamp(self.process.now_ns())
@@ -358,7 +359,7 @@ class Session:
         self._last_out = self._scheduler.now_ns
         if self._wire is None:
             return
-        said = dict(piece.split("=", 1) for piece in raw.split("\x01") if piece)
+        said = _fields(raw)
         self._scheduler.note(f"{self.venue} <- 35={said['35']} 34={said['34']} {_shown(said)}")
         self.process.world.witness.on_wire(self.venue, said, self._wire)
         self._wire.write(1, raw.encode("latin-1"))
@@ -387,21 +388,22 @@ class Session:
         return True
 
     def abandon(self) -> None:
-        """The process died: its kernel closes the socket."""
+        """The process died: its kernel closes its files and the socket."""
+        self.files.close()
         if self._wire is not None:
             self._wire.ends[0] = None
             self._wire.abandon(0)
 
 
-def link_prefix(session_id: Any) -> str:
-    """How QuickFIX's FileStore names the files of a session."""
-    parts = (
-        session_id.getBeginString().getValue(),
-        session_id.getSenderCompID().getValue(),
-        session_id.getTargetCompID().getValue(),
-        session_id.getSessionQualifier(),
-    )
-    return "-".join(parts)
+def _names(session_id: Any) -> tuple[str, str, str]:
+    """BeginString(8), SenderCompID(49) and TargetCompID(56), in the order in which a FileStore's files are named."""
+    parts = session_id.getBeginString(), session_id.getSenderCompID(), session_id.getTargetCompID()
+    begin_string, sender_comp_id, target_comp_id = (part.getValue() for part in parts)
+    return begin_string, sender_comp_id, target_comp_id
+
+
+def _fields(raw: str) -> dict[str, str]:
+    return dict([piece.split("=", 1) for piece in raw.split("\x01") if piece])
 
 
 def _shown(said: dict[str, str]) -> str:

@@ -19,6 +19,18 @@ class CountedSnapshots(Snapshots):
     """Snapshots that know how often one served."""
 
     served = 0
+    _newest: int | None = None
+    _saved = True
+
+    def save(self, state: State, chain_hash: bytes) -> Path:
+        self._saved = True
+        return super().save(state, chain_hash)
+
+    def newest_seq(self) -> int | None:
+        """Only `save` adds or removes one."""
+        if self._saved:
+            self._newest, self._saved = super().newest_seq(), False
+        return self._newest
 
     def newest(self, journal: Journal) -> State | None:
         found = super().newest(journal)

@@ -7,14 +7,29 @@ that is at any await, the process may be dropped.
 """
 
 import asyncio
-from asyncio import events
+from asyncio.events import _get_running_loop as get_running_loop
+from asyncio.events import _set_running_loop as set_running_loop
 from collections import deque
 from collections.abc import Callable
-from contextvars import Context
+from contextvars import Context, copy_context
 from random import Random
 from typing import Any
 
 from tests.simulation.scheduler import MS, US, Mortal, S, Scheduler
+
+
+class _Handle(asyncio.Handle):
+    """What `call_soon` gives. It does not ask the loop whether it is being debugged."""
+
+    __slots__ = ()
+
+    def __init__(self, callback: Callable[..., Any], args: tuple[Any, ...], loop: "Loop", context: Context) -> None:
+        self._callback: Callable[..., Any] = callback
+        self._args = args
+        self._loop = loop
+        self._context = context
+        self._cancelled = False
+        self._repr = self._source_traceback = None
 
 
 class Loop(asyncio.AbstractEventLoop):
@@ -34,9 +49,10 @@ class Loop(asyncio.AbstractEventLoop):
     # --- What asyncio and the code under test call ---
 
     def call_soon(self, callback: Callable[..., Any], *args: Any, context: Context | None = None) -> asyncio.Handle:
-        handle = asyncio.Handle(callback, args, self, context)
+        handle = _Handle(callback, args, self, context if context is not None else copy_context())
         self._ready.append(handle)
-        self._arm()
+        if not self._armed:
+            self._arm()
         return handle
 
     def call_soon_threadsafe(
@@ -99,26 +115,35 @@ class Loop(asyncio.AbstractEventLoop):
 
     def enter(self, call: Callable[..., Any], *args: Any) -> Any:
         """Run something as if it ran on this loop."""
-        before = events._get_running_loop()
-        events._set_running_loop(self)
+        before = get_running_loop()
+        set_running_loop(self)
         try:
             return call(*args)
         finally:
-            events._set_running_loop(before)
+            set_running_loop(before)
 
     def _arm(self) -> None:
         if not self._armed and not self._owner.dead:
             self._armed = True
-            turn = self._chance.randrange(1 * US, 30 * US)
-            if self._chance.random() < 0.0005:
-                turn += self._chance.randrange(80 * MS)  # Something else had the processor.
+            chance = self._chance
+            turn = chance.randrange(1 * US, 30 * US)
+            if chance.random() < 0.0005:
+                turn += chance.randrange(80 * MS)  # Something else had the processor.
             self._scheduler.at(turn, "", self._turn, owner=self._owner)
 
     def _turn(self) -> None:
         self._armed = False
         handle = self._ready.popleft()
-        if not handle.cancelled():
-            self.enter(handle._run)
+        if not handle._cancelled:
+            set_running_loop(self)
+            try:
+                handle._context.run(handle._callback, *handle._args)
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as error:  # As `asyncio.Handle` does it.
+                self.call_exception_handler({"exception": error})
+            finally:
+                set_running_loop(None)
         if self._ready:
             self._arm()
 

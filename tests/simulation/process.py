@@ -19,7 +19,7 @@ from gateway.core.reports import ProcessStarted, TimerFired
 from gateway.core.state import State, inbound
 from gateway.runtime.feed import Feed, SlowReader, TooManyReaders
 from gateway.runtime.ports import JournalError, Known
-from gateway.runtime.recovery import compare_all, recover
+from gateway.runtime.recovery import recover
 from gateway.runtime.sequencer import Overloaded, Sequencer
 from tests.runtime.following import follow
 from tests.simulation import stand_in
@@ -62,7 +62,7 @@ class Process:
             self.journal = SimJournal(world.disk, self.point, world.witness.synced)
             head = self.journal.open()
             state = recover(self.journal, world.snapshots)
-            world.witness.recovered(state, recover(self.journal, world.snapshots), compare_all(self.journal))
+            world.witness.recovered(state, recover(self.journal, world.snapshots), self.journal)
             self.loop.enter(self._build, state, head.epoch)
         except Killed:
             pass
@@ -196,7 +196,7 @@ class Process:
         """A place where this process may die; nothing that a dead one does has an effect."""
         if self.dead:
             raise Killed(where)
-        if self.world.dies_at(where):
+        if where in self.world.deadly and self.world.dies_at(where):
             self.world.scheduler.count(f"killed {where}")
             self.kill()
             raise Killed(where)

@@ -6,9 +6,9 @@ stream of its own, so that one more draw here does not change every draw elsewhe
 """
 
 import hashlib
-import heapq
 from collections import Counter, deque
 from collections.abc import Callable
+from heapq import heappop, heappush
 from random import Random
 from typing import Any, Protocol
 
@@ -23,21 +23,24 @@ class Mortal(Protocol):
     paused_until_ns: int
 
 
-class Planned:
-    """One entry of the queue."""
+class Chance(Random):
+    """A source of chance. What it draws is what `Random` draws, without asking each time whether it was asked well."""
 
-    __slots__ = ("args", "call", "canceled", "owner", "what")
+    def randrange(self, start: int, stop: int | None = None, step: int = 1) -> int:
+        """One of the numbers from `start`, or 0, to before `stop`."""
+        if stop is None:
+            start, stop = 0, start
+        width = stop - start
+        if width <= 0 or step != 1:
+            raise ValueError(f"nothing to draw from {start} to {stop} by {step}")
+        bits = width.bit_length()
+        while (drawn := self.getrandbits(bits)) >= width:
+            pass
+        return start + drawn
 
-    def __init__(self, what: str, owner: Mortal | None, call: Callable[..., None], args: tuple[Any, ...]) -> None:
-        self.what = what
-        self.owner = owner
-        self.call = call
-        self.args = args
-        self.canceled = False
 
-    def cancel(self) -> None:
-        """It does not happen."""
-        self.canceled = True
+_Planned = tuple[int, int, str, Mortal | None, Callable[..., None], tuple[Any, ...]]
+"""When, its number, what it is called in the trace, whose it is, and the call."""
 
 
 class Scheduler:
@@ -48,44 +51,42 @@ class Scheduler:
         self.now_ns = 0
         self.steps = 0
         self.counts: Counter[str] = Counter()
-        self._queue: list[tuple[int, int, Planned]] = []
+        self._queue: list[_Planned] = []
         self._number = 0
         self._digest = hashlib.blake2b(digest_size=8)
-        self._trace: deque[str] = deque(maxlen=None if keep_trace else SHOWN)
+        self._trace: deque[tuple[int, str]] = deque(maxlen=None if keep_trace else SHOWN)
 
     def stream(self, name: str) -> Random:
         """A source of chance for one concern."""
-        return Random(f"{self.seed}:{name}")
+        return Chance(f"{self.seed}:{name}")
 
-    def at(
-        self, delay_ns: int, what: str, call: Callable[..., None], *args: Any, owner: Mortal | None = None
-    ) -> Planned:
+    def at(self, delay_ns: int, what: str, call: Callable[..., None], *args: Any, owner: Mortal | None = None) -> None:
         """Plan a call. `what` is for the trace; empty for what is not worth a line."""
-        planned = Planned(what, owner, call, args)
-        self._number += 1
-        heapq.heappush(self._queue, (self.now_ns + max(0, delay_ns), self._number, planned))
-        return planned
+        self._number = number = self._number + 1
+        due = self.now_ns + delay_ns if delay_ns > 0 else self.now_ns
+        heappush(self._queue, (due, number, what, owner, call, args))
 
     def step(self) -> bool:
         """Let the next thing happen; False when nothing is left."""
-        while self._queue:
-            self.now_ns, number, planned = heapq.heappop(self._queue)
-            owner = planned.owner
-            if planned.canceled or (owner is not None and owner.dead):
-                continue
-            if owner is not None and owner.paused_until_ns > self.now_ns:
-                heapq.heappush(self._queue, (owner.paused_until_ns, number, planned))
-                continue
+        queue = self._queue
+        while queue:
+            self.now_ns, number, what, owner, call, args = heappop(queue)
+            if owner is not None:
+                if owner.dead:
+                    continue
+                if owner.paused_until_ns > self.now_ns:
+                    heappush(queue, (owner.paused_until_ns, number, what, owner, call, args))
+                    continue
             self.steps += 1
-            if planned.what:
-                self.note(planned.what)
-            planned.call(*planned.args)
+            if what:
+                self.note(what)
+            call(*args)
             return True
         return False
 
     def note(self, text: str) -> None:
         """A line of the trace."""
-        self._trace.append(f"{self.now_ns / S:12.6f}  {text}")
+        self._trace.append((self.now_ns, text))
         self._digest.update(b"%d %s\n" % (self.now_ns, text.encode()))
 
     def count(self, kind: str) -> None:
@@ -96,7 +97,7 @@ class Scheduler:
     @property
     def trace(self) -> list[str]:
         """The newest lines, or all when they are kept."""
-        return list(self._trace)
+        return [f"{now_ns / S:12.6f}  {text}" for now_ns, text in self._trace]
 
     @property
     def trace_hash(self) -> str:

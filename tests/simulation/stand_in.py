@@ -68,7 +68,9 @@ class _Quickfix:
     SocketInitiator = _Initiator
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(fix, name)
+        found = getattr(fix, name)
+        setattr(self, name, found)  # The next time it is there.
+        return found
 
 
 class _Quiet:

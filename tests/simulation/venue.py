@@ -5,6 +5,7 @@ Its ledger is in memory and survives everything, its own restarts too: it is the
 """
 
 from collections import defaultdict
+from collections.abc import Callable
 from decimal import Decimal
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -29,31 +30,40 @@ if TYPE_CHECKING:
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Line)
+_executions = msgspec.json.Decoder(Execution)
 
 
 class MemoryLedger:
     """The exchange's ledger, on a disk that never fails."""
 
-    def __init__(self, lines: list[bytes]) -> None:
+    def __init__(self, lines: list[bytes], added: Callable[[Line, bytes], None]) -> None:
         self.lines = lines
         self.state = State()
-        self._sent: dict[tuple[str, int], bytes] = {}
+        self._added = added
+        self._sent: dict[tuple[str, int], str] = {}
         for line in lines:
-            self.state.add(_decoder.decode(line))
-            self._note(_decoder.decode(line))
+            known = _decoder.decode(line)
+            self.state.add(known)
+            self._note(known)
 
     def _note(self, line: Line) -> None:
         if isinstance(line, Sent) and line.msg_seq_num is not None and not line.repeat:
-            self._sent[line.session, line.msg_seq_num] = line.raw.encode("latin-1")
+            self._sent[line.session, line.msg_seq_num] = line.raw
 
     def add(self, line: Line) -> None:
-        self.lines.append(_encoder.encode(line))
+        raw = _encoder.encode(line)
+        self.lines.append(raw)
         self._note(line)
+        self._added(line, raw)
 
     def commit(self) -> None:
         pass
 
     def sent(self, session: str, msg_seq_num: int) -> bytes | None:
+        said = self.said(session, msg_seq_num)
+        return said.encode("latin-1") if said is not None else None
+
+    def said(self, session: str, msg_seq_num: int) -> str | None:
         return self._sent.get((session, msg_seq_num))
 
     def close(self) -> None:
@@ -107,7 +117,6 @@ class SimVenue:
         self._net = NetExecutions()
         self._made: dict[str, tuple[Decimal, Decimal]] = {}
         self._first_names: dict[str, str] = {}
-        self._read_to = 0
         self._start()
         self._tick()
         self._work_the_desk()
@@ -115,7 +124,8 @@ class SimVenue:
     def _start(self) -> None:
         faults = self._faults if self._world.trouble else []
         seed = self._chance.randrange(1 << 30)
-        self.exchange = Exchange(_config(self.name, self._begin_string, seed, faults), MemoryLedger(self._lines))
+        self._ledger = MemoryLedger(self._lines, self._added)
+        self.exchange = Exchange(_config(self.name, self._begin_string, seed, faults), self._ledger)
         handle = self.exchange.venue.handle
 
         def handled(owner: str, request: Request, refusal: object = None) -> None:
@@ -221,8 +231,7 @@ class SimVenue:
         self._world.scheduler.at(self._chance.randrange(pause), "", self._work_the_desk)
         if not self.up:
             return
-        orders = [order for order in self.exchange.venue.orders.values() if order.symbol == MANUAL]
-        todo = [order for order in orders if order.open]
+        todo = [order for order in self.exchange.venue.orders.values() if order.symbol == MANUAL and order.open]
         if todo and (not self._world.trouble or self._chance.random() < 0.7):
             self._answer(self._chance.choice(todo))
         elif self._world.trouble:
@@ -300,7 +309,6 @@ class SimVenue:
 
     def executed(self) -> dict[str, dict[str, tuple[Decimal, Decimal]]]:
         """The standing executions, by the first ClOrdID(11) of their order: ExecID(17) -> (quantity, price)."""
-        self._read()
         found: dict[str, dict[str, tuple[Decimal, Decimal]]] = {}
         for (order_id, exec_id), line in self._net.standing.items():
             first = self._first_names.get(order_id, "")
@@ -318,25 +326,22 @@ class SimVenue:
 
     def knows_execution(self, exec_id: str) -> tuple[Decimal, Decimal] | None:
         """Quantity and price of an execution, bust or correction that this venue ever made."""
-        self._read()
         return self._made.get(exec_id)
 
     def said(self, msg_seq_num: int) -> str:
         """The message that it sent under a number, "" when there is none."""
         lane = next(iter(self.exchange.lanes.values()))
-        return (self.exchange.ledger.sent(lane.session.name, msg_seq_num) or b"").decode("latin-1")
+        return self._ledger.said(lane.session.name, msg_seq_num) or ""
 
-    def _read(self) -> None:
-        """The ledger's lines since the last time."""
-        for raw in self._lines[self._read_to :]:
-            if b'"kind":"execution"' in raw or b'"kind":"order"' in raw:
-                line = _decoder.decode(raw)
-                if isinstance(line, Execution):
-                    self._net.add(line)
-                    self._made[line.exec_id] = (line.last_qty, line.last_px)
-                elif isinstance(line, Order) and line.cl_ord_ids:
-                    self._first_names[line.order_id] = line.cl_ord_ids[0]
-        self._read_to = len(self._lines)
+    def _added(self, line: Line, raw: bytes) -> None:
+        """The ledger has one line more. Of an execution counts what was written."""
+        if isinstance(line, Order):
+            if line.cl_ord_ids:
+                self._first_names[line.order_id] = line.cl_ord_ids[0]
+        elif isinstance(line, Execution):
+            written = _executions.decode(raw)
+            self._net.add(written)
+            self._made[written.exec_id] = (written.last_qty, written.last_px)
 
 
 def _config(name: str, begin_string: str, seed: int, faults: list[FaultConfig]) -> Config:
