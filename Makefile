@@ -51,10 +51,12 @@ faults: env ## Run the catalogue of faults, and write docs/faults.md
 sim: env ## Simulate SEEDS worlds of trouble on all cores, from seed FROM on (make sim SEEDS=200 FROM=0)
 	@$(VENV)/python -m tests.simulation --seeds $(or $(SEEDS),200) --from $(or $(FROM),0)
 
-# SEED=s repeats a campaign, JOURNAL=postgres puts the journal into PostgreSQL, REPORT=FILE adds the result to a file.
+# SEED=s repeats a campaign, LANES=n runs so many stacks at a time, JOURNAL=postgres puts the journals into PostgreSQL,
+# REPORT=FILE keeps the result in a file, from early on. Ctrl-C ends it in good order; go on with another seed.
 crash: env ## Kill gateway and venues at random moments under load, and compare three ledgers: make crash CYCLES=50
-	@$(VENV)/python -m ops.foreground $(VENV)/python -m ops.crash.campaign --cycles $(or $(CYCLES),50) \
-		$(if $(SEED),--seed $(SEED)) $(if $(JOURNAL),--journal $(JOURNAL)) $(if $(REPORT),--report $(REPORT))
+	@$(VENV)/python -m ops.foreground $(VENV)/python -m ops.crash.run --cycles $(or $(CYCLES),50) \
+		$(if $(SEED),--seed $(SEED)) $(if $(LANES),--lanes $(LANES)) $(if $(JOURNAL),--journal $(JOURNAL)) \
+		$(if $(REPORT),--report $(REPORT))
 
 bench: env ## Measure the gateway beside a naive bridge and bare gRPC and FIX, under 10 minutes (REPORT=docs writes docs/performance.md)
 	@$(VENV)/python -m ops.foreground $(VENV)/python -m tests.bench.e2e.run $(if $(REPORT),--report $(REPORT))

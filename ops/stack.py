@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from random import Random
-from typing import IO, Any, Self
+from typing import IO, Any, Protocol, Self
 
 from ops.limits import with_ample_limits
 
@@ -33,6 +33,28 @@ class NotReady(Exception):
     """A process ended, or did not say that it is ready; the text has the end of its log."""
 
 
+class Running(Protocol):
+    """A program that was started: what a stack needs of `subprocess.Popen`."""
+
+    stdout: IO[str] | None
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+
+    def poll(self) -> int | None:
+        """Its exit code; None while it runs."""
+
+    def wait(self, timeout: float) -> int:
+        """Its exit code, when it ends in time; else raises subprocess.TimeoutExpired."""
+
+    def send_signal(self, number: signal.Signals, /) -> None:
+        """Send it a signal."""
+
+    def kill(self) -> None:
+        """SIGKILL."""
+
+
 class Process:
     """One program of the stack. It says that it is ready with one line of JSON on its standard output."""
 
@@ -40,8 +62,8 @@ class Process:
         self.name = name
         self.log = log
         self.ready: dict[str, Any] = {}
-        self._command = command
-        self._process: subprocess.Popen[str] | None = None
+        self.command = command
+        self._process: Running | None = None
 
     @property
     def pid(self) -> int:
@@ -53,15 +75,18 @@ class Process:
     def launch(self) -> None:
         """Start it without waiting."""
         with self.log.open("a") as log:
-            self._process = subprocess.Popen(
-                self._command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                start_new_session=True,
-                cwd=self.log.parent,
-            )
+            self._process = self._started(log)
+
+    def _started(self, log: IO[str]) -> Running:
+        return subprocess.Popen(
+            self.command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            start_new_session=True,
+            cwd=self.log.parent,
+        )
 
     def wait_ready(self, timeout_s: float = READY_S) -> None:
         """Wait for the line that says it is ready.

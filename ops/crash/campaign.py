@@ -1,42 +1,38 @@
-"""`make crash CYCLES=n`: kills the gateway or a venue, or several, with SIGKILL at random moments under load, starts
-them again at once, and compares three accounts of every order: the clients', the journal's and the venues'.
+"""One stack of a crash campaign: kills the gateway or a venue, or several, with SIGKILL at random moments under load,
+starts them again at once, and compares three accounts of every order: the clients', the journal's and the venues'.
 
 A cycle is a kill, a restart, a gateway that is ready, and venues that take orders again. One stack lives through all of
 them. After each cycle everything that holds at any moment is checked; after every few the load rests, and the accounts
 must agree to the last execution and the last event. The seed decides what is killed and after how many orders.
 """
 
-import argparse
 import asyncio
 import contextlib
-import logging
 import os
-import shutil
 import signal
-import sys
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
-import msgspec
-from rich.console import Console
-from rich.table import Table
-
 from gateway.adapters.journal import SqlJournal
 from gateway.client import GatewayClient
+from gateway.runtime.ports import JournalError
 from gateway.runtime.recovery import recover
 from ops.crash.books import Books, Findings
+from ops.crash.forked import ForkedStack, Starter
 from ops.crash.load import Openings, Trader
-from ops.stack import VENUES, NotReady, Process, Stack, put
+from ops.crash.result import MOST_PROBLEMS, Tally, times
+from ops.stack import VENUES, NotReady, Process, Stack
 
 CLIENTS = ("crash1", "crash2", "crash3")
 RECOVERY_S = 30.0
 """Recovery ends within 30 seconds: a cycle that takes longer fails."""
 LOAD_S = 60.0
 REST_EVERY = 10
+FIRST_OPEN_S = 1.0
+"""About how long it takes until venues take orders again, before it was measured."""
 
 # What is killed, and how often.
 KINDS: dict[tuple[str, ...], int] = {
@@ -50,44 +46,6 @@ KINDS: dict[tuple[str, ...], int] = {
 }
 
 
-class Times(msgspec.Struct):
-    """Seconds from the start of a process to some point, over the cycles."""
-
-    p50: float = 0
-    p99: float = 0
-    max: float = 0
-    count: int = 0
-
-
-class Result(msgspec.Struct):
-    """The last line of a campaign. `ready` counts from the start of the gateway's process to its word that it is ready,
-    `open` to the first order that each venue took again.
-    """
-
-    cycles: int
-    kills: dict[str, int]
-    orders: int
-    requests: int
-    executions: int
-    lost: int
-    duplicated: int
-    sent_twice: int
-    stream_faults: int
-    in_doubt: int
-    ready_s: Times
-    open_s: Times
-    seconds: int
-    seed: int
-    journal: str
-    durability: str
-    problems: list[str] = []
-
-    @property
-    def passed(self) -> bool:
-        """Whether nothing was lost, doubled or left open."""
-        return not self.problems
-
-
 class Broken(Exception):
     """The accounts do not agree, or something did not come back in time. Each argument is one line."""
 
@@ -95,7 +53,7 @@ class Broken(Exception):
 class Campaign:
     """One stack, its load, and what happened to it."""
 
-    def __init__(self, stack: Stack, journal_url: str, seed: int, console: Console) -> None:
+    def __init__(self, stack: Stack, journal_url: str, seed: int, tell: Callable[[Tally], None]) -> None:
         self.stack = stack
         self.journal_url = journal_url
         self.books = Books(CLIENTS, {venue: stack.ledger(venue) for venue in stack.venues})
@@ -106,7 +64,7 @@ class Campaign:
         self.found = Findings()
         self._seed = seed
         self._random = Random(seed)  # noqa: S311  # It makes a run repeatable; nothing here is secret.
-        self._console = console
+        self._tell = tell
         self._openings = Openings(VENUES)
         self._stopped = asyncio.Event()
 
@@ -127,7 +85,7 @@ class Campaign:
                 while self.cycles < cycles and not self._stopped.is_set():
                     await self._some_cycles(traders, min(REST_EVERY, cycles - self.cycles))
                     await self._compare(traders)
-                    self._say()
+                    self._tell(self.tally())
                 for stream in streams:
                     stream.cancel()
 
@@ -155,7 +113,7 @@ class Campaign:
             await self._openings.some(self._random.randint(2, 25), LOAD_S)
             await asyncio.sleep(self._random.uniform(0, 0.05))  # The moment is meant to be any.
             names = self._random.choices(list(KINDS), list(KINDS.values()))[0]
-            again_after_s = self._random.uniform(0, 1.2)
+            again_after_s = self._random.uniform(0, 1.2) * (times(self.open_s).p50 or FIRST_OPEN_S)
             self.kills[" + ".join(names)] += 1
             started = await asyncio.to_thread(self._kill_and_restart, names, again_after_s)
             opened = await self._openings.all_open(RECOVERY_S)
@@ -191,7 +149,10 @@ class Campaign:
 
     def _check(self, compare: Callable[[], Findings]) -> None:
         journal = SqlJournal(self.journal_url)
-        self.books.read(journal.read(self.books.journal.seq + 1))
+        try:
+            self.books.read(journal.read(self.books.journal.seq + 1))
+        except JournalError as error:
+            raise Broken(f"the journal cannot be read: {error}") from error
         self.found = compare()
         if self.found:
             raise Broken(*self.found.lines())
@@ -217,45 +178,22 @@ class Campaign:
                     return
                 await asyncio.sleep(0.05)
 
-    def _say(self) -> None:
-        executions = sum(len(fills) for fills in self.books.journal.fills.values())
-        self._console.print(
-            f"{self.cycles:>6,} cycles  {self._openings.accepted:>8,} orders  {executions:>8,} executions  "
-            f"nothing lost, nothing twice  open again p50 {times(self.open_s).p50:.2f} s",
-            highlight=False,
-            soft_wrap=True,
-        )
-
-    def result(self, seconds: float, in_doubt: int) -> Result:
-        """What it came to."""
-        journal, problems = self.books.journal, self.found
-        return Result(
+    def tally(self) -> Tally:
+        """What it came to so far."""
+        journal, found = self.books.journal, self.found
+        return Tally(
             cycles=self.cycles,
             kills=dict(self.kills),
             orders=sum(len(orders) for orders in journal.orders.values()),
             requests=len(journal.routed),
             executions=sum(len(fills) for fills in journal.fills.values()),
-            lost=len(problems.lost),
-            duplicated=len(problems.duplicated),
-            sent_twice=len(problems.sent_twice),
-            stream_faults=len(problems.stream),
-            in_doubt=in_doubt,
-            ready_s=times(self.ready_s),
-            open_s=times(self.open_s),
-            seconds=round(seconds),
-            seed=self._seed,
-            journal=self.journal_url.partition(":")[0].partition("+")[0],
-            durability="power",
+            lost=len(found.lost),
+            duplicated=len(found.duplicated),
+            sent_twice=len(found.sent_twice),
+            stream_faults=len(found.stream),
+            ready_s=self.ready_s,
+            open_s=self.open_s,
         )
-
-
-def times(values: list[float]) -> Times:
-    """The distribution, by nearest rank."""
-    ranked = sorted(values)
-    if not ranked:
-        return Times()
-    p50, p99 = (ranked[-(-len(ranked) * percent // 100) - 1] for percent in (50, 99))
-    return Times(round(p50, 3), round(p99, 3), round(ranked[-1], 3), len(ranked))
 
 
 def with_clients(text: str) -> str:
@@ -263,16 +201,12 @@ def with_clients(text: str) -> str:
     return text + "".join(f'\n[[clients]]\nid = "{name}"\nrole = "trader"\naccounts = ["ACC1"]\n' for name in CLIENTS)
 
 
-async def campaign(folder: Path, cycles: int, seed: int, console: Console, journal_url: str = "") -> Result:
-    """One campaign in a folder; the journal is a file there, or at this URL."""
-    began = time.monotonic()
-
-    def configured(text: str) -> str:
-        return with_clients(put(text, "url", f'"{journal_url}"') if journal_url else text)
-
-    with Stack(folder, {"gateway": configured}) as stack:
-        journal_url = journal_url or stack.journal_url
-        running = Campaign(stack, journal_url, seed, console)
+async def campaign(
+    folder: Path, cycles: int, seed: int, tell: Callable[[Tally], None], starter: Starter, journal_url: str = ""
+) -> Tally:
+    """One stack in a folder; the journal is a file there, or at this URL. `tell` hears of it after each comparison."""
+    with ForkedStack(folder, starter, {"gateway": with_clients}, journal_url) as stack:
+        running = Campaign(stack, stack.journal_url, seed, tell)
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, running.stop)
         problems: list[str] = []
@@ -282,11 +216,12 @@ async def campaign(folder: Path, cycles: int, seed: int, console: Console, journ
             problems = [line for each in _leaves(broken) for line in each.args]
         finally:
             stack.stop()
-    in_doubt = len(recover(SqlJournal(journal_url)).doubtful)
-    if in_doubt:
-        problems.append(f"{in_doubt} requests are in doubt at the end")
-    result = running.result(time.monotonic() - began, in_doubt)
-    return msgspec.structs.replace(result, problems=problems[:50])
+    tally = running.tally()
+    tally.in_doubt = len(recover(SqlJournal(stack.journal_url)).doubtful)
+    if tally.in_doubt:
+        problems.append(f"{tally.in_doubt} requests are in doubt at the end")
+    tally.problems, tally.ended = problems[:MOST_PROBLEMS], True
+    return tally
 
 
 def _leaves(group: BaseExceptionGroup[Broken]) -> list[Broken]:
@@ -294,64 +229,3 @@ def _leaves(group: BaseExceptionGroup[Broken]) -> list[Broken]:
     for each in group.exceptions:
         found += _leaves(each) if isinstance(each, BaseExceptionGroup) else [each]
     return found
-
-
-def table(result: Result) -> Table:
-    """The result for people."""
-    shown = Table("what", "figure", title="Crash campaign", title_justify="left")
-    for name, value in msgspec.to_builtins(result).items():
-        if isinstance(value, dict):
-            value = "  ".join(f"{key}: {each}" for key, each in value.items())  # noqa: PLW2901
-        if name != "problems":
-            shown.add_row(name.replace("_", " "), str(value))
-    return shown
-
-
-def main() -> int:
-    """The command; exit code 0 when nothing was lost, doubled or left open."""
-    given = _given()
-    console = Console(stderr=True)
-    logging.getLogger("gateway.client").setLevel(logging.ERROR)  # That the gateway is away is no news here.
-    seed = given.seed if given.seed is not None else time.time_ns() % 1_000_000
-    folder = Path(tempfile.mkdtemp(prefix="gateway-crash-"))
-    console.print(f"{given.cycles} cycles with seed {seed} in {folder}", highlight=False)
-    with _journal(given.journal) as journal_url:
-        result = asyncio.run(campaign(folder, given.cycles, seed, console, journal_url))
-    console.print(table(result))
-    for line in result.problems:
-        console.print(f"[bold red]problem:[/] {line}", highlight=False)
-    if result.passed:
-        shutil.rmtree(folder, ignore_errors=True)
-    else:
-        console.print(f"Everything is kept in {folder}; again with SEED={seed}.", highlight=False)
-    line = msgspec.json.encode(result).decode()
-    if given.report is not None:
-        with given.report.open("a") as report:
-            report.write(line + "\n")
-    print(line, flush=True)
-    return 0 if result.passed else 1
-
-
-def _given() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="make crash", description=__doc__)
-    parser.add_argument("--cycles", type=int, default=50)
-    parser.add_argument("--seed", type=int, default=None, help="what is killed when; printed when not given")
-    parser.add_argument("--journal", choices=("sqlite", "postgres"), default="sqlite")
-    parser.add_argument("--report", type=Path, help="add the result as a line of JSON to this file")
-    return parser.parse_args()
-
-
-@contextlib.contextmanager
-def _journal(kind: str) -> Iterator[str]:
-    """Where the journal is; empty for a file of the stack's own."""
-    if kind == "sqlite":
-        yield ""
-        return
-    from tests.postgres import PostgresServer  # noqa: PLC0415  # The server comes with the tests' packages.
-
-    with PostgresServer() as server:
-        yield server.url(server.new_database())
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -5,7 +5,7 @@ them.
 """
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import prod
 from pathlib import Path
 from types import ModuleType
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ops.crash.campaign import Result
+from ops.crash.result import Result
 from tests.crash import test_recovery, test_snapshots, test_way_in, test_way_out
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -122,29 +122,46 @@ _CAMPAIGNS = (
     "",
     "`make crash CYCLES=n` kills the gateway, a venue or several at random moments under load, starts them again and",
     "compares the same three accounts after each cycle and, at rest, after every ten. A cycle is a kill, a restart, a",
-    "gateway that is ready, and venues that take orders again. `SEED=s` repeats what is killed after how many orders,",
-    "`JOURNAL=postgres` puts the journal into PostgreSQL, `REPORT=FILE` adds the result to a file.",
+    "gateway that is ready, and venues that take orders again.",
+    "",
+    "A campaign has many stacks, `LANES` at a time, each with ports, folders and clients of its own. A stack lives",
+    "for 20 cycles, now and then for 50 or 150, so that most journals are short and some are not. The first stack has",
+    "the seed `SEED=s`, the next one the next, and a seed decides what is killed after how many orders: a campaign",
+    "goes on where another ended with the seed behind its last stack, and one stack runs again by itself with its own",
+    "seed and as many cycles. `REPORT=FILE` keeps the result in a file from the first comparison on, so what ran",
+    "counts, however the campaign ends. `JOURNAL=postgres` puts the journals into PostgreSQL.",
+    "",
+    "What is killed are real processes of the gateway and of the venues, by SIGKILL. So that a start does not take a",
+    "second of the processor, each is forked from a process that has imported all their modules and done nothing else",
+    "(`ops/crash/starter.py`: no thread, no event loop, no gRPC, no FIX session). From there it runs what `gateway",
+    "serve` and `sim-exchange serve` run, in a session of its own. Every twentieth start of a program is a new",
+    "interpreter.",
     "",
     "*Ready* is the time from the start of the gateway's process until it says that it is ready, *open* until every",
     "venue took an order again: median, 99th percentile and longest, in seconds. Every commit was fsynced.",
     "",
-    "| journal | seed | cycles | orders | executions | lost | duplicated | sent twice | in doubt left | ready | open |",
-    "| --- " * 11 + "|",
 )
+_COUNTS = ("stacks", "cycles", "orders", "executions", "lost", "duplicated", "sent_twice", "in_doubt")
+_COLUMNS = ("journal", "seed", *(name.replace("_", " ") for name in _COUNTS), "ready", "open")
 
 
 def _campaigns() -> Iterator[str]:
     yield from _CAMPAIGNS
+    yield _line(_COLUMNS)
+    yield "| --- " * len(_COLUMNS) + "|"
     if CAMPAIGNS.exists():
         for line in CAMPAIGNS.read_text().splitlines():
             yield _row(msgspec.json.decode(line, type=Result))
 
 
 def _row(result: Result) -> str:
-    counts = (result.cycles, result.orders, result.executions, result.lost, result.duplicated, result.sent_twice)
-    cells = [result.journal, str(result.seed), *(f"{count:,}" for count in (*counts, result.in_doubt))]
+    cells = [result.journal, str(result.seed), *(f"{getattr(result, name):,}" for name in _COUNTS)]
     spreads = [f"{each.p50:.1f} / {each.p99:.1f} / {each.max:.1f}" for each in (result.ready_s, result.open_s)]
-    return "| " + " | ".join([*cells, *spreads]) + " |"
+    return _line((*cells, *spreads))
+
+
+def _line(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from gateway.client import Event, EventType, Order, OrdStatus, OrdType, Side
 from gateway.core import events as ev
@@ -12,6 +11,7 @@ from gateway.core.commands import SubmitOrder
 from gateway.core.events import Cause, OrderView, Record, Terms
 from ops.crash.books import Books
 from ops.crash.campaign import campaign
+from ops.crash.forked import Starter
 from ops.demo.compare import Fill
 
 CYCLES = 12
@@ -21,7 +21,8 @@ SEED = 3
 @pytest.mark.timeout(400)
 async def test_kills_at_random_moments_under_load_lose_and_double_nothing(tmp_path: Path) -> None:
     """C0 to C11, wherever they fall: of the gateway, of venues, of both, and of a gateway that is recovering."""
-    result = await campaign(tmp_path / "stack", CYCLES, SEED, Console(stderr=True))
+    with Starter() as starter:
+        result = await campaign(tmp_path / "stack", CYCLES, SEED, lambda _: None, starter)
     assert result.problems == [], f"SEED={SEED}"
     assert result.cycles == CYCLES
     assert result.executions > 0
