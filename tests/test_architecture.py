@@ -20,9 +20,10 @@ MAY_IMPORT = {
     "codec": {"core", "pb"},
     "runtime": {"codec", "core"},
     "resources": {"core"},
-    "config": {"core", "resources"},
-    "adapters": {"runtime", "codec", "core", "pb", "config", "resources"},
-    "client": {"pb", "core.types", "core.money"},
+    "config": {"core", "resources", "lane"},
+    "lane": set(),
+    "adapters": {"runtime", "codec", "core", "pb", "config", "resources", "lane"},
+    "client": {"pb", "core.types", "core.money", "lane"},
     "cli": {"adapters", "client", "runtime", "codec", "core", "pb", "config", "resources"},
     "app": {"cli", "adapters", "runtime", "codec", "core", "config", "resources"},
 }

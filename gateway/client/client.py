@@ -17,6 +17,7 @@ from gateway.client.errors import Failure, Overloaded, Unavailable, Unknown, of_
 from gateway.client.event_stream import EventStream
 from gateway.client.handle import Handles, OrderHandle
 from gateway.client.keys import KeyGenerator, default_prefix
+from gateway.client.lane import lane_call
 from gateway.client.trade import TradeStream, task_is_canceled
 from gateway.client.types import CommandReply, EventType, Order, OrderDetail, Position
 from gateway.client.wire import Number
@@ -65,7 +66,7 @@ class GatewayClient:
         """Prepare a client; `async with` connects it.
 
         Args:
-            address: "host:port", or "unix:/path/gateway.sock".
+            address: "host:port", or "unix:/path/gateway.sock" on the gateway's own host, where commands take the lane.
             client_id: who calls, as in the gateway's configuration.
             key_prefix: what generated keys begin with, up to 12 letters, digits, '_' or '.'; from the client id when
             not given. Programs that
@@ -101,8 +102,7 @@ class GatewayClient:
             # between connecting and the first event.
             head = await self._call(self._orders.ListOrders, pb.ListOrdersRequest(page_size=1), None)
             self._trade = TradeStream(
-                self._orders,
-                self._metadata,
+                self._open_trade,
                 self._random,
                 head.as_of_seq + 1,
                 self._handles.on_event,
@@ -124,6 +124,10 @@ class GatewayClient:
             await stream.aclose()
         if self._channel is not None:
             await self._channel.close()
+
+    async def _open_trade(self) -> Any:
+        lane = await lane_call(self._address, self.client_id)
+        return lane or self._orders.Trade(metadata=self._metadata)
 
     # --- Commands ---------------------------------------------------------------------------------------------------
 

@@ -10,9 +10,10 @@ import heapq
 import itertools
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from copy import copy
 from random import Random
+from typing import Any
 
 import grpc
 
@@ -20,9 +21,9 @@ from gateway.client import wire
 from gateway.client.backoff import Backoff
 from gateway.client.errors import Failure, GatewayError, Unavailable, Unknown, of_call, of_status
 from gateway.client.keys import MAX_KEY
+from gateway.client.lane import StreamFailed
 from gateway.client.types import CommandReply, Event
 from gateway.pb.v1 import gateway_pb2 as pb
-from gateway.pb.v1 import gateway_pb2_grpc
 
 MAX_IN_FLIGHT = 1_000
 """Commands that are not answered yet; the next caller waits until one is."""
@@ -68,8 +69,7 @@ class TradeStream:
 
     def __init__(
         self,
-        stub: gateway_pb2_grpc.OrderServiceStub,
-        metadata: Metadata,
+        open_call: Callable[[], Awaitable[Any]],
         random: Random,
         from_seq: int,
         on_event: Callable[[Event], None],
@@ -77,8 +77,7 @@ class TradeStream:
     ) -> None:
         self.next_seq = from_seq
         """Every event below it has been handed to `on_event`."""
-        self._stub = stub
-        self._metadata = metadata
+        self._open_call = open_call
         self._random = random
         self._on_event = on_event
         self._on_end = on_end
@@ -188,7 +187,7 @@ class TradeStream:
 
     async def _one_stream(self) -> Failure:
         """Run one stream until it ends, and say why it did."""
-        call = self._stub.Trade(metadata=self._metadata)
+        call = await self._open_call()
         admitted = asyncio.Event()
         writer = asyncio.create_task(self._write(call, admitted))
         try:
@@ -198,6 +197,8 @@ class TradeStream:
                 self._receive(response)
         except grpc.aio.AioRpcError as error:
             return of_call(error)
+        except StreamFailed as error:
+            return error.failure
         except asyncio.CancelledError:
             if task_is_canceled():
                 raise
@@ -211,7 +212,7 @@ class TradeStream:
             call.cancel()
             await asyncio.wait([writer])
 
-    async def _write(self, call: grpc.aio.StreamStreamCall, admitted: asyncio.Event) -> None:
+    async def _write(self, call: Any, admitted: asyncio.Event) -> None:
         try:
             await call.write(pb.TradeRequest(subscribe=pb.SubscribeRequest(from_seq=self.next_seq)))
             # The gateway says at once where the events start. Commands wait for that: none is at risk on a stream that

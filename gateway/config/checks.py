@@ -14,12 +14,11 @@ from gateway.config.sections import (
     VenueConfig,
 )
 from gateway.config.shape import Problem
+from gateway.lane import MAX_SOCKET_PATH_BYTES
 from gateway.resources import fix_spec_path
 
 Item = TypeVar("Item")
 
-# The kernel's limit for the path of a Unix socket, in bytes, without the closing zero.
-_SOCKET_PATH_BYTES = 107
 # BeginString, BodyLength, CheckSum, MsgSeqNum, MsgType, PossDupFlag, SenderCompID, SendingTime, TargetCompID,
 # PossResend, OrigSendingTime.
 _SESSION_TAGS = frozenset({"8", "9", "10", "34", "35", "43", "49", "52", "56", "97", "122"})
@@ -224,6 +223,6 @@ def _listeners(config: Config) -> Iterator[Problem]:
     if config.api.port and (config.api.host, config.api.port) == (config.metrics.host, config.metrics.port):
         yield Problem("metrics.port", f"found {config.metrics.port}, which the API uses already, expected another port")
     size = len(config.api.unix_socket.encode())
-    if size > _SOCKET_PATH_BYTES:
-        expected = f"expected at most {_SOCKET_PATH_BYTES}; use a shorter data_dir"
+    if size > MAX_SOCKET_PATH_BYTES:
+        expected = f"expected at most {MAX_SOCKET_PATH_BYTES}; use a shorter data_dir"
         yield Problem("api.unix_socket", f"the path {config.api.unix_socket} has {size} bytes, {expected}")

@@ -1,4 +1,5 @@
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -12,18 +13,25 @@ async def book() -> Book:
     return Book()
 
 
+@pytest.fixture(params=["grpc", "lane"])
+def wire(request: pytest.FixtureRequest) -> str:
+    """What Trade streams take."""
+    return request.param
+
+
 @pytest.fixture
-async def server(book: Book) -> AsyncIterator[FakeGateway]:
-    server = FakeGateway(book)
+async def server(book: Book, wire: str, tmp_path: Path) -> AsyncIterator[FakeGateway]:
+    server = FakeGateway(book, f"{tmp_path}/gateway.sock" if wire == "lane" else "")
     await server.start()
     yield server
     await server.stop()
+    assert server.lane_streams == (server.trade_streams if wire == "lane" else 0)
 
 
 @pytest.fixture
 def connect(server: FakeGateway) -> Callable[..., GatewayClient]:
     def new(**options: object) -> GatewayClient:
-        return GatewayClient(f"127.0.0.1:{server.port}", **{"client_id": CLIENT, "random": Random(1), **options})
+        return GatewayClient(server.address, **{"client_id": CLIENT, "random": Random(1), **options})
 
     return new
 

@@ -15,6 +15,7 @@ from grpc_status import rpc_status
 
 from gateway.pb.v1 import gateway_pb2 as pb
 from gateway.pb.v1 import gateway_pb2_grpc
+from tests.client.fake_lane import FakeLane, LaneContext
 
 CLIENT = "demo"
 LOSE_COMMAND = "the stream is dropped before the command is done"
@@ -22,6 +23,7 @@ LOSE_REPLY = "the command is done, and the stream is dropped before the reply"
 NO_REPLY = "the command is done, and nothing is ever replied"
 WRONG_REPLY = "the reply names another command"
 CANCEL_STREAM = "the gateway ends the stream with CANCELLED"
+END_STREAM = "the gateway ends the stream, and nothing is wrong"
 
 
 def status(code: grpc.StatusCode, text: str, reason: str, **metadata: str) -> status_pb2.Status:
@@ -177,10 +179,15 @@ class FakeGateway(
     gateway_pb2_grpc.EventServiceServicer,
     gateway_pb2_grpc.PositionServiceServicer,
 ):
-    """One process of the fake gateway. `faults` says what becomes of the commands that come next, one entry each."""
+    """One process of the fake gateway. `faults` says what becomes of the commands that come next, one entry each.
 
-    def __init__(self, book: Book) -> None:
+    It listens on TCP, or on a Unix socket, where `lane` says whether there is a lane beside it.
+    """
+
+    def __init__(self, book: Book, unix_socket: str = "", *, lane: bool = True) -> None:
         self.book = book
+        self._unix_socket = unix_socket
+        self._lane = FakeLane(self.Trade) if unix_socket and lane else None
         self.faults: deque[str | status_pb2.Status] = deque()
         self.refuse_clients: status_pb2.Status | None = None
         self.cancel_calls = 0
@@ -188,24 +195,34 @@ class FakeGateway(
         self.end_events_after: int | None = None
         self.event_batch = 3
         self.trade_streams = 0
+        self.lane_streams = 0
         self.subscriptions: list[int] = []
         self.batches: list[int] = []
         self.port = 0
 
-    async def start(self, port: int = 0, unix_socket: str = "") -> None:
+    @property
+    def address(self) -> str:
+        """Where it listens, as the client wants it."""
+        return f"unix:{self._unix_socket}" if self._unix_socket else f"127.0.0.1:{self.port}"
+
+    async def start(self, port: int = 0) -> None:
         """Listen, on `port` again after a restart."""
+        if self._lane is not None:
+            await self._lane.start(self._unix_socket)
         self._server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
         gateway_pb2_grpc.add_OrderServiceServicer_to_server(self, self._server)
         gateway_pb2_grpc.add_EventServiceServicer_to_server(self, self._server)
         gateway_pb2_grpc.add_PositionServiceServicer_to_server(self, self._server)
         self.port = self._server.add_insecure_port(f"127.0.0.1:{port}")
-        if unix_socket:
-            self._server.add_insecure_port(f"unix:{unix_socket}")
+        if self._unix_socket:
+            self._server.add_insecure_port(self.address)
         await self._server.start()
 
     async def stop(self) -> None:
         """As a killed process: every stream breaks at once."""
         await self._server.stop(grace=None)
+        if self._lane is not None:
+            self._lane.stop()
 
     # --- Services --------------------------------------------------------------------------------------------------
 
@@ -214,6 +231,7 @@ class FakeGateway(
     ) -> AsyncIterator[pb.TradeResponse]:
         await self._admit(context)
         self.trade_streams += 1
+        self.lane_streams += isinstance(context, LaneContext)
         first = await anext(requests)
         yield pb.TradeResponse(next_seq=first.subscribe.from_seq)
         out: asyncio.Queue[pb.TradeResponse | status_pb2.Status | str] = asyncio.Queue()
@@ -224,7 +242,8 @@ class FakeGateway(
         try:
             while isinstance(item := await out.get(), pb.TradeResponse):
                 yield item
-            await _abort(context, item)
+            if item != END_STREAM:
+                await _abort(context, item)
         finally:
             for task in tasks:
                 task.cancel()
@@ -237,7 +256,7 @@ class FakeGateway(
 
     async def _command(self, command: pb.Command, out: asyncio.Queue) -> None:
         fault = self.faults.popleft() if self.faults else None
-        if fault in (LOSE_COMMAND, CANCEL_STREAM):
+        if fault in (LOSE_COMMAND, CANCEL_STREAM, END_STREAM):
             out.put_nowait(fault)
             return
         request = getattr(command, command.WhichOneof("command"))

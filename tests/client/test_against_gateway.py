@@ -15,7 +15,9 @@ from gateway.client import (
     OrdType,
     Refused,
     Side,
+    client,
 )
+from gateway.client.lane import LaneCall, lane_call
 from ops.stack import Stack
 from tests.e2e.stack import CLIENT_ID, NOT_YET, OPERATOR_ID, running_stack
 
@@ -31,8 +33,24 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
         yield running
 
 
-async def test_orders_and_events_are_complete_across_a_kill_of_the_gateway(stack: Stack) -> None:
-    async with GatewayClient(stack.api_address, client_id=CLIENT_ID, timeout_s=60) as gw:
+@pytest.fixture
+def lanes(monkeypatch: pytest.MonkeyPatch) -> list[LaneCall | None]:
+    """The lane of each Trade stream that was opened; None where there was none."""
+    found: list[LaneCall | None] = []
+
+    async def noted(address: str, client_id: str) -> LaneCall | None:
+        found.append(await lane_call(address, client_id))
+        return found[-1]
+
+    monkeypatch.setattr(client, "lane_call", noted)
+    return found
+
+
+@pytest.mark.parametrize("address", ["api_address", "unix_address"])
+async def test_orders_and_events_are_complete_across_a_kill_of_the_gateway(
+    stack: Stack, address: str, lanes: list[LaneCall | None]
+) -> None:
+    async with GatewayClient(getattr(stack, address), client_id=CLIENT_ID, timeout_s=60) as gw:
         events = gw.events(1)
         handles: dict[str, OrderHandle | None] = {}
         submitting = asyncio.gather(*(strategy(gw, handles) for _ in range(STRATEGIES)))
@@ -51,6 +69,9 @@ async def test_orders_and_events_are_complete_across_a_kill_of_the_gateway(stack
             seen += await take(events, 1)
         assert seen == await take(gw.events(1), len(seen))
         assert seen == sorted(set(seen))
+        on_the_lane = address == "unix_address"
+        assert len(lanes) > 1
+        assert [lane is not None for lane in (lanes[0], lanes[-1])] == [on_the_lane, on_the_lane]
 
 
 async def test_an_operator_sees_everything_and_trades_nothing(stack: Stack) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 
 import grpc
 import pytest
@@ -24,7 +25,7 @@ from gateway.client import (
 from gateway.client.trade import MAX_BATCH, MAX_COMMAND_BYTES, MAX_IN_FLIGHT, TradeStream
 from gateway.pb.v1 import gateway_pb2 as pb
 from tests.client import fake_gateway
-from tests.client.fake_gateway import Book, FakeGateway, status
+from tests.client.fake_gateway import CLIENT, Book, FakeGateway, status
 
 Connect = Callable[..., GatewayClient]
 LIMIT = {"symbol": "ACME", "side": Side.BUY, "order_qty": "100", "ord_type": OrdType.LIMIT, "price": "10.50"}
@@ -74,6 +75,7 @@ async def test_a_command_without_end_is_not_sent(gw: GatewayClient, book: Book) 
         (fake_gateway.LOSE_REPLY, 1),
         (fake_gateway.WRONG_REPLY, 1),
         (fake_gateway.CANCEL_STREAM, 0),
+        (fake_gateway.END_STREAM, 0),
     ],
 )
 async def test_a_command_whose_reply_is_lost_is_sent_again_and_done_once(
@@ -343,10 +345,11 @@ async def test_a_status_request_has_no_key(gw: GatewayClient, book: Book) -> Non
     assert second.seq > first.seq
 
 
-async def test_the_unix_socket_serves_the_same(connect: Connect, server: FakeGateway, tmp_path: object) -> None:
-    await server.stop()
-    path = f"{tmp_path}/gateway.sock"
-    await server.start(unix_socket=path)
-    async with GatewayClient(f"unix:{path}", client_id="demo") as gw:
+async def test_a_gateway_without_a_lane_is_reached_over_the_unix_socket(book: Book, tmp_path: Path) -> None:
+    server = FakeGateway(book, f"{tmp_path}/gateway.sock", lane=False)
+    await server.start()
+    async with GatewayClient(server.address, client_id=CLIENT) as gw:
         handle = await gw.submit(**LIMIT)
         assert handle.order.order_id == "O1"
+    assert (server.trade_streams, server.lane_streams) == (1, 0)
+    await server.stop()

@@ -31,7 +31,7 @@ from gateway.pb.v1 import gateway_pb2 as pb
 
 ENUMS = (Side.BUY, OrdType.LIMIT, OrdStatus.CANCELED)
 PACKAGE = Path(gateway.client.__file__).parent
-ALLOWED = ("gateway.client", "gateway.pb.v1", "gateway.core.types")
+ALLOWED = ("gateway.client", "gateway.lane", "gateway.pb.v1", "gateway.core.types")
 NS_2085 = 3_650_000_000 * 1_000_000_000
 
 

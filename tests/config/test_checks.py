@@ -261,7 +261,7 @@ def test_the_unix_sockets_path_fits_into_what_the_system_takes(tmp_path: Path) -
     (line,) = problems(tmp_path, CLIENT, XSIM, ACME, data="d" * 120)
 
     assert line.startswith("api.unix_socket: the path /")
-    assert line.endswith("bytes, expected at most 107; use a shorter data_dir")
+    assert line.endswith("bytes, expected at most 102; use a shorter data_dir")
 
 
 def test_problems_of_every_kind_are_reported_together(tmp_path: Path) -> None:

@@ -163,7 +163,7 @@ def taken_over(run: Rig) -> Stack:
     """A gateway on the same journal and the same venues, with a data directory of its own."""
     ours = f'"sqlite:///{run.stack.folder}/gateway/journal.sqlite3"'
     text = run.stack.gateway_config.read_text()
-    stack = Stack(run.stack.folder / "second")
+    stack = Stack(run.stack.folder.parent / "new")
     text = put(text, "data_dir", f'"{stack.folder}/gateway"')
     text = put(text, "url", ours)
     for old, new in ((run.stack.api_port, stack.api_port), (run.stack.metrics_port, stack.metrics_port)):

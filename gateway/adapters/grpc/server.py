@@ -1,5 +1,8 @@
-"""The API server: gRPC over TCP and over a Unix socket, with health and reflection beside our own services."""
+"""The API server: gRPC over TCP and over a Unix socket, with health and reflection beside our own services; and the
+lane.
+"""
 
+import asyncio
 import contextlib
 import os
 import socket
@@ -18,12 +21,14 @@ from gateway.adapters.grpc.admin import AdminService
 from gateway.adapters.grpc.calls import Gate, handlers
 from gateway.adapters.grpc.events import EventService
 from gateway.adapters.grpc.identity import Authenticator, ConfiguredClients, check_rules
+from gateway.adapters.grpc.lane import LaneServer
 from gateway.adapters.grpc.orders import OrderService
 from gateway.adapters.grpc.positions import PositionService
 from gateway.adapters.grpc.presence import Presence
 from gateway.adapters.grpc.risk import RiskService
 from gateway.adapters.grpc.services import Services
 from gateway.adapters.grpc.streams import EventEncoder, Streams
+from gateway.lane import MAX_SOCKET_PATH_BYTES, lane_path
 from gateway.pb.v1 import gateway_pb2 as pb
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
@@ -48,8 +53,6 @@ OPTIONS = (
     ("grpc.so_reuseport", 0),
 )
 
-_LONGEST_SOCKET_PATH = 107
-
 
 class AddressInUse(Exception):
     """The API cannot listen there. The message names the address."""
@@ -72,7 +75,9 @@ class ApiServer:
         self._health = HealthServicer()
         self._server = grpc.aio.server(options=OPTIONS, maximum_concurrent_rpcs=MAX_CONCURRENT_CALLS)
         self._socket: Path | None = None
-        implementations = _implementations(services, self._streams, self._presence)
+        orders = OrderService(services, encoder := EventEncoder(), self._streams, self._presence)
+        self._lane = LaneServer(orders.trade, self._gate)
+        implementations = _implementations(services, orders, encoder, self._streams)
         check_rules(_methods([*(pb.DESCRIPTOR.services_by_name[name] for name in implementations), *_STANDARD]))
         for name, implementation in implementations.items():
             service = pb.DESCRIPTOR.services_by_name[name]
@@ -94,11 +99,21 @@ class ApiServer:
         except RuntimeError:
             raise AddressInUse(f"cannot listen on {address}: another program does, or it is not ours") from None
         if unix_socket is not None:
-            self._listen_on_socket(unix_socket)
+            await self._listen_on_socket(unix_socket)
         await self._server.start()
 
-    def _listen_on_socket(self, path: Path) -> None:
-        _remove_stale_socket(path)
+    async def _listen_on_socket(self, path: Path) -> None:
+        """The lane first: who finds gRPC's socket finds the lane too."""
+        if len(os.fsencode(path)) > MAX_SOCKET_PATH_BYTES:
+            limit = f"{MAX_SOCKET_PATH_BYTES} bytes is the limit"
+            raise AddressInUse(f"{path} is too long for a Unix socket: {limit}; choose a shorter path")
+        lane = Path(lane_path(str(path)))
+        for each in (lane, path):
+            _remove_stale_socket(each)
+        try:
+            await self._lane.start(lane)
+        except OSError as error:
+            raise AddressInUse(f"cannot listen on {lane}: {error.strerror}") from None
         before = os.umask(0o177)
         try:
             self._server.add_insecure_port(f"unix:{path}")
@@ -119,7 +134,7 @@ class ApiServer:
         await self._health.enter_graceful_shutdown()
         self._presence.stop()
         self._streams.end_all()
-        await self._server.stop(grace_s)
+        await asyncio.gather(self._server.stop(grace_s), self._lane.stop(grace_s))
         if self._socket is not None:
             self._socket.unlink(missing_ok=True)
 
@@ -136,10 +151,11 @@ _STANDARD: tuple[ServiceDescriptor, ...] = (
 )
 
 
-def _implementations(services: Services, streams: Streams, presence: Presence) -> dict[str, object]:
-    encoder = EventEncoder()
+def _implementations(
+    services: Services, orders: OrderService, encoder: EventEncoder, streams: Streams
+) -> dict[str, object]:
     return {
-        "OrderService": OrderService(services, encoder, streams, presence),
+        "OrderService": orders,
         "EventService": EventService(services, encoder, streams),
         "PositionService": PositionService(services),
         "AdminService": AdminService(services),
@@ -157,10 +173,6 @@ def _remove_stale_socket(path: Path) -> None:
     Raises:
         AddressInUse: it is alive, or the path holds something else.
     """
-    if len(os.fsencode(path)) > _LONGEST_SOCKET_PATH:
-        raise AddressInUse(
-            f"{path} is too long for a Unix socket: {_LONGEST_SOCKET_PATH} bytes is the limit; choose a shorter path"
-        )
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:

@@ -627,6 +627,14 @@ class TradeResponse(_message.Message):
     next_seq: int
     def __init__(self, replies: _Optional[_Iterable[_Union[TradeReply, _Mapping]]] = ..., events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ..., next_seq: _Optional[int] = ...) -> None: ...
 
+class LaneHello(_message.Message):
+    __slots__ = ("client_id", "request_id")
+    CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    client_id: str
+    request_id: str
+    def __init__(self, client_id: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
 class Position(_message.Message):
     __slots__ = ("account", "strategy", "symbol", "currency", "net_qty", "avg_entry_px", "realized_pnl", "multiplier", "bought_qty", "sold_qty")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]

@@ -1,4 +1,6 @@
 from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,6 +11,12 @@ from tests.adapters.grpc.harness import Client, Running, running
 async def gateway() -> AsyncIterator[Running]:
     async with running() as started:
         yield started
+
+
+@pytest.fixture(params=["grpc", "lane"])
+def wire(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
+    """What Trade streams take, as `running` is told it."""
+    return {"lane": tmp_path / "gateway.sock"} if request.param == "lane" else {}
 
 
 @pytest.fixture

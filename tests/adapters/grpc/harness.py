@@ -17,6 +17,7 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 
+from gateway.adapters.grpc.errors import DETAILS_KEY
 from gateway.adapters.grpc.server import ApiServer
 from gateway.adapters.grpc.services import Overview, Services
 from gateway.adapters.grpc.visibility import audience
@@ -27,6 +28,7 @@ from gateway.core.instruments import Instrument
 from gateway.core.reports import ExecutionReport, ProcessStarted, SessionUp
 from gateway.core.state import Settings
 from gateway.core.types import ExecType, OrdStatus
+from gateway.lane import Kind, Lane, lane_path
 from gateway.pb.v1 import gateway_pb2 as pb
 from gateway.pb.v1 import gateway_pb2_grpc
 from gateway.runtime.feed import Feed
@@ -90,12 +92,14 @@ class Running:
     feed: Feed
     journal: SlowJournal
     channel: grpc.aio.Channel
+    lane: str = ""
+    """Where the lane is, if Trade streams take it."""
     exec_ids: Iterator[int] = field(default_factory=lambda: count(1))
     logged_on_seq: int = 0
     """Of SESSION_LOGGED_ON, the last event before the test's own and the first that clients see."""
 
     def as_client(self, client_id: str, channel: Any = None) -> "Client":
-        return Client(channel or self.channel, client_id)
+        return Client(channel or self.channel, client_id, self.lane)
 
     def tell(self, fact: Any) -> None:
         """A fact from a venue or session."""
@@ -135,7 +139,9 @@ class Running:
 class Client:
     """The stubs with one identity."""
 
-    def __init__(self, channel: Any, client_id: str) -> None:
+    def __init__(self, channel: Any, client_id: str, lane: str = "") -> None:
+        self.client_id = client_id
+        self.lane = lane
         self.metadata = (("client-id", client_id),)
         self.orders = gateway_pb2_grpc.OrderServiceStub(channel)
         self.events = gateway_pb2_grpc.EventServiceStub(channel)
@@ -159,7 +165,46 @@ class Client:
         )
 
     def trade(self, timeout: float = 60) -> Any:
+        if self.lane:
+            return LaneStream(self.lane, self.client_id)
         return self.orders.Trade(metadata=self.metadata, timeout=timeout)
+
+
+class LaneStream:
+    """A Trade stream over the lane, with what gRPC's call has of methods; half closing, the lane has not."""
+
+    def __init__(self, path: str, client_id: str, request_id: str = "") -> None:
+        self._path = path
+        self._hello = pb.LaneHello(client_id=client_id, request_id=request_id)
+        self._lane: Lane | None = None
+
+    async def _opened(self) -> Lane:
+        if self._lane is None:
+            _, self._lane = await asyncio.get_running_loop().create_unix_connection(Lane, self._path)
+            await self._lane.send(Kind.HELLO, self._hello.SerializeToString())
+        return self._lane
+
+    async def write(self, request: pb.TradeRequest) -> None:
+        await self.send(request.SerializeToString())
+
+    async def send(self, data: bytes, kind: Kind = Kind.MESSAGE) -> None:
+        """Anything at all."""
+        await (await self._opened()).send(kind, data)
+
+    async def read(self) -> Any:
+        async with asyncio.timeout(20):
+            frame = await (await self._opened()).receive()
+        assert frame is not None, "the gateway left without a word"
+        if frame.kind == Kind.MESSAGE:
+            return pb.TradeResponse.FromString(frame.body)
+        assert frame.kind == Kind.END
+        status = status_pb2.Status.FromString(frame.body)
+        code = next(known for known in grpc.StatusCode if known.value[0] == status.code)
+        raise grpc.aio.AioRpcError(code, (), ((DETAILS_KEY, frame.body),), status.message)
+
+    def cancel(self) -> None:
+        if self._lane is not None:
+            self._lane.abort()
 
 
 def order(cl_ord_id: str, **changes: Any) -> pb.SubmitOrderRequest:
@@ -187,7 +232,7 @@ class Error:
 
 
 def read_error(failed: grpc.aio.AioRpcError) -> Error:
-    raw = dict(failed.trailing_metadata() or ()).get("grpc-status-details-bin")
+    raw = dict(failed.trailing_metadata() or ()).get(DETAILS_KEY)
     return (
         read_status(status_pb2.Status.FromString(raw), failed.code()) if raw else Error(failed.code(), failed.details())
     )
@@ -219,8 +264,10 @@ async def running(
     disk: Disk | None = None,
     unix_socket: Path | None = None,
     window: int = 65_536,
+    lane: Path | None = None,
     **settings: Any,
 ) -> AsyncIterator[Running]:
+    """With `lane`, a Unix socket, Trade streams take the lane beside it."""
     limits = limits or LimitsConfig()
     ticks = count(START_NS, 1_000)
     journal = SlowJournal(disk or Disk())
@@ -242,10 +289,10 @@ async def running(
     server = ApiServer(Services(config, sequencer, feed, links, lambda: overview(sequencer, feed), journal))
     loop = asyncio.create_task(sequencer.run())
     sequencer.tell(Input(START_NS, Cause("process"), ProcessStarted("test")))
-    await server.start("127.0.0.1", 0, unix_socket)
+    await server.start("127.0.0.1", 0, lane or unix_socket)
     await server.open()
     channel = grpc.aio.insecure_channel(f"127.0.0.1:{server.port}")
-    gateway = Running(server, sequencer, feed, journal, channel)
+    gateway = Running(server, sequencer, feed, journal, channel, lane_path(str(lane)) if lane else "")
     gateway.tell(SessionUp("XSIM"))
     gateway.logged_on_seq = await gateway.settled()
     try:

@@ -352,9 +352,9 @@ async def test_the_core_hears_of_a_clients_first_stream_and_of_its_last() -> Non
         third.cancel()
 
 
-async def test_a_gateway_that_stops_sends_no_client_away() -> None:
+async def test_a_gateway_that_stops_sends_no_client_away(wire: dict[str, Any]) -> None:
     clients = {"*": RiskClient(accounts=("*",), cancel_on_disconnect_ns=0)}
-    async with running(risk=risk_setup(clients=clients)) as gateway:
+    async with running(risk=risk_setup(clients=clients), **wire) as gateway:
         stream = gateway.as_client("alpha").trade()
         await stream.write(pb.TradeRequest(subscribe=pb.SubscribeRequest()))
         await stream.read()

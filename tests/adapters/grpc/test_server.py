@@ -4,6 +4,7 @@ import asyncio
 import socket
 import stat
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -99,26 +100,27 @@ async def test_a_port_in_use_is_refused(gateway: Running) -> None:
         await ApiServer(gateway.server.services).start("127.0.0.1", gateway.server.port)
 
 
-async def test_when_it_stops_commands_finish_and_streams_end(alpha: Client, gateway: Running) -> None:
-    stream, trade = alpha.subscribe(1), alpha.trade()
-    await stream.read()
-    gateway.journal.gate.clear()
-    await trade.write(
-        pb.TradeRequest(commands=[pb.Command(cancel_order=pb.CancelOrderRequest(cl_ord_id="c-1", orig_cl_ord_id="x"))])
-    )
-    await eventually(lambda: "alpha" in gateway.sequencer.state.keys)
-    stopping = asyncio.ensure_future(gateway.server.stop(20))
-    gateway.journal.gate.set()
-    assert [reply.cl_ord_id for reply in (await trade.read()).replies] == ["c-1"]
-    with failing() as error:
-        await trade.read()
-    assert (error.code, error.reason) == (grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE")
-    with failing() as error:
-        while True:
-            await stream.read()
-    assert (error.code, error.reason) == (grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE")
-    async with asyncio.timeout(20):
-        await stopping
+async def test_when_it_stops_commands_finish_and_streams_end(wire: dict[str, Any]) -> None:
+    cancel = pb.Command(cancel_order=pb.CancelOrderRequest(cl_ord_id="c-1", orig_cl_ord_id="x"))
+    async with running(**wire) as gateway:
+        alpha = gateway.as_client("alpha")
+        stream, trade = alpha.subscribe(1), alpha.trade()
+        await stream.read()
+        gateway.journal.gate.clear()
+        await trade.write(pb.TradeRequest(commands=[cancel]))
+        await eventually(lambda: "alpha" in gateway.sequencer.state.keys)
+        stopping = asyncio.ensure_future(gateway.server.stop(20))
+        gateway.journal.gate.set()
+        assert [reply.cl_ord_id for reply in (await trade.read()).replies] == ["c-1"]
+        with failing() as error:
+            await trade.read()
+        assert (error.code, error.reason) == (grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE")
+        with failing() as error:
+            while True:
+                await stream.read()
+        assert (error.code, error.reason) == (grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE")
+        async with asyncio.timeout(20):
+            await stopping
 
 
 async def test_a_defect_of_ours_is_logged_and_not_told(

@@ -1,15 +1,26 @@
 """The Trade stream: batches in, replies in their order and events out."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
 import pytest
 
+from gateway import lane
 from gateway.adapters.grpc import streams, trade
 from gateway.config import LimitsConfig
 from gateway.pb.v1 import gateway_pb2 as pb
 from tests.adapters.grpc.harness import Client, Running, eventually, failing, order, read_status, running
+
+GRPC_ONLY = pytest.mark.parametrize("wire", ["grpc"], indirect=True)
+"""The lane has no half close."""
+
+
+@pytest.fixture
+async def gateway(wire: dict[str, Any]) -> AsyncIterator[Running]:
+    async with running(**wire) as started:
+        yield started
 
 
 def submit(cl_ord_id: str, **changes: Any) -> pb.Command:
@@ -28,13 +39,21 @@ async def test_replies_come_in_the_order_of_the_commands(alpha: Client, gateway:
     stream = alpha.trade()
     for batch in range(5):
         await stream.write(pb.TradeRequest(commands=[submit(f"k-{batch}-{number}") for number in range(20)]))
-    await stream.done_writing()
     replies = await replies_of(stream, 100)
     assert [reply.cl_ord_id for reply in replies] == [
         f"k-{batch}-{number}" for batch in range(5) for number in range(20)
     ]
     seqs = [reply.reply.seq for reply in replies]
     assert seqs == sorted(set(seqs))
+    stream.cancel()
+
+
+@GRPC_ONLY
+async def test_a_stream_ends_after_the_last_reply_when_there_are_no_more_commands(alpha: Client) -> None:
+    stream = alpha.trade()
+    await stream.write(pb.TradeRequest(commands=[submit("k-1"), submit("k-2")]))
+    await stream.done_writing()
+    assert [reply.cl_ord_id for reply in await replies_of(stream, 2)] == ["k-1", "k-2"]
     assert await stream.read() is grpc.aio.EOF
     assert await stream.code() is grpc.StatusCode.OK
 
@@ -75,13 +94,11 @@ async def test_events_come_with_the_replies(alpha: Client, gateway: Running) -> 
     stream = alpha.trade()
     subscribe = pb.SubscribeRequest(from_seq=1)
     await stream.write(pb.TradeRequest(subscribe=subscribe, commands=[submit("k-1")]))
-    await stream.done_writing()
     replies: list[pb.TradeReply] = []
     events: list[pb.Event] = []
     next_seq = 0
     acknowledged = False
     async with asyncio.timeout(20):
-        # The client has no more commands, and its events go on.
         while not (events and events[-1].type == pb.ORDER_FILLED):
             response = await stream.read()
             replies += response.replies
@@ -96,6 +113,19 @@ async def test_events_come_with_the_replies(alpha: Client, gateway: Running) -> 
     stream.cancel()
 
 
+@GRPC_ONLY
+async def test_events_go_on_when_there_are_no_more_commands(alpha: Client, gateway: Running) -> None:
+    stream = alpha.trade()
+    await stream.write(pb.TradeRequest(subscribe=pb.SubscribeRequest()))
+    await stream.done_writing()
+    await stream.read()
+    seq = (await alpha.submit("k-1")).seq
+    async with asyncio.timeout(20):
+        assert (await stream.read()).events[0].seq == seq
+    stream.cancel()
+
+
+@GRPC_ONLY
 async def test_a_stream_without_a_message_ends(alpha: Client) -> None:
     stream = alpha.trade()
     await stream.done_writing()
@@ -121,8 +151,8 @@ async def test_a_second_subscription_ends_the_stream_after_the_replies(alpha: Cl
     assert (error.code, error.fields) == (grpc.StatusCode.INVALID_ARGUMENT, ("subscribe",))
 
 
-async def test_a_batch_over_the_limit_is_refused_as_a_whole() -> None:
-    async with running(LimitsConfig(trade_batch=3)) as gateway:
+async def test_a_batch_over_the_limit_is_refused_as_a_whole(wire: dict[str, Any]) -> None:
+    async with running(LimitsConfig(trade_batch=3), **wire) as gateway:
         stream = gateway.as_client("alpha").trade()
         await stream.write(pb.TradeRequest(commands=[submit(f"k-{number}") for number in range(3)]))
         await stream.write(pb.TradeRequest(commands=[submit(f"l-{number}") for number in range(4)]))
@@ -134,8 +164,8 @@ async def test_a_batch_over_the_limit_is_refused_as_a_whole() -> None:
         assert len(gateway.sequencer.state.orders) == 3
 
 
-async def test_a_full_queue_refuses_a_batch_and_the_stream_goes_on() -> None:
-    async with running(LimitsConfig(command_queue=5)) as gateway:
+async def test_a_full_queue_refuses_a_batch_and_the_stream_goes_on(wire: dict[str, Any]) -> None:
+    async with running(LimitsConfig(command_queue=5), **wire) as gateway:
         stream = gateway.as_client("alpha").trade()
         await stream.write(
             pb.TradeRequest(commands=[submit(f"k-{number}") for number in range(5)] + [submit("x", price="x")])
@@ -144,7 +174,6 @@ async def test_a_full_queue_refuses_a_batch_and_the_stream_goes_on() -> None:
             pb.TradeRequest(commands=[submit(f"l-{number}") for number in range(6)] + [submit("x", price="x")])
         )
         await stream.write(pb.TradeRequest(commands=[submit("m-1")]))
-        await stream.done_writing()
         replies = await replies_of(stream, 14)
         told = {
             reply.cl_ord_id: read_status(reply.error).reason if reply.HasField("error") else "" for reply in replies
@@ -152,6 +181,7 @@ async def test_a_full_queue_refuses_a_batch_and_the_stream_goes_on() -> None:
         assert {told[f"l-{number}"] for number in range(6)} == {"OVERLOADED"}
         assert told["x"] == "FIELD_INVALID"
         assert {told[f"k-{number}"] for number in range(5)} == {""}
+        stream.cancel()
 
 
 async def test_a_client_that_does_not_read_holds_only_itself_up(alpha: Client, gateway: Running) -> None:
@@ -160,18 +190,24 @@ async def test_a_client_that_does_not_read_holds_only_itself_up(alpha: Client, g
     gateway.journal.gate.clear()
     for number in range(3 * trade.MESSAGES_IN_FLIGHT):
         await stream.write(pb.TradeRequest(commands=[submit(f"k-{number}")]))
-    await eventually(lambda: gateway.sequencer.queued_commands + 1 >= trade.MESSAGES_IN_FLIGHT)
+
+    def taken() -> int:
+        return gateway.sequencer.queued_commands + len(gateway.sequencer.state.orders)
+
+    await eventually(lambda: taken() >= trade.MESSAGES_IN_FLIGHT)
     with failing():
         await alpha.submit("x", order_qty="x")
-    assert gateway.sequencer.queued_commands + len(gateway.sequencer.state.orders) == trade.MESSAGES_IN_FLIGHT
+    assert taken() == trade.MESSAGES_IN_FLIGHT
     gateway.journal.gate.set()
     assert len(await replies_of(stream, 3 * trade.MESSAGES_IN_FLIGHT)) == 3 * trade.MESSAGES_IN_FLIGHT
     stream.cancel()
 
 
-async def test_a_slow_reader_of_a_stream_is_dropped_too(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_slow_reader_of_a_stream_is_dropped_too(wire: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "WRITE_TIMEOUT_S", 0.3)
-    async with running(window=512) as gateway:
+    monkeypatch.setattr(lane, "READ_AHEAD_BYTES", 16_384)
+    monkeypatch.setattr(lane, "WRITE_AHEAD_BYTES", 16_384)
+    async with running(window=512, **wire) as gateway:
         small = [("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 16_384)]
         async with grpc.aio.insecure_channel(f"127.0.0.1:{gateway.server.port}", options=small) as channel:
             slow = gateway.as_client("alpha", channel).trade()

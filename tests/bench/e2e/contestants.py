@@ -9,11 +9,12 @@ import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
+from gateway.lane import lane_path
 from ops.stack import NotReady, free_port
 from tests.bench.e2e import configurations, machine
 from tests.bench.e2e.clocked_gateway import TIMES, Times
 from tests.bench.e2e.configurations import BEGIN_STRING, SENDER, VENUE, Gateway
-from tests.bench.e2e.load import Done, Slice
+from tests.bench.e2e.load import LANE, Done, Slice
 from tests.bench.e2e.messages import PRICE, SYMBOLS
 from tests.bench.e2e.programs import READY_S, Program
 
@@ -119,8 +120,8 @@ class Floor(Contestant):
 class GatewayServer(Contestant):
     """The gateway, with all that it has in production.
 
-    `clients` is through which of its addresses: "tcp" or "unix". `others` are processes that work for it and that
-    somebody else starts, by what they are: the database server.
+    `clients` is through which of its addresses: "tcp", "unix" or "lane". `others` are processes that work for it and
+    that somebody else starts, by what they are: the database server.
     """
 
     def __init__(
@@ -153,7 +154,9 @@ class GatewayServer(Contestant):
         server.wait_ready()
         _until_open(metrics_port, self._kind.sessions)
         _until_followed(server.pid)
-        return self._load_of(f"127.0.0.1:{api_port}" if self._clients == "tcp" else f"unix:{data}/gateway.sock")
+        socket = f"{data}/gateway.sock"
+        addresses = {"tcp": f"127.0.0.1:{api_port}", "unix": f"unix:{socket}", "lane": LANE + lane_path(socket)}
+        return self._load_of(addresses[self._clients])
 
 
 def _session(venue_port: int, folder: Path) -> list[str]:

@@ -10,6 +10,7 @@ from tests.bench.e2e.contestants import Bridge, Contestant, Echo, Floor, Gateway
 from tests.postgres import PostgresServer
 
 ECHO, FIX, BRIDGE, PROCESS, POWER = "echo", "fix", "bridge", "process", "power"
+PROCESS_LANE, POWER_LANE = "process, lane", "power, lane"
 PROCESS_UNIX, POWER_UNIX = "process, unix", "power, unix"
 PROCESS_POSTGRES, POWER_POSTGRES = "process, postgres", "power, postgres"
 FLOORS = (ECHO, FIX)
@@ -35,6 +36,8 @@ _MAKES: dict[str, Make] = {
     BRIDGE: lambda folder: Bridge(BRIDGE, folder),
     PROCESS: gateway(PROCESS, Gateway("process")),
     POWER: gateway(POWER, Gateway("power")),
+    PROCESS_LANE: gateway(PROCESS_LANE, Gateway("process"), clients="lane"),
+    POWER_LANE: gateway(POWER_LANE, Gateway("power"), clients="lane"),
     PROCESS_UNIX: gateway(PROCESS_UNIX, Gateway("process"), clients="unix"),
     POWER_UNIX: gateway(POWER_UNIX, Gateway("power"), clients="unix"),
 }

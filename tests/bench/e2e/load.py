@@ -20,6 +20,7 @@ import grpc
 import msgspec
 import uvloop
 
+from gateway.lane import Kind, Lane
 from gateway.pb.v1 import gateway_pb2 as pb
 from tests.bench.e2e import messages
 from tests.bench.e2e.histograms import histogram, to_text
@@ -28,6 +29,8 @@ from tests.bench.e2e.pacing import SECOND_NS, Pacer
 BATCH_EVERY_NS = 1_000_000
 BATCH_AT_MOST = 500
 LEAD_NS = 20_000_000
+LANE = "lane:"
+"""What an address begins with whose rest is the path of a lane."""
 _OPTIONS = (("grpc.use_local_subchannel_pool", 1), ("grpc.max_receive_message_length", 64 << 20))
 
 
@@ -59,13 +62,67 @@ class Done(msgspec.Struct):
     refused: int = 0
 
 
+class _Grpc:
+    """The Trade stream of one client, as gRPC has it."""
+
+    def __init__(self, client_id: str, address: str) -> None:
+        self._channel = grpc.aio.insecure_channel(address, options=_OPTIONS)
+        self._call = self._channel.stream_stream(messages.METHOD)(metadata=(("client-id", client_id),))
+
+    async def open(self) -> None:
+        """Nothing is to be done: the first message connects."""
+
+    async def write(self, message: bytes) -> None:
+        """Send one message; returns when there is room for the next."""
+        await self._call.write(message)
+
+    async def read(self) -> bytes:
+        """The next message."""
+        data = await self._call.read()
+        if not isinstance(data, bytes):
+            raise SystemExit(f"the stream ended: {await self._call.details()}")
+        return data
+
+    async def close(self) -> None:
+        """Leave."""
+        self._call.cancel()
+        await self._channel.close()
+
+
+class _Lane:
+    """The same over the lane."""
+
+    def __init__(self, client_id: str, path: str) -> None:
+        self._client_id, self._path = client_id, path
+        self._lane = Lane()
+
+    async def open(self) -> None:
+        """Connect."""
+        await asyncio.get_running_loop().create_unix_connection(lambda: self._lane, self._path)
+        await self._lane.send(Kind.HELLO, pb.LaneHello(client_id=self._client_id).SerializeToString())
+
+    async def write(self, message: bytes) -> None:
+        """Send one message; returns when there is room for the next."""
+        await self._lane.send(Kind.MESSAGE, message)
+
+    async def read(self) -> bytes:
+        """The next message."""
+        frame = await self._lane.receive()
+        if frame is None or frame.kind != Kind.MESSAGE:
+            raise SystemExit(f"the lane ended: {frame}")
+        return frame.body
+
+    async def close(self) -> None:
+        """Leave."""
+        self._lane.abort()
+
+
 class Client:
     """One stream of one client."""
 
     def __init__(self, number: int, address: str, answered: Any) -> None:
-        self._channel = grpc.aio.insecure_channel(address, options=_OPTIONS)
-        trade = self._channel.stream_stream(messages.METHOD)
-        self._call = trade(metadata=(("client-id", f"bench-{number}"),))
+        name, lane = f"bench-{number}", address.removeprefix(LANE)
+        self._stream = _Grpc(name, address) if lane == address else _Lane(name, lane)
         self._answered = answered
         self._waiting: deque[bytes] = deque()
         self._awake = asyncio.Event()
@@ -74,9 +131,9 @@ class Client:
 
     async def open(self) -> None:
         """Connect and subscribe; returns when events will come."""
-        await self._call.write(messages.subscription())
-        if await self._call.read() is grpc.aio.EOF:
-            raise SystemExit(f"the stream ended: {await self._call.details()}")
+        await self._stream.open()
+        await self._stream.write(messages.subscription())
+        await self._stream.read()
         self._tasks = [asyncio.create_task(self._write()), asyncio.create_task(self._read())]
         for task in self._tasks:
             task.add_done_callback(_failed)
@@ -86,8 +143,7 @@ class Client:
         for task in self._tasks:
             task.remove_done_callback(_failed)
             task.cancel()
-        self._call.cancel()
-        await self._channel.close()
+        await self._stream.close()
 
     def send(self, message: bytes) -> None:
         """Hand a message over; it goes out as soon as those before it have."""
@@ -101,12 +157,12 @@ class Client:
                 self._awake.clear()
                 await self._awake.wait()
             taken = min(len(waiting), BATCH_AT_MOST) if self.batch else 1
-            await self._call.write(b"".join([waiting.popleft() for _ in range(taken)]))
+            await self._stream.write(b"".join([waiting.popleft() for _ in range(taken)]))
 
     async def _read(self) -> None:
-        while (data := await self._call.read()) is not grpc.aio.EOF:
+        while True:
+            data = await self._stream.read()
             self._answered(data, time.monotonic_ns())
-        raise SystemExit(f"the stream ended: {await self._call.details()}")
 
 
 def _failed(task: asyncio.Task[None]) -> None:

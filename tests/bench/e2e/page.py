@@ -31,7 +31,8 @@ this same machine, with the same messages, and each had a simulated venue of its
 | fix | a floor: bare QuickFIX for Python, from an order to the venue's acknowledgement |
 | bridge | the peer: gRPC and QuickFIX in one process and nothing between them: no journal, no risk, no state |
 | process, power | the gateway with everything on: durable journal in SQLite, a limit of every control at the levels where rules ask for them, projections, metrics. `power` syncs every commit to the disk, `process` survives kill -9 |
-| ..., unix | the same, its client on a Unix socket |
+| ..., lane | the same, its client on [the lane](api.md#the-lane): a Unix socket without gRPC, for clients on the gateway's own host |
+| ..., unix | the same, its client on a Unix socket with gRPC |
 | ..., postgres | the same with the journal in PostgreSQL |
 
 - **An order** is a BUY that rests: 20 instruments and 20 accounts in turn, one price. Its round trip begins when it was due, whether or

@@ -7,9 +7,11 @@ from tests.bench.e2e.field import (
     ECHO,
     FIX,
     POWER,
+    POWER_LANE,
     POWER_POSTGRES,
     POWER_UNIX,
     PROCESS,
+    PROCESS_LANE,
     PROCESS_POSTGRES,
     PROCESS_UNIX,
 )
@@ -29,12 +31,12 @@ class Plan(msgspec.Struct, frozen=True):
     rounds: int
     seconds: float
     warm_up_s: float = 0.3
-    contestants: tuple[str, ...] = (ECHO, FIX, BRIDGE, PROCESS, POWER)
+    contestants: tuple[str, ...] = (ECHO, FIX, BRIDGE, PROCESS, POWER, PROCESS_LANE, POWER_LANE)
     others: tuple[str, ...] = ()
     rates: tuple[int, ...] = (COMPARED_AT,)
     compared_at: int = COMPARED_AT
     search: Search | None = None
-    searched: tuple[str, ...] = (BRIDGE, PROCESS, POWER)
+    searched: tuple[str, ...] = (BRIDGE, PROCESS, PROCESS_LANE, POWER_LANE)
     other_rounds: int = 1
     steady_rate: int = 500
     fill_rate: int = 4_000

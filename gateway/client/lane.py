@@ -1,0 +1,77 @@
+"""A Trade stream over the lane, for a client on the gateway's own host (`gateway.lane`)."""
+
+import asyncio
+from typing import Any
+
+import grpc
+from google.protobuf.message import DecodeError
+from google.rpc import status_pb2
+
+from gateway.client.errors import Failure, of_status
+from gateway.lane import BrokenLane, Kind, Lane, lane_path
+from gateway.pb.v1 import gateway_pb2 as pb
+
+_UNIX = "unix:"
+
+
+class StreamFailed(Exception):
+    """The gateway ended the stream, or what came from it cannot be read."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.text)
+        self.failure = failure
+
+
+class LaneCall:
+    """A stream, with the methods that gRPC's call has."""
+
+    def __init__(self, lane: Lane) -> None:
+        self._lane = lane
+
+    async def read(self) -> Any:
+        """The next message; EOF when the gateway ended the stream and nothing is wrong.
+
+        Raises:
+            StreamFailed: there will be none.
+        """
+        try:
+            frame = await self._lane.receive()
+            if frame is None:
+                raise StreamFailed(Failure(grpc.StatusCode.UNAVAILABLE, "the gateway has left", None))
+            if frame.kind == Kind.END:
+                return _ended(status_pb2.Status.FromString(frame.body))
+            return pb.TradeResponse.FromString(frame.body)
+        except (BrokenLane, DecodeError) as error:
+            raise StreamFailed(Failure(grpc.StatusCode.INTERNAL, str(error), None)) from None
+
+    async def write(self, request: pb.TradeRequest) -> None:
+        """Send one message; returns when there is room for the next."""
+        await self._lane.send(Kind.MESSAGE, request.SerializeToString())
+
+    def cancel(self) -> None:
+        """Leave."""
+        self._lane.abort()
+
+
+def _ended(status: status_pb2.Status) -> Any:
+    if status.code:
+        raise StreamFailed(of_status(status))
+    return grpc.aio.EOF
+
+
+async def lane_call(address: str, client_id: str) -> LaneCall | None:
+    """A stream over the lane of the gateway at an address; None where there is no lane.
+
+    Args:
+        address: as GatewayClient takes it; only a Unix socket has a lane beside it.
+        client_id: who calls.
+    """
+    if not address.startswith(_UNIX):
+        return None
+    path = lane_path(address.removeprefix(_UNIX).removeprefix("//"))
+    try:
+        _, lane = await asyncio.get_running_loop().create_unix_connection(Lane, path)
+    except OSError:  # An older gateway, or none: gRPC says which.
+        return None
+    await lane.send(Kind.HELLO, pb.LaneHello(client_id=client_id).SerializeToString())
+    return LaneCall(lane)
