@@ -6,21 +6,17 @@ numbers from counters in the state (rule 8).
 """
 
 from collections.abc import Callable
+from decimal import getcontext, setcontext
 from typing import Any, get_args
 
 import msgspec
 
 from gateway.core import doubt, drop_copy, intake, items, reconciliation, retention, sessions, venue_reports
 from gateway.core import events as ev
-from gateway.core.commands import (
-    CancelOrder,
-    Command,
-    MassCancel,
-    ReplaceOrder,
-    SubmitOrder,
-)
+from gateway.core.commands import CancelOrder, ClientCommand, Command, MassCancel, ReplaceOrder, SubmitOrder
 from gateway.core.events import Cause, Event, Input, OrderView, Record
 from gateway.core.invariants import check_order
+from gateway.core.money import EXACT, exactly
 from gateway.core.order import SENT, Order, Request, change, counted, report_key, request_change, route, view
 from gateway.core.positions import Position, PositionKey
 from gateway.core.reports import (
@@ -33,10 +29,11 @@ from gateway.core.reports import (
     SessionUp,
     TimerFired,
 )
-from gateway.core.risk import breakers, presence, watch
+from gateway.core.risk import breakers, exposure, presence, watch
 from gateway.core.risk import changes as risk_changes
 from gateway.core.risk import limits as risk_limits
 from gateway.core.risk import stops as risk_stops
+from gateway.core.risk.book import Path
 from gateway.core.risk.commands import ClientPresence
 from gateway.core.state import SET_ASIDE_KEPT, Key, Settings, State
 from gateway.core.types import Reason
@@ -45,9 +42,10 @@ from gateway.core.types import Reason
 _COMMANDS: frozenset[type] = frozenset(get_args(Command))
 _REPORTS: frozenset[type] = frozenset(get_args(ReportFact))
 _KEYED = (SubmitOrder, ReplaceOrder, CancelOrder, MassCancel)
-_NAMES_A_REQUEST: frozenset[type] = frozenset(
+NAMES_A_REQUEST: frozenset[type] = frozenset(
     event for event in get_args(Event) if "venue_cl_ord_id" in event.__struct_fields__
 )
+"""The events that say of which request of an order they speak."""
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
@@ -128,10 +126,15 @@ def execute(state: State, settings: Settings, given: Input) -> list[Record]:
     at_ns, cause = given.at_ns, given.cause
     records: list[Record] = []
     told: OrderView | None = None
-    for event in step(state, settings, given):
-        record = apply(state, event, at_ns, cause, told)
-        told = record.order
-        records.append(record)
+    events, before = step(state, settings, given), getcontext()
+    setcontext(EXACT)  # As `exactly`, without a function of its own: it is asked for at every input.
+    try:
+        for event in events:
+            record = apply(state, event, at_ns, cause, told)
+            told = record.order
+            records.append(record)
+    finally:
+        setcontext(before)
     if reconciliation.may_follow(state, settings, given.body, records):
         more = reconciliation.follow(state, settings, given, tuple(records))
         records.extend(apply(state, event, at_ns, cause) for event in more)  # One by one, as they are decided.
@@ -171,7 +174,7 @@ def apply(state: State, event: Event, at_ns: int, cause: Cause, told: OrderView 
         return Record(state.seq, at_ns, cause, event)
     kind = type(event)
     if kind is not ev.OrderRouted or told is None or told.order_id != order.order_id:
-        asked = event.venue_cl_ord_id if kind in _NAMES_A_REQUEST else ""  # type: ignore[union-attr]
+        asked = event.venue_cl_ord_id if kind in NAMES_A_REQUEST else ""  # type: ignore[union-attr]
         told = view(order, asked)
         check_order(order, told.leaves_qty)
     return Record(state.seq, at_ns, cause, event, told)
@@ -179,8 +182,10 @@ def apply(state: State, event: Event, at_ns: int, cause: Cause, told: OrderView 
 
 def advance(state: State, event: Event, at_ns: int, cause: Cause) -> Order | None:
     """Change the state by one event, and nothing else: what `apply` does for the state, without checks and without
-    what the owner is told. The order that changed, if one did.
+    what the owner is told. The order that changed, if one did. Plain operators on money are exact here.
     """
+    if getcontext() is not EXACT:
+        return exactly(advance)(state, event, at_ns, cause)
     state.seq += 1
     number = cause.msg_seq_num
     if number is not None and cause.kind == "venue":
@@ -225,9 +230,7 @@ def _submitted(state: State, event: ev.OrderSubmitted, at_ns: int) -> Order:
     return order
 
 
-def _spend(
-    state: State, command: SubmitOrder | ReplaceOrder | CancelOrder | MassCancel, cl_ord_id: str, key: Key
-) -> None:
+def _spend(state: State, command: ClientCommand, cl_ord_id: str, key: Key) -> None:
     keys = state.keys.get(command.client_id)
     if keys is None:
         keys = state.keys[command.client_id] = {}
@@ -298,31 +301,34 @@ def _executed(
 ) -> Order:
     """The position moves by the same event as the order."""
     order = state.orders[event.order_id]
-    sign, filled = order.command.side.sign, type(event) is ev.OrderFilled
+    command, filled = order.command, type(event) is ev.OrderFilled
     if state.drop_copies and not isinstance(event, ev.OrderRestated):
         drop_copy.executed(state, order, event, at_ns)
-    position = _position(state, order)
+    path = exposure.known_path(state, command, order.venue)
+    position = (path.leaves[0].position if path is not None else None) or _position(state, order, path)
     net_qty = position.net_qty
     if filled:
         state.executions += 1
     if filled and not order.amended:  # Then nothing that counted before is touched.
         _change(state, order, event, at_ns)
-        position.add(order.order_id, sign, len(order.executions) - 1, order.executions[-1])
+        position.add(order.order_id, command.side.sign, len(order.executions) - 1, order.executions[-1])
     else:
         before = counted(order)
         _change(state, order, event, at_ns)
-        position.take(order.order_id, sign, before, counted(order))
-    risk_changes.executed(state, order, position, net_qty, filled=filled)
+        position.take(order.order_id, command.side.sign, before, counted(order))
+    risk_changes.executed(state, order, path, position, position.net_qty - net_qty, filled=filled)
     return order
 
 
-def _position(state: State, order: Order) -> Position:
+def _position(state: State, order: Order, path: Path | None) -> Position:
+    """Looked up once for each path."""
     command = order.command
-    name: Any = (command.account, command.strategy, command.symbol)  # As good as a PositionKey, and sooner made.
-    position = state.positions.get(name)
+    key = PositionKey(command.account, command.strategy, command.symbol)
+    position = state.positions.get(key)
     if position is None:
-        key = PositionKey(command.account, command.strategy, command.symbol)
         position = state.positions[key] = Position(*key, order.currency, order.multiplier)
+    if path is not None:
+        path.leaves[0].position = position
     return position
 
 
@@ -476,7 +482,7 @@ def _track(state: State, order: Order, request: Request) -> None:
 
 def answer(state: State, command: Command, records: list[Record]) -> Answer:
     """What to tell the sender of a command that has just been executed."""
-    if not isinstance(command, (SubmitOrder, ReplaceOrder, CancelOrder, MassCancel)):
+    if not isinstance(command, _KEYED):
         return _answer_without_key(state, records)
     refused = records[0].event if records else None
     if isinstance(refused, ev.CommandRefused):

@@ -5,7 +5,7 @@ from typing import Any
 
 from gateway.core.executions import net, totals
 from gateway.core.items import MAX_OPEN, name_of
-from gateway.core.money import ZERO, add, subtract
+from gateway.core.money import ZERO, exactly
 from gateway.core.order import SENT, UNANSWERED, Order
 from gateway.core.risk import exposure
 from gateway.core.state import Copied, DropCopy, Item, Run, State
@@ -31,6 +31,7 @@ def check_order(order: Order, leaves_qty: Decimal) -> None:
         raise InvariantBroken(f"order {order.order_id} has ended and still waits for {', '.join(order.unanswered)}")
 
 
+@exactly
 def check_state(state: State) -> None:
     """Everything, from scratch: after recovery and in tests."""
     for order in state.orders.values():
@@ -62,11 +63,12 @@ def _added_up(order: Order) -> tuple[Decimal, Decimal]:
     lines = order.executions
     if not lines:
         return ZERO, ZERO
-    if order.amended or len({line.exec_id for line in lines}) < len(lines):
+    if order.amended or (len(lines) > 1 and len({line.exec_id for line in lines}) < len(lines)):
         return totals(net(lines))
-    qty, value = lines[0].qty, lines[0].value
-    for line in lines[1:]:
-        qty, value = add(qty, line.qty), add(value, line.value)
+    qty = value = ZERO
+    for line in lines:
+        qty += line.qty
+        value += line.last_qty * line.last_px
     return qty, value
 
 
@@ -97,18 +99,18 @@ def _check_positions(state: State) -> None:
     executed: dict[Any, tuple[Decimal, Decimal]] = {**state.retired_sums}
     for order in state.orders.values():
         if order.executions:
-            command, moved = order.command, add if order.command.side.sign > 0 else subtract
+            command, sign = order.command, order.command.side.sign
             named = (command.account, command.strategy, command.symbol)  # As good as a PositionKey.
             qty, value = executed.get(named, (ZERO, ZERO))
-            executed[named] = moved(qty, order.cum_qty), moved(value, order.cum_value)
+            executed[named] = qty + sign * order.cum_qty, value + sign * order.cum_value
     lost = [key for key, sums in executed.items() if any(sums) and key not in state.positions]
     if lost:
         raise InvariantBroken(f"position {lost[0]} is missing: {executed[lost[0]]} was executed")
     for key, position in state.positions.items():
         qty, value = executed.get(key, (ZERO, ZERO))  # A restatement makes one for an order that never trades.
-        if not qty == position.net_qty == subtract(position.bought_qty, position.sold_qty):
+        if not qty == position.net_qty == position.bought_qty - position.sold_qty:
             raise InvariantBroken(f"position {key}: net {position.net_qty} is not what was executed, {qty}")
-        if position.realized != subtract(position.cost, value):
+        if position.realized != position.cost - value:
             raise InvariantBroken(f"position {key}: {position.realized} realized does not account for {value}")
         if not position.net_qty and position.cost:
             raise InvariantBroken(f"position {key} is flat with an open cost of {position.cost}")

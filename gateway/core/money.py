@@ -42,11 +42,13 @@ negated = EXACT.minus  # A plain minus sign would round to 28 digits.
 
 
 def exactly(function: Callable[P, T]) -> Callable[P, T]:
-    """Within the function the plain operators are as exact as `EXACT`, and half as slow."""
+    """Within the function the plain operators are as exact as `EXACT`, and a third as slow as its methods."""
 
     @wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
         before = getcontext()
+        if before is EXACT:
+            return function(*args, **kwargs)
         setcontext(EXACT)
         try:
             return function(*args, **kwargs)

@@ -9,13 +9,13 @@ from array import array
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 
-_TABLES = 1 << 14
+_TABLES = 1 << 13
 _MARK, _ENTRY = 8, 16
 """Bytes of a fingerprint, and of an entry: a fingerprint and a seq."""
 
 
 class NameIndex:
-    """Many small tables, chosen by the first 14 bits of the fingerprint. A new name is put at the end of its table, and
+    """Many small tables, chosen by the first 13 bits of the fingerprint. A new name is put at the end of its table, and
     a table is searched from its beginning: a few microseconds even when there are ten million names, and no name ever
     waits for a table that is laid out anew.
     """
@@ -51,7 +51,7 @@ class NameIndex:
         tables, place = self._tables or self._begun(), seq.to_bytes(_ENTRY - _MARK, "big")
         for name in names:
             mark = fingerprint(name)
-            at = mark[0] << 6 | mark[1] >> 2
+            at = mark[0] << 5 | mark[1] >> 3
             table = tables[at]
             if table is None:
                 tables[at] = bytearray(mark + place)
@@ -64,7 +64,7 @@ class NameIndex:
         if not self._total:
             return ()
         mark = fingerprint(name)
-        table = self._tables[mark[0] << 6 | mark[1] >> 2]
+        table = self._tables[mark[0] << 5 | mark[1] >> 3]
         if table is None or mark not in table:
             return ()
         return tuple(sorted(_places(table, mark), reverse=True))

@@ -11,7 +11,7 @@ word is a fact.
 """
 
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any, NamedTuple, get_args
 
 import msgspec
@@ -20,7 +20,7 @@ from gateway.core import events as ev
 from gateway.core.commands import SubmitOrder
 from gateway.core.events import OrderView, Terms
 from gateway.core.executions import Execution, Net, execution, net, totals
-from gateway.core.money import ZERO, add, average
+from gateway.core.money import ZERO, average
 from gateway.core.types import OrdStatus
 
 PRECEDENCE = (
@@ -39,14 +39,17 @@ PRECEDENCE = (
     OrdStatus.PENDING_NEW,  # 2
 )
 
-CLOSING = (OrdStatus.CANCELED, OrdStatus.EXPIRED, OrdStatus.REJECTED)
+_CANCELED, _EXPIRED, _REJECTED = CLOSING = (OrdStatus.CANCELED, OrdStatus.EXPIRED, OrdStatus.REJECTED)
 """Marks that end an order for good: LeavesQty(151) is 0 whatever is executed, busted or corrected later."""
 
 # The marks of most orders, most of the time: what is asked at every event is in short then.
 _PLAIN = ((), (OrdStatus.NEW,))
-_NEW, _PENDING_NEW = OrdStatus.NEW, OrdStatus.PENDING_NEW
-_REJECTED, _FILLED, _PARTIALLY_FILLED = OrdStatus.REJECTED, OrdStatus.FILLED, OrdStatus.PARTIALLY_FILLED
-_RESUMED = (OrdStatus.SUSPENDED, OrdStatus.DONE_FOR_DAY)
+_NEW, _PENDING_NEW, _STOPPED = OrdStatus.NEW, OrdStatus.PENDING_NEW, OrdStatus.STOPPED
+_FILLED, _PARTIALLY_FILLED = OrdStatus.FILLED, OrdStatus.PARTIALLY_FILLED
+_DONE_FOR_DAY = OrdStatus.DONE_FOR_DAY
+_RESUMED = (OrdStatus.SUSPENDED, _DONE_FOR_DAY)
+_FACTORS = Context(prec=28)
+"""Factors of corporate actions stay this short, however many there are."""
 
 MARKS: dict[type, tuple[OrdStatus | None, tuple[OrdStatus, ...]]] = {
     # event                   mark it sets            marks it lifts
@@ -146,12 +149,13 @@ class Order(msgspec.Struct, gc=False):
     @property
     def closed(self) -> bool:
         """Ended for good: canceled, expired, rejected, or never sent."""
-        return self.marks not in _PLAIN and any(mark in CLOSING for mark in self.marks)
+        marks = self.marks
+        return marks not in _PLAIN and (_CANCELED in marks or _EXPIRED in marks or _REJECTED in marks)
 
     @property
     def acknowledged(self) -> bool:
         """The venue has said something that only an accepted order can cause."""
-        return OrdStatus.NEW in self.marks
+        return _NEW in self.marks
 
     @property
     def leaves_qty(self) -> Decimal:
@@ -177,7 +181,7 @@ class Order(msgspec.Struct, gc=False):
     @property
     def _tradable(self) -> bool:
         """Neither ended nor done for the day: what is left of it can be executed."""
-        over = OrdStatus.DONE_FOR_DAY in self.marks and not self.terms.time_in_force.outlives_the_day
+        over = _DONE_FOR_DAY in self.marks and not self.terms.time_in_force.outlives_the_day
         return not (over or self.closed)
 
     @property
@@ -228,18 +232,17 @@ def ord_status(order: Order, pending_states: tuple[str, ...] = UNANSWERED) -> Or
     With `pending_states=("pending",)` it is the venue's own view, which knows of a request only when it has received
     it.
     """
-    holds = set(order.marks)
-    if order.cum_qty > order.guaranteed_to or (order.cum_qty == order.guaranteed_to and order.closed):
-        holds.discard(OrdStatus.STOPPED)  # The guarantee is behind us.
-    if order.cum_qty:
-        whole = order.cum_qty >= order.terms.order_qty and order.quantity_known
-        holds.add(OrdStatus.FILLED if whole else OrdStatus.PARTIALLY_FILLED)
+    holds, cum_qty = [*order.marks], order.cum_qty
+    if _STOPPED in holds:
+        met = cum_qty > order.guaranteed_to or (cum_qty == order.guaranteed_to and order.closed)
+        holds = [mark for mark in holds if not (met and mark is _STOPPED)]  # The guarantee is behind us.
+    if cum_qty:
+        whole = cum_qty >= order.terms.order_qty and order.quantity_known
+        holds.append(_FILLED if whole else _PARTIALLY_FILLED)
     if order.unanswered and not order.closed:
-        kinds = {request.kind for key in order.unanswered if (request := order.requests[key]).state in pending_states}
-        holds.update(PENDING_STATUS[kind] for kind in kinds)
-    if len(holds) == 1:
-        return holds.pop()
-    return next((status for status in PRECEDENCE if status in holds), OrdStatus.PENDING_NEW)
+        asked = [order.requests[key] for key in order.unanswered]
+        holds += [PENDING_STATUS[request.kind] for request in asked if request.state in pending_states]
+    return min(holds, key=PRECEDENCE.index, default=_PENDING_NEW)
 
 
 PENDING_STATUS = {"cancel": OrdStatus.PENDING_CANCEL, "replace": OrdStatus.PENDING_REPLACE}
@@ -288,9 +291,9 @@ def view(order: Order, venue_cl_ord_id: str = "") -> OrderView:
 
 def route(order: Order, event: ev.OrderRouted, at_ns: int) -> Request:
     """The new order is on its way."""
-    request = Request("new", order.cl_ord_id, event.venue_cl_ord_id, sent_ns=at_ns)
-    order.requests[event.venue_cl_ord_id] = request
-    order.venue_cl_ord_id = event.venue_cl_ord_id
+    name = event.venue_cl_ord_id
+    order.requests[name] = request = Request("new", order.cl_ord_id, name, "", SENT, at_ns)
+    order.venue_cl_ord_id = name
     return request
 
 
@@ -298,11 +301,10 @@ def request_change(order: Order, event: ev.CancelRequested | ev.ReplaceRequested
     """A cancel or a replace is on its way."""
     terms = event.terms if isinstance(event, ev.ReplaceRequested) else None
     kind = "cancel" if terms is None else "replace"
-    request = Request(
-        kind, event.cl_ord_id, event.venue_cl_ord_id, event.orig_venue_cl_ord_id, sent_ns=at_ns, terms=terms
-    )
-    order.requests[event.venue_cl_ord_id] = request
-    order.unanswered[event.venue_cl_ord_id] = None
+    name = event.venue_cl_ord_id
+    request = Request(kind, event.cl_ord_id, name, event.orig_venue_cl_ord_id, SENT, at_ns, terms=terms)
+    order.requests[name] = request
+    order.unanswered[name] = None
     return request
 
 
@@ -323,15 +325,18 @@ def change(order: Order, event: ev.VenueEvent, at_ns: int) -> None:
     if names_request:
         _answer(order, event, answer)
     elif answer:
-        _settle(order, next(iter(order.requests.values()), None), answer, event.text)  # type: ignore[union-attr]
+        first = next(iter(order.requests.values()), None)
+        if first is not None and (first.in_doubt or first.state in UNANSWERED):
+            _settle(order, first, answer, event.text)  # type: ignore[union-attr]
     if order.unanswered and order.closed:
         void(order, list(order.unanswered))
 
 
 def _note(order: Order, event: ev.Reported) -> None:
     """What every report tells: its own identity, and the venue's name for the order."""
-    if event.exec_id:
-        order.seen[report_key(event.trade_date, event.exec_id)] = None
+    exec_id = event.exec_id
+    if exec_id:
+        order.seen[f"{event.trade_date}:{exec_id}"] = None  # As `report_key` has it: this is every report.
     name = event.venue_order_id
     if name and name != order.venue_order_id:
         if order.venue_order_id and order.venue_order_id not in order.former_venue_order_ids:
@@ -363,8 +368,9 @@ def _book(order: Order, event: ev.OrderFilled | ev.ExecutionCorrected | ev.Execu
         order.amended = True
         order.cum_qty, order.cum_value = totals(net(order.executions))
     else:
-        order.cum_qty += line.last_qty
-        order.cum_value = add(order.cum_value, line.value)
+        qty = line.last_qty
+        order.cum_qty += qty
+        order.cum_value += qty * line.last_px
     if event.venue_cum_qty is not None:
         order.disputed = event.venue_cum_qty != order.cum_qty
 
@@ -389,7 +395,7 @@ def _amend(order: Order, event: ev.OrderReplaced | ev.OrderRestated, _: int) -> 
     if isinstance(event, ev.OrderRestated):
         if event.factor != 1:
             for line in order.executions:
-                line.factor *= event.factor
+                line.factor = _FACTORS.multiply(line.factor, event.factor)
             order.cum_qty, order.cum_value = totals(counted(order))
         return
     request = order.requests.get(event.venue_cl_ord_id)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from gateway.core.executions import Execution, Net
-from gateway.core.money import ZERO, add, average, multiply, negated, plain, subtract
+from gateway.core.money import ZERO, average, exactly, multiply, plain
 
 REVERSIBLE_FILLS = 10_000
 """How many of a position's newest fills are kept one by one.
@@ -76,15 +76,17 @@ class Position(msgspec.Struct):
         return plain(multiply(self.realized, self.multiplier))
 
     def add(self, order_id: str, sign: int, place: int, line: Execution) -> None:
-        """Move by a fill that has just come, the line at `place` of the order's ledger."""
-        qty, value = line.last_qty, line.value
+        """Move by a fill that has just come, the line at `place` of the order's ledger. Within `exactly`."""
+        qty = line.last_qty
+        value = qty * line.last_px
         if sign < 0:
-            qty, value = negated(qty), negated(value)
+            qty, value = -qty, -value
         self.fills.append((order_id, place, qty, value))
         self._trade(qty, value)
         if len(self.fills) > 2 * REVERSIBLE_FILLS:
             self._settle()
 
+    @exactly
     def take(self, order_id: str, sign: int, before: Net, after: Net) -> None:
         """Move by the difference that an event made to what counts of one order's executions."""
         gone = [place for place in before if place not in after]
@@ -118,15 +120,15 @@ class Position(msgspec.Struct):
         closing = qty if abs(qty) <= abs(net_qty) else -net_qty
         closing_value = _share(value, closing, qty)
         released = _share(self.cost, -closing, net_qty)
-        self.realized = subtract(self.realized, add(closing_value, released))
-        self.cost = subtract(self.cost, released)
+        self.realized -= closing_value + released
+        self.cost -= released
         self.net_qty = net_qty + closing
         if closing != qty:
-            self._open(qty - closing, subtract(value, closing_value))
+            self._open(qty - closing, value - closing_value)
 
     def _open(self, qty: Decimal, value: Decimal) -> None:
         self.net_qty += qty
-        self.cost = add(self.cost, value)
+        self.cost += value
 
     def _reverse(self, order_id: str, place: int, fill: Fill) -> None:
         """A bust: forget the fill, or trade against it when it is no longer kept by itself."""
@@ -134,7 +136,7 @@ class Position(msgspec.Struct):
         if at is not None:
             del self.fills[at]
         else:
-            self.fills.append((order_id, _REVERSAL, negated(fill.qty), negated(fill.value)))
+            self.fills.append((order_id, _REVERSAL, -fill.qty, -fill.value))
 
     def _correct(self, order_id: str, place: int, old: Fill, new: Fill) -> None:
         at = self._find(order_id, place)
@@ -169,11 +171,11 @@ class Position(msgspec.Struct):
 
 def _signed(sign: int, counted: tuple[Decimal, Decimal]) -> Fill:
     qty, value = counted
-    return Fill(qty, value) if sign > 0 else Fill(negated(qty), negated(value))
+    return Fill(qty, value) if sign > 0 else Fill(-qty, -value)
 
 
 def _share(value: Decimal, part: Decimal, whole: Decimal) -> Decimal:
     """`value * part / whole`; exact when `part` is the whole, else rounded to 12 decimals, half to even."""
     if part == whole:
         return value
-    return _SPLIT.quantize(_SPLIT.divide(_SPLIT.multiply(value, part), whole), _SPLIT_STEP)
+    return _SPLIT.quantize(_SPLIT.divide(value * part, whole), _SPLIT_STEP)

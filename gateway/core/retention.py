@@ -22,7 +22,7 @@ from gateway.core.commands import (
 )
 from gateway.core.events import Event, Record
 from gateway.core.invariants import InvariantBroken
-from gateway.core.money import ZERO, add, negated, subtract
+from gateway.core.money import ZERO
 from gateway.core.order import UNANSWERED, Order
 from gateway.core.positions import Fill, PositionKey
 from gateway.core.reports import (
@@ -42,6 +42,7 @@ KEYS_AT_ONCE = 1_000
 """How many keys that name no order leave at one turn of the clock, at most."""
 
 _UNNAMED = ("", "NONE")
+_NOTHING = Fill(ZERO, ZERO)
 
 
 class Memory(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -146,7 +147,8 @@ def _leaving_keys(state: State, settings: Settings, at_ns: int) -> tuple[tuple[s
 
 
 def _memory(state: State, order: Order) -> Memory:
-    keys, name = state.keys[order.command.client_id], order.command.cl_ord_id
+    command = order.command
+    keys, name = state.keys[command.client_id], command.cl_ord_id
     its_own = {name: keys[name]}
     for request in order.requests.values():
         name = request.cl_ord_id
@@ -184,12 +186,13 @@ def _venue_name(venue: str, venue_order_id: str) -> str:
 
 def _names(memory: Memory) -> list[str]:
     order = memory.order
-    client_id, venue = order.command.client_id, order.venue
-    names = [_order_name(order.order_id)]
-    names += [_key_name(client_id, name) for name in memory.keys]
-    names += [_request_name(name) for name in order.requests]
-    names += [_venue_name(venue, name) for name in memory.venue_order_ids]
-    return names
+    ours, venues = _key_name(order.command.client_id, ""), _venue_name(order.venue, "")
+    return [
+        _order_name(order.order_id),
+        *[ours + name for name in memory.keys],
+        *[_request_name(name) for name in order.requests],
+        *[venues + name for name in memory.venue_order_ids],
+    ]
 
 
 # --- Being needed again ---
@@ -316,38 +319,46 @@ def recall(state: State, fact: Recalled) -> list[Event]:
 
 
 def _order_retired(state: State, event: ev.OrderRetired, _: int) -> None:
-    order = state.orders.get(event.order_id)
-    if order is None or event.order_id not in state.ended:
-        raise InvariantBroken(f"order {event.order_id} is said to leave memory, but it has not ended there")
+    order_id = event.order_id
+    order = state.orders.get(order_id)
+    if order is None or order_id not in state.ended:
+        raise InvariantBroken(f"order {order_id} is said to leave memory, but it has not ended there")
     memory = _memory(state, order)
     if _encode(memory) != event.memory and _decode_memory(event.memory) != memory:
-        raise InvariantBroken(f"order {event.order_id} left memory as something else than it is")
+        raise InvariantBroken(f"order {order_id} left memory as something else than it is")
     state.retired.add_all(_names(memory), state.seq)
-    keys, found = state.keys[order.command.client_id], state.by_venue_order_id.get(order.venue, {})
-    for name in memory.keys:
-        del keys[name]
-    for name in order.requests:
-        del state.by_venue_cl_ord_id[name]
-    for name in memory.venue_order_ids:
-        del found[name]
-    del state.orders[event.order_id], state.ended[event.order_id]
-    state.recalled.pop(event.order_id, None)
-    _count(state, order, add)
+    _forget(state, order, memory)
+    state.recalled.pop(order_id, None)
+    _count(state, order, 1)
     state.retired_orders += 1
 
 
-def _count(state: State, order: Order, change: Callable[..., Any]) -> None:
-    """What retired orders executed, so that positions can still be proven."""
+def _forget(state: State, order: Order, memory: Memory) -> None:
+    """Nothing leads to it any more."""
+    order_id, keys, requests = order.order_id, state.keys[order.command.client_id], state.by_venue_cl_ord_id
+    for name in memory.keys:
+        del keys[name]
+    for name in order.requests:
+        del requests[name]
+    for name in memory.venue_order_ids:
+        del state.by_venue_order_id[order.venue][name]
+    del state.orders[order_id], state.ended[order_id]
+
+
+def _count(state: State, order: Order, more: int) -> None:
+    """What retired orders executed, so that positions can still be proven: this one's more, or less. Within
+    `exactly`.
+    """
     if not order.executions:
         return
     command, sums = order.command, state.retired_sums
     key: Any = (command.account, command.strategy, command.symbol)  # As good as a PositionKey, and sooner made.
-    if key not in sums:
-        sums[PositionKey(*key)] = Fill(ZERO, ZERO)
-    (qty, value), gone, worth = sums[key], order.cum_qty, order.cum_value
-    if command.side.sign < 0:
-        gone, worth = negated(gone), negated(worth)
-    sums[key] = Fill(change(qty, gone), change(value, worth))
+    known = sums.get(key)
+    if known is None:
+        key, known = PositionKey(*key), _NOTHING
+    (qty, value), gone, worth = known, order.cum_qty, order.cum_value
+    now: Any = (qty + gone, value + worth) if command.side.sign == more else (qty - gone, value - worth)
+    sums[key] = now  # As good as a `Fill`.
 
 
 def _keys_retired(state: State, event: ev.KeysRetired, _: int) -> None:
@@ -371,7 +382,7 @@ def _order_recalled(state: State, event: ev.OrderRecalled, at_ns: int) -> None:
     for name in memory.venue_order_ids:
         state.by_venue_order_id.setdefault(order.venue, {}).setdefault(name, order.order_id)
     note_ended(state, order, at_ns)
-    _count(state, order, subtract)
+    _count(state, order, -1)
     state.retired_orders -= 1
 
 

@@ -14,9 +14,10 @@ from contextlib import contextmanager
 
 import msgspec
 
-from gateway.core.engine import Diverged, advance, is_as_told, replay
+from gateway.core.engine import NAMES_A_REQUEST, Diverged, advance, is_as_told, replay
 from gateway.core.events import OrderView
 from gateway.core.invariants import InvariantBroken, check_state
+from gateway.core.money import exactly
 from gateway.core.order import Order, view
 from gateway.core.state import State
 from gateway.runtime.ports import Journal
@@ -63,6 +64,7 @@ def compare_all(journal: Journal) -> State:
     return state
 
 
+@exactly
 def _replayed(journal: Journal, state: State) -> State:
     """The state after the rest of the journal."""
     last_words: dict[str, tuple[bytes, str]] = {}
@@ -71,18 +73,20 @@ def _replayed(journal: Journal, state: State) -> State:
         for told in batch:
             event = told.event
             order = advance(state, event, told.at_ns, told.cause)
+            word = bytes(told.order)
             if order is None:
-                if told.order:
+                if word:
                     raise Diverged(
                         f"event {told.seq} ({type(event).__name__}) changes no order, and its record has one"
                     )
                 continue
-            word, asked = bytes(told.order), getattr(event, "venue_cl_ord_id", "")
-            if order.order_id in ended:
-                last_words.pop(order.order_id, None)
+            order_id = order.order_id
+            asked: str = event.venue_cl_ord_id if type(event) in NAMES_A_REQUEST else ""  # type: ignore[union-attr]
+            if order_id in ended:
+                last_words.pop(order_id, None)
                 _compare(order, word, asked)
             else:
-                last_words[order.order_id] = word, asked
+                last_words[order_id] = word, asked
     for order_id, (word, asked) in last_words.items():
         _compare(state.orders[order_id], word, asked)
     check_state(state)

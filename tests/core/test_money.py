@@ -1,6 +1,6 @@
 """Rule 6: money is exact, and what cannot be exact is rounded in one place, in one way."""
 
-from decimal import Decimal, Inexact
+from decimal import Decimal, Inexact, getcontext
 from fractions import Fraction
 
 import pytest
@@ -62,6 +62,28 @@ def test_sums_of_products_are_exact(terms: list[tuple[Decimal, Decimal]]) -> Non
 def test_what_cannot_be_exact_is_never_rounded_silently() -> None:
     with pytest.raises(Inexact):
         money.EXACT.divide(Decimal(1), Decimal(3))
+
+
+def test_within_exactly_plain_operators_are_exact_and_outside_nothing_changes() -> None:
+    longest, outside = Decimal("999999999999999.9999999999"), getcontext()
+
+    @money.exactly
+    def square() -> Decimal:
+        return longest * longest
+
+    @money.exactly
+    def twice() -> Decimal:
+        return square() + square()  # The first does not end what this function began.
+
+    @money.exactly
+    def seventh() -> Decimal:
+        return twice() / 7
+
+    assert Fraction(twice()) == 2 * Fraction(longest) ** 2
+    with pytest.raises(Inexact):
+        seventh()
+    assert getcontext() is outside
+    assert Fraction(longest * longest) != Fraction(longest) ** 2
 
 
 @given(PARSED, PARSED.filter(bool))

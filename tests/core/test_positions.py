@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core import positions
+from gateway.core import engine, positions
+from gateway.core.events import OrderRestated
 from gateway.core.executions import Net
 from gateway.core.invariants import check_state
 from gateway.core.money import EXACT
-from gateway.core.positions import Position
+from gateway.core.positions import Position, PositionKey
 from gateway.core.types import ExecType, Side
-from tests.core.world import OTHER_VENUE, World, instrument, restarted
+from tests.core.world import OTHER_VENUE, PROCESS, World, instrument, restarted
 
 Trade = tuple[int, int, str]
 """Sign, quantity, price."""
@@ -227,3 +228,33 @@ def test_the_longest_figures_lose_no_digit_on_the_way_to_a_short_position() -> N
     world.fill(sold, f"{qty}", f"{px}")
     (position,) = world.state.positions.values()
     assert EXACT.add(position.cost, EXACT.multiply(qty, px)) == 0
+
+
+def test_the_longest_numbers_stay_exact_whoever_applies_the_event() -> None:
+    """Rule 6: by `execute` and by `apply` alike, in the order, in its position and in what risk knows of it."""
+    px = Decimal("987654321098765.9876543219")
+    parts = Decimal("123456789012345.1234567891"), Decimal("23456789012345.1234567892")
+    world = World.started()
+    made = world.submit("1", order_qty="500000000000000")
+    for part in parts:
+        world.report(made, ExecType.TRADE, last_qty=part, last_px=px)
+    value = sum(Fraction(part) for part in parts) * Fraction(px)
+    for state in (world.state, world.recovered()):
+        (position,) = state.positions.values()
+        assert Fraction(state.orders[made.order_id].cum_value) == Fraction(position.cost) == value
+        profit = (10 - Fraction(px)) * Fraction(position.net_qty)  # The mark is the reference price, 10.
+        assert Fraction(state.risk.profits["firm"].now) == profit
+
+
+def test_many_splits_leave_their_factor_short() -> None:
+    """However many there are: a factor that grew with each would be more than exact arithmetic takes."""
+    world = World.started()
+    made = world.submit("1")
+    world.fill(made, 100)
+    split = OrderRestated(made.order_id, factor=Decimal("1.000000000000000000000000001"))
+    for _ in range(20):
+        engine.apply(world.state, split, world.now_ns, PROCESS)
+    (line,) = made.executions
+    assert line.factor > 1
+    assert len(line.factor.as_tuple().digits) == 28
+    assert world.state.positions[PositionKey("A1", "", "ACME")].net_qty == made.cum_qty

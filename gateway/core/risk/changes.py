@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.core.money import ZERO, add, exactly, subtract
+from gateway.core.money import ZERO, add, exactly
 from gateway.core.order import Order
 from gateway.core.positions import Position
 from gateway.core.risk import breakers, exposure, prices, scopes, watch
@@ -97,17 +97,16 @@ def _duplicate_ns(state: State) -> int:
     return longest_ns
 
 
-def executed(state: State, order: Order, position: Position, net_qty_before: Decimal, *, filled: bool) -> None:
-    """An execution (`filled`), a correction, a bust or a split moved a position. What a client and a venue hold is kept
-    whatever is configured: it may be again.
+def executed(
+    state: State, order: Order, path: Path | None, position: Position, moved: Decimal, *, filled: bool
+) -> None:
+    """An execution (`filled`), a correction, a bust or a split moved a position by so much. What a client and a venue
+    hold is kept whatever is configured: it may be again. Within `exactly`.
     """
-    command = order.command
-    path = exposure.known_path(state, command, order.venue)
-    moved = subtract(position.net_qty, net_qty_before)
     if moved:
-        symbol = command.symbol
+        symbol = order.command.symbol
         for held in _held_of(state, order) if path is None else path.held or _held_on(state, order, path):
-            held[symbol] = add(held.get(symbol, ZERO), moved)
+            held[symbol] = held.get(symbol, ZERO) + moved
     if state.risk.book.positions is not None:
         exposure.note_position(state, position)
     if path is None:
@@ -133,7 +132,6 @@ def _held_of(state: State, order: Order) -> tuple[dict[str, Decimal], dict[str, 
 # --- Profit and loss ---
 
 
-@exactly
 def _gain(state: State, leaf: Leaf, position: Position) -> None:
     """What one position has gained now. A loss leaves the day's highest where it is."""
     known = leaf.profit or _leaf_profit(state, leaf)
