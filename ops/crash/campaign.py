@@ -130,14 +130,13 @@ class Campaign:
             os.kill(victim.pid, signal.SIGKILL)
         for victim in victims:
             victim.kill()
-        self._openings.expect()
         for victim in victims:
             victim.launch()
         if names[-1].endswith("again"):
             time.sleep(again_after_s)  # Into its recovery.
             self.stack.gateway.kill()
             self.stack.gateway.launch()
-        started = time.monotonic()
+        started = self._openings.expect()
         for victim in victims:
             victim.wait_ready(RECOVERY_S)
             if victim is self.stack.gateway:

@@ -35,18 +35,23 @@ class Openings:
         self.accepted = 0
         self._venues = venues
         self._since: dict[str, float] = {}
+        self._from = 0.0
         self._all = asyncio.Event()
         self._one = asyncio.Event()
 
-    def expect(self) -> None:
-        """From here on."""
+    def expect(self) -> float:
+        """From here on, in `time.monotonic`. An answer that was on its way already says nothing."""
         self._since = {}
         self._all.clear()
+        self._from = time.monotonic()
+        return self._from
 
-    def note(self, venue: str) -> None:
-        """An order for this venue was taken."""
+    def note(self, venue: str, sent: float) -> None:
+        """An order for this venue, first sent then, was taken."""
         self.accepted += 1
         self._one.set()
+        if sent < self._from:
+            return
         self._since.setdefault(venue, time.monotonic())
         if len(self._since) == len(self._venues):
             self._all.set()
@@ -108,9 +113,10 @@ class Trader:
             "price": middle + self._random.randint(-5, 4) * side.sign * tick,
             "time_in_force": self._random.choice((TimeInForce.DAY, TimeInForce.DAY, TimeInForce.IOC)),
         }
+        sent = time.monotonic()
         handle = await self._until_known(terms)
         if handle is not None:
-            self._openings.note(venue)
+            self._openings.note(venue, sent)
             self.book.accepted(handle.cl_ord_id, handle.order.order_id)
             if self._random.random() < 0.15:
                 again = await self._until_known(terms)

@@ -39,7 +39,7 @@ def complete(of: Figures) -> bool:
 def test_every_contestant_answered_and_counted_every_order(report: Report) -> None:
     assert report.round_trips is not None
     rows = report.round_trips.rates[str(RATE)]
-    assert list(rows) == ["echo", "fix", "bridge", "process", "power"]
+    assert list(rows) == ["echo", "fix", "bridge", "process", "power", "process, lane", "power, lane"]
     for row in rows.values():
         assert complete(row.figures)
         assert 0 < row.figures.whole["p50"] <= row.figures.whole["max"]
@@ -51,7 +51,7 @@ def test_only_the_gateway_has_a_clock_at_its_wire_and_a_follower(report: Report)
     assert report.round_trips is not None
     rows = report.round_trips.rates[str(RATE)]
     clocked = {name: row.figures.order_to_wire["p50"].median for name, row in rows.items() if row.figures.order_to_wire}
-    assert set(clocked) == {"process", "power"}
+    assert set(clocked) == {"process", "power", "process, lane", "power, lane"}
     for name, inside in clocked.items():
         assert 0 < inside < rows[name].figures.round_trip["max"].median
         assert {"server", "follower", "venue", "load"} == set(report.round_trips.memory_mib[name])
