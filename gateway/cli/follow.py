@@ -9,13 +9,14 @@ import asyncio
 import contextlib
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Annotated
+from typing import IO, Annotated, cast
 
 import structlog
 import typer
@@ -38,6 +39,7 @@ _NICER = 19
 _LOCK_S = 5.0
 """How long to wait for one whose server was killed: it ends as soon as it notices."""
 _AGAIN_S = (1.0, 60.0)
+_LOOK_S = 0.1
 
 _log = structlog.get_logger("gateway.follower")
 
@@ -128,19 +130,21 @@ def _alone(data_dir: Path, patience_s: float) -> AbstractContextManager[None]:
 # --- The server's child -----------------------------------------------------------------------------------------------
 
 
-async def spawn(config: Path) -> asyncio.subprocess.Process:
+async def spawn(config: Path) -> subprocess.Popen[bytes]:
     """Start a follower that ends with this process, whose log goes to the same place. It yields to trading from its
     first moment on: to load its program takes a second of the processor.
     """
-    started = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        __name__,
-        "--config",
-        str(config),
-        "--until-stdin-closes",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.DEVNULL,
+    return await asyncio.to_thread(_spawned, config)
+
+
+def _spawned(config: Path) -> subprocess.Popen[bytes]:
+    """Not by the event loop: uvloop lets a child inherit what QuickFIX opened, and a venue would see the connection of
+    a gateway that was killed for as long as its follower lives.
+    """
+    started = subprocess.Popen(
+        [sys.executable, "-m", __name__, "--config", str(config), "--until-stdin-closes"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
         start_new_session=True,  # Linux shares the processor out by session first (sched_autogroup).
     )
     with contextlib.suppress(OSError):  # It has ended already; whoever waits for it hears of that.
@@ -185,21 +189,28 @@ async def _attended(config: Path) -> int:
     except OSError as error:
         _log.error("follower_not_started", reason=str(error))  # No defect, but a machine that is full.
         return FAILED
-    try:
-        return await process.wait()
-    except asyncio.CancelledError:
-        await _end(process)
-        raise
+    with cast("IO[bytes]", process.stdin) as alive:
+        try:
+            return await _ended(process)
+        except asyncio.CancelledError:
+            alive.close()
+            await _end(process)
+            raise
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    if process.stdin is not None:
-        process.stdin.close()
+async def _end(process: subprocess.Popen[bytes]) -> None:
     try:
-        await asyncio.wait_for(process.wait(), STOP_S)
+        async with asyncio.timeout(STOP_S):
+            await _ended(process)
     except TimeoutError:
         process.kill()
-        await process.wait()
+        await _ended(process)
+
+
+async def _ended(process: subprocess.Popen[bytes]) -> int:
+    while (code := process.poll()) is None:  # noqa: ASYNC110  # Nothing portable tells of it.
+        await asyncio.sleep(_LOOK_S)
+    return code
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 import structlog
+import uvloop
 from msgspec.structs import replace
 from sqlalchemy.exc import SQLAlchemyError
 from typer.testing import CliRunner, Result
@@ -288,16 +290,33 @@ async def test_it_yields_to_everybody_from_its_first_moment_on(config: Path, jou
         assert _autogroup_nice(process.pid) in (None, 19)
     finally:
         process.kill()
-        await process.wait()
+        process.communicate()
+
+
+def test_it_inherits_no_connection_of_the_gateway(config: Path, journal: SqlJournal) -> None:
+    """C0 to C12: a venue has to see at once that a gateway was killed. QuickFIX opens what a child would inherit."""
+    ours, venues = socket.socketpair()
+    ours.set_inheritable(True)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # As `gateway serve` runs.
+        process = runner.run(following.spawn(config))
+    try:
+        ours.close()
+        with venues:
+            venues.settimeout(WITHIN_S)
+            assert venues.recv(1) == b""
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.communicate()
 
 
 async def test_one_that_was_killed_is_started_again(
     config: Path, journal: SqlJournal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made: list[asyncio.subprocess.Process] = []
+    made: list[subprocess.Popen[bytes]] = []
     real = following.spawn
 
-    async def spawn(path: Path) -> asyncio.subprocess.Process:
+    async def spawn(path: Path) -> subprocess.Popen[bytes]:
         made.append(await real(path))
         return made[-1]
 
