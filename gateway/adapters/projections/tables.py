@@ -175,18 +175,34 @@ def name(url: sa.URL) -> str:
 
 def writing(url: sa.URL) -> sa.Engine:
     """An engine that writes. Nothing is lost with these tables that the journal does not have, so no commit waits for
-    the disk.
+    the disk; and the one connection is kept, because SQLite syncs everything when the last one is closed.
     """
     if url.get_backend_name() != "sqlite":
-        return sa.create_engine(url, poolclass=sa.NullPool, connect_args={"connect_timeout": _CONNECT_S})
-    engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args={"timeout": _BUSY_S})
+        return sa.create_engine(url, pool_size=1, pool_pre_ping=True, connect_args={"connect_timeout": _CONNECT_S})
+    engine = sa.create_engine(url, poolclass=sa.QueuePool, pool_size=1, connect_args={"timeout": _BUSY_S})
+    path = Path(url.database or "")
 
     @sa.event.listens_for(engine, "connect")
-    def _settings(connection: Any, _: Any) -> None:
+    def _settings(connection: Any, kept: Any) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
+        kept.info["file"] = _file(path)
+
+    @sa.event.listens_for(engine, "checkout")
+    def _same_file(_connection: Any, kept: Any, _: Any) -> None:
+        """Who drops the tables may delete their file; what was open then is nobody's any more."""
+        if kept.info["file"] != _file(path):
+            raise sa.exc.DisconnectionError("the file was replaced")
 
     return engine
+
+
+def _file(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0
+    return found.st_dev, found.st_ino
 
 
 def reading(url: sa.URL) -> sa.Engine:

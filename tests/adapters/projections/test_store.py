@@ -75,6 +75,26 @@ def test_built_bit_by_bit_or_at_once_the_rows_are_the_same(
     assert dump(url(tmp_path)) == dump(bits)
 
 
+def test_one_connection_is_kept_and_a_file_that_was_dropped_is_left(tmp_path: Path) -> None:
+    """Closing the last one makes SQLite sync everything, five times a second, beside the journal's own syncs."""
+    world, where = day(SEEDS[0]).world, url(tmp_path)
+    projections, connected, now = Projections(where, STACK), [], [0.0]
+    sa.event.listen(projections._engine, "connect", lambda *_: connected.append(1))
+    journal = journal_of([])
+    follower = Follower(journal, projections, clock=lambda: now[0])
+    for number, batch in enumerate(batches(world.records, Random(1))):
+        if number == 20:
+            assert len(connected) == 1
+            (tmp_path / "projections.sqlite").rename(tmp_path / "dropped")
+        journal.append(batch)
+        follower.catch_up()
+    now[0] += 1_000  # It is time for another attempt.
+    follower.catch_up()
+    assert not follower.projections_failure
+    check(where, world.state, world.records)
+    follower.finish()
+
+
 def test_a_bust_and_a_correction_take_out_of_force_what_they_speak_of(tmp_path: Path) -> None:
     world = World.started()
     order = world.submit()
