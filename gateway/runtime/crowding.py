@@ -11,9 +11,11 @@ from collections.abc import Callable
 
 WINDOW_S = 0.01
 """How long the loop is watched before it is judged."""
-CROWDED, CALM = 0.9, 0.6
-"""The share of its time that the loop has to be at work to be crowded, and the one below which it is no more."""
-PAUSE_S = 0.002
+CROWDED, CALM = 0.85, 0.3
+"""The share of its time that the loop has to be at work to be crowded, and the one below which it is no more. While it
+pauses it is at work for much less; and where others share its processors it never gets all of one.
+"""
+PAUSE_S = 0.001
 
 
 class Crowding:

@@ -78,7 +78,7 @@ class Sequencer:
     called once when a commit or the core fails: memory is ahead of the journal then, so the process has to stop at
     once, and nothing is released any more. `commit_here` is for a journal whose commits wait for no device: they are
     made on the event loop then, which costs less than another thread would. `pause_s` is asked before each batch for
-    how many seconds to wait.
+    how many seconds to wait, unless commands come gathered: then all that there is is here.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class Sequencer:
         self._commands: FairQueue[_Waiting] = FairQueue(max_commands)
         self._stops: deque[_Waiting] = deque()
         self._awake = asyncio.Event()
-        self._stopping = False
+        self._stopping = self._gathered = False
         self._loop = asyncio.get_running_loop()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._commit_waiters: deque[tuple[int, asyncio.Future[None]]] = deque()
@@ -165,8 +165,11 @@ class Sequencer:
         """
         return await asyncio.shield(self.begin(commands, cause))
 
-    def begin(self, commands: Sequence[Command], cause: Cause) -> asyncio.Future[list[Answer]]:
-        """The same without waiting: the answers come when their outcomes are durable.
+    def begin(
+        self, commands: Sequence[Command], cause: Cause, *, gathered: bool = False
+    ) -> asyncio.Future[list[Answer]]:
+        """The same without waiting: the answers come when their outcomes are durable. `gathered` says that whoever
+        hands commands in does so at once with all that have come.
 
         Raises:
             Overloaded: as above.
@@ -183,7 +186,7 @@ class Sequencer:
                 f"{queue.size} commands are waiting, {queue.held(cause.who)} of them yours, and {queue.limit} is the "
                 "limit; try again in a moment"
             )
-        waiting = self._waiting(commands, cause)
+        waiting, self._gathered = self._waiting(commands, cause), gathered
         queue.put(cause.who, size, waiting)
         return waiting.reply
 
@@ -212,7 +215,7 @@ class Sequencer:
             while not (self._stopping and self._idle()):
                 if self._idle():
                     await self._awake.wait()
-                if (pause_s := self._pause_s()) > 0 and not self._stops:
+                if not (self._gathered or self._stops) and (pause_s := self._pause_s()) > 0:
                     await asyncio.sleep(pause_s)
                 self._awake.clear()
                 batch = await self._next_batch()

@@ -391,12 +391,19 @@ async def one_after_another(sequencer: Sequencer, number: int) -> None:
 
 async def test_a_stop_waits_for_no_pause() -> None:
     """The kill switch goes before everything, also when there is no time to spare."""
-    async with running(pause_s=lambda: 3_600.0 if run_is_paused else 0.0) as run:
-        run_is_paused.append(True)
+    pauses = [0.0]
+    async with running(pause_s=lambda: pauses[-1]) as run:
+        pauses.append(3_600.0)
         stop = StopTrading("ann", "firm", "a drill")
         answer = await asyncio.wait_for(run.sequencer.execute(stop, Cause("operator", "ann")), 10)
         assert answer.reason is None
-        run_is_paused.clear()
+        pauses.append(0.0)
 
 
-run_is_paused: list[bool] = []
+async def test_who_hands_in_all_that_came_waits_for_no_pause() -> None:
+    pauses = [0.0]
+    async with running(pause_s=lambda: pauses[-1]) as run:
+        pauses.append(3_600.0)
+        answers = await asyncio.wait_for(run.sequencer.begin((order("1"),), ASKED, gathered=True), 10)
+        assert answers[0].reason is None
+        pauses.append(0.0)

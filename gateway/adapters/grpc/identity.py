@@ -143,11 +143,14 @@ def _caller(client: ClientConfig) -> Caller:
 
 
 class Call(NamedTuple):
-    """One admitted call: who, why (for the journal), and gRPC's context, which streams write to."""
+    """One admitted call: who, why (for the journal), and gRPC's context, which streams write to. `gathered` where a
+    stream's messages are all read at once, and not one after the other.
+    """
 
     caller: Caller
     cause: Cause
     context: Any
+    gathered: bool = False
 
 
 def admit(authenticator: Authenticator, access: Access, context: Any) -> Call:

@@ -122,7 +122,8 @@ class LaneServer:
     async def _end_of(self, lane: Lane) -> status_pb2.Status:
         """Run the stream, and say how it ended."""
         try:
-            await self._trade(self._gate.admit(RULES[_TRADE], await self._introduced(lane)))
+            call = self._gate.admit(RULES[_TRADE], await self._introduced(lane))
+            await self._trade(call._replace(gathered=True))
         except Exception as error:  # noqa: BLE001  # Whatever it is, the caller gets a status and the log the rest.
             return told(_TRADE, error).status()
         return status_pb2.Status()

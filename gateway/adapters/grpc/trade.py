@@ -135,7 +135,7 @@ class TradeStream:
         wanted = [command for _, command in decoded if not isinstance(command, Failure)]
         sequencer = self._services.sequencer
         try:
-            answers = sequencer.begin(wanted, self._call.cause)
+            answers = sequencer.begin(wanted, self._call.cause, gathered=self._call.gathered)
         except Overloaded as error:
             refused = failure(error)
             decoded = [(key, each if isinstance(each, Failure) else refused.about(key)) for key, each in decoded]

@@ -7,7 +7,7 @@ import contextlib
 import re
 import socket
 import stat
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,9 @@ from gateway.adapters.grpc import lane as lane_module
 from gateway.adapters.grpc import streams
 from gateway.adapters.grpc.server import AddressInUse, ApiServer
 from gateway.codec.proto.fields import KEY_LENGTH
-from gateway.core.events import Cause
+from gateway.core.events import Cause, Record
 from gateway.core.risk.setup import RiskClient
-from gateway.lane import MAX_BODY_BYTES, MAX_SOCKET_PATH_BYTES, Kind, Lane, lane_path
+from gateway.lane import HEADER_BYTES, MAX_BODY_BYTES, MAX_SOCKET_PATH_BYTES, Kind, Lane, lane_path
 from gateway.pb.v1 import gateway_pb2 as pb
 from tests.adapters.grpc.harness import (
     LaneStream,
@@ -218,6 +218,32 @@ async def test_a_key_is_done_once_whichever_way_it_comes(gateway: Running) -> No
     stream.cancel()
 
 
+async def test_what_came_together_shares_a_commit_and_waits_for_no_pause(
+    gateway: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However busy the loop is: here it would pause for an hour."""
+    monkeypatch.setattr(gateway.sequencer, "_pause_s", lambda: 3_600.0)
+    appended: list[int] = []
+    append = gateway.journal.append
+
+    def counted(records: Sequence[Record]) -> None:
+        appended.append(len(records))
+        append(records)
+
+    monkeypatch.setattr(gateway.journal, "append", counted)
+    together = hello("alpha") + b"".join(
+        frame(Kind.MESSAGE, submits(f"k-{number}").SerializeToString()) for number in range(20)
+    )
+    reader, writer = await asyncio.open_unix_connection(gateway.lane)
+    writer.write(together)
+    async with asyncio.timeout(20):
+        size = int.from_bytes((await reader.readexactly(HEADER_BYTES))[1:], "big")
+        response = pb.TradeResponse.FromString(await reader.readexactly(size))
+    assert [reply.cl_ord_id for reply in response.replies] == [f"k-{number}" for number in range(20)]
+    assert appended == [40]
+    writer.close()
+
+
 @pytest.mark.parametrize(
     ("broken", "field"),
     [
@@ -247,8 +273,8 @@ async def test_what_cannot_be_read_ends_the_stream_after_the_replies(
 
 
 async def test_a_defect_of_ours_is_logged_and_not_told(gateway: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object) -> None:
-        raise ZeroDivisionError("secret")
+    def broken(*_: object, gathered: bool) -> None:
+        raise ZeroDivisionError(f"secret {gathered}")
 
     monkeypatch.setattr(gateway.sequencer, "begin", broken)
     stream = gateway.as_client("alpha").trade()
