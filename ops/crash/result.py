@@ -56,7 +56,8 @@ class Tally(Counts, kw_only=True):
 
 class Result(Counts, kw_only=True):
     """The line of a campaign. `ready` counts from the start of the gateway's process to its word that it is ready,
-    `open` to the first order that each venue took again. The stacks had the seeds from `seed` on.
+    `open` to the first order that each venue took again. The stacks had the seeds from `seed` on. A `note` says what
+    was found about its problems afterwards.
     """
 
     stacks: int = 1
@@ -66,6 +67,7 @@ class Result(Counts, kw_only=True):
     seed: int
     journal: str
     durability: str = "power"
+    note: str = ""
 
 
 MOST_PROBLEMS = 50

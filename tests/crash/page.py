@@ -142,22 +142,32 @@ _CAMPAIGNS = (
     "",
 )
 _COUNTS = ("stacks", "cycles", "orders", "executions", "lost", "duplicated", "sent_twice", "in_doubt")
-_COLUMNS = ("journal", "seed", *(name.replace("_", " ") for name in _COUNTS), "ready", "open")
+_COLUMNS = ("journal", "seed", *(name.replace("_", " ") for name in _COUNTS), "problems", "ready", "open")
 
 
 def _campaigns() -> Iterator[str]:
     yield from _CAMPAIGNS
     yield _line(_COLUMNS)
     yield "| --- " * len(_COLUMNS) + "|"
-    if CAMPAIGNS.exists():
-        for line in CAMPAIGNS.read_text().splitlines():
-            yield _row(msgspec.json.decode(line, type=Result))
+    lines = CAMPAIGNS.read_text().splitlines() if CAMPAIGNS.exists() else []
+    results = [msgspec.json.decode(line, type=Result) for line in lines]
+    for result in results:
+        yield _row(result)
+    sums = [sum(getattr(result, name) for result in results) for name in _COUNTS]
+    yield _line(
+        ("together", "", *(f"{each:,}" for each in sums), str(sum(len(each.problems) for each in results)), "", "")
+    )
+    for result in results:
+        for problem in result.problems:
+            why = f": {result.note}" if result.note else ""
+            yield ""
+            yield f"Problem of the campaign with seed {result.seed}: {problem}{why}."
 
 
 def _row(result: Result) -> str:
     cells = [result.journal, str(result.seed), *(f"{getattr(result, name):,}" for name in _COUNTS)]
     spreads = [f"{each.p50:.1f} / {each.p99:.1f} / {each.max:.1f}" for each in (result.ready_s, result.open_s)]
-    return _line((*cells, *spreads))
+    return _line((*cells, str(len(result.problems)), *spreads))
 
 
 def _line(cells: Iterable[str]) -> str:
