@@ -69,8 +69,10 @@ FULL = Plan(
 QUICK = Plan(
     "bench-quick",
     rounds=3,
-    seconds=0.8,
+    seconds=0.6,
     warm_up_s=0.2,
+    contestants=(ECHO, FIX, BRIDGE, PROCESS, PROCESS_LANE, POWER_LANE),
+    searched=(BRIDGE, PROCESS_LANE),
     search=Search(first=1_000, precision=0.3, seconds=0.6, warm_up_s=0.2, confirmations=1),
     lives=6_000,
     lives_times=3,
