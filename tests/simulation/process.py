@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gateway.adapters.grpc.presence import Presence
+from gateway.adapters.grpc.streams import WRITE_TIMEOUT_S
 from gateway.adapters.quickfix.link import QuickFixLink
 from gateway.core.commands import Command
 from gateway.core.engine import Answer, Diverged
@@ -181,7 +182,10 @@ class Process:
         try:
             with self.presence.of(client_id):
                 async for records, _ in pieces:
-                    await send(records)
+                    async with asyncio.timeout(WRITE_TIMEOUT_S):
+                        await send(records)
+        except TimeoutError:
+            ended("stuck")
         except SlowReader as slow:
             ended(f"slow, resume at {slow.next_seq}")
         except TooManyReaders:
