@@ -4,8 +4,8 @@ Every event is past tense and self-contained: with the `OrderView` of its record
 client or read by an auditor without asking the state. Versioning: fields are only ever added, with a default; a tag
 is never reused. So an old journal always loads.
 
-The file is long on purpose: whoever reads a journal finds everything that can happen in one list, the union at its end
-is checked against it, and there is no program here that could be taken apart.
+The file is long on purpose: whoever reads a journal finds everything that can happen in one list, and there is no
+program here that could be taken apart.
 """
 
 from decimal import Decimal
