@@ -9,7 +9,7 @@ ARGS   ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env install demo test lint typecheck format proto conformance session-cases faults sim bench bench-quick bench-recovery bench-risk lock node system clean
+.PHONY: help env install demo test lint typecheck format proto conformance session-cases faults sim crash bench bench-quick bench-recovery bench-risk lock node system clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[36m%-13s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -21,8 +21,9 @@ from gateway.adapters.grpc.visibility import audience
 from gateway.adapters.journal import SqlJournal
 from gateway.adapters.metrics import Metrics, Queues
 from gateway.adapters.quickfix import QuickFixLink, links_of
+from gateway.cli.accept import Looked, refuse_less
 from gateway.cli.follow import attend
-from gateway.cli.keep import LOCK, RESTORED, kept_journal, kept_snapshots
+from gateway.cli.keep import LOCK, kept_journal, kept_snapshots
 from gateway.config import Config, VenueConfig, core_risk
 from gateway.core import retention
 from gateway.core.engine import Diverged
@@ -41,10 +42,12 @@ from gateway.runtime.latency import Latency
 from gateway.runtime.ports import JournalAway, JournalError, JournalHead, Known
 from gateway.runtime.recovery import recover
 from gateway.runtime.sequencer import Sequencer
+from gateway.runtime.witnesses import RESTORED, NoteKeeper
 
 CLEAN, FATAL, JOURNAL_REFUSED = 0, 1, 3
 TIMER_S, CROWDED_TIMER_S = 1.0, 0.05
 FOLLOW_AFTER_S = 5.0
+NOTE_S = 60.0
 API_GRACE_S = 2.0
 SWITCH_INTERVAL_S = 0.0001
 """How long Python lets one thread run while another waits.
@@ -109,6 +112,8 @@ def _reconcile(venue: VenueConfig) -> Reconcile:
 
 async def _run(config: Config, path: Path) -> int:
     journal = kept_journal(config)
+    if await asyncio.to_thread(journal.head) is None:  # Before one is made: it may have been deleted.
+        await asyncio.to_thread(refuse_less, config, journal, State())
     head = await asyncio.to_thread(journal.open)
     try:
         began = time.monotonic()
@@ -116,7 +121,8 @@ async def _run(config: Config, path: Path) -> int:
         took_s = round(time.monotonic() - began, 3)
         in_memory, executions = len(state.orders), state.executions
         _log.info("recovered", seq=state.seq, epoch=head.epoch, orders=in_memory, executions=executions, seconds=took_s)
-        return await _Stack(config, path, journal, head, state).run()
+        looked = await asyncio.to_thread(refuse_less, config, journal, state)
+        return await _Stack(config, path, journal, head, state, looked).run()
     finally:
         journal.close()
 
@@ -125,14 +131,24 @@ def _note_snapshot(reason: str) -> None:
     _log.warning("snapshot not used", reason=reason)
 
 
+def _note_keeper(config: Config, journal: SqlJournal, head: JournalHead, looked: Looked) -> NoteKeeper:
+    accepted = (*looked.accepted, *[each.mark for each in looked.missing])
+    return NoteKeeper(Path(config.data_dir), journal, journal.label, head.epoch, accepted)
+
+
 class _Stack:
     """The parts of one running stack."""
 
-    def __init__(self, config: Config, path: Path, journal: SqlJournal, head: JournalHead, state: State) -> None:
+    def __init__(
+        self, config: Config, path: Path, journal: SqlJournal, head: JournalHead, state: State, looked: Looked
+    ) -> None:
         limits = config.limits
         self._config = config
         self._path = path
         self._snapshots = kept_snapshots(config, _note_snapshot)
+        self._journal = journal
+        self._looked = looked
+        self._keeper = _note_keeper(config, journal, head, looked)
         self._started_ns = time.time_ns()
         self._epoch = head.epoch
         self._state = state
@@ -177,11 +193,13 @@ class _Stack:
         for name, link in self._links.items():
             self._sequencer.add_source(link)
             link.start(self._known(name))
+        self._settle_restored()
         watch = asyncio.create_task(self._sequencer.watch())
         timer = asyncio.create_task(self._tick(Garbage()))
         await self._api.open()
         self._say_ready(self._api.port, metrics_port)
         following = asyncio.create_task(self._follow())
+        noting = asyncio.create_task(self._note_now_and_then())
         await self._stop.wait()
         _log.info("stopping")
         timer.cancel()
@@ -191,7 +209,9 @@ class _Stack:
         self._sequencer.stop()
         await sequencing
         following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
+        noting.cancel()
+        await asyncio.gather(following, noting, return_exceptions=True)
+        await self._note()
         self._metrics.stop()
         _log.info("stopped", seq=self._sequencer.committed_seq)
         return CLEAN
@@ -210,16 +230,42 @@ class _Stack:
         _log.info("ready", **ready)
 
     async def _take_over(self) -> None:
-        """The journal says that this process owns it now, and after a restore gives IDs of another kind."""
-        restored = Path(self._config.data_dir) / RESTORED
-        self._tell(ProcessStarted(__version__, self._epoch, restored.exists()))
+        """The journal says that this process owns it now. Where it may lack what was sent, IDs have a new beginning."""
+        restored, lost = self._looked.restored, self._looked.missing
+        if lost:
+            self._snapshots.put_aside(self._journal, self._state.seq)
+            texts, why = [each.text for each in lost], restored.reason if restored is not None else ""
+            _log.error("started with less than was accepted", seq=self._state.seq, missing=texts, reason=why)
+        who = "" if restored is None else f"accept-loss: {restored.reason}" if restored.reason else "restore"
+        may_lack = restored is not None or self._config.journal.durability == "process"
+        began = ProcessStarted(__version__, self._epoch, may_lack)
+        self._sequencer.tell(Input(time.time_ns(), Cause("process", who), began))
         await self._sequencer.committed(self._state.seq + 1)
-        restored.unlink(missing_ok=True)
+        await asyncio.to_thread(self._keeper.write, self._sequencer.committed_seq)
+
+    def _settle_restored(self) -> None:
+        """Only now do the FIX stores and the note begin with this journal. What was restored or accepted is kept."""
+        left = Path(self._config.data_dir) / RESTORED
+        if left.exists():
+            left.replace(left.with_stem(f"{left.stem}-{self._epoch}"))
+
+    async def _note_now_and_then(self) -> None:
+        while True:
+            await asyncio.sleep(NOTE_S)
+            await self._note()
+
+    async def _note(self) -> None:
+        """A note that could not be written is only older than it might be."""
+        try:
+            await asyncio.to_thread(self._keeper.write, self._sequencer.committed_seq)
+        except (JournalError, OSError) as error:
+            _log.warning("journal not noted", reason=str(error))
 
     def _known(self, name: str) -> Known:
         session, orders = self._state.session(name), self._state.orders
         unanswered = [key for key, order_id in self._state.waiting.items() if orders[order_id].venue == name]
-        return Known(session.inbound_seq, session.sender_floor, session.logon_seq_num, unanswered)
+        restored = self._looked.restored is not None
+        return Known(session.inbound_seq, session.sender_floor, session.logon_seq_num, unanswered, restored)
 
     def _release(self, records: Sequence[Record]) -> None:
         """Effects are events seen from outside: venues first, then the streams."""
@@ -242,10 +288,6 @@ class _Stack:
         self._metrics.on_commit(records, seconds)
         alerts.tell(records)
 
-    def _tell(self, fact: ProcessStarted | TimerFired) -> None:
-        kind = "process" if isinstance(fact, ProcessStarted) else "timer"
-        self._sequencer.tell(Input(time.time_ns(), Cause(kind), fact))
-
     async def _follow(self) -> None:
         """Not at once: sessions that come up, and what waits for them, need the processor more."""
         await asyncio.sleep(FOLLOW_AFTER_S)
@@ -255,11 +297,13 @@ class _Stack:
         """The clock's turn; sooner while more orders have ended than leave memory at one turn, or more have to be
         canceled than one turn cancels.
         """
+        ahead_ns = time.time_ns() - time.monotonic_ns()
         while True:
             state, settings, now_ns = self._state, self._sequencer.settings, time.time_ns()
             crowded = retention.due(state, settings, now_ns) or stops.due(state, settings, now_ns)
             await asyncio.sleep(CROWDED_TIMER_S if crowded else TIMER_S)
-            self._tell(TimerFired())
+            before_ns, ahead_ns = ahead_ns, time.time_ns() - time.monotonic_ns()
+            self._sequencer.tell(Input(time.time_ns(), Cause("timer"), TimerFired(ahead_ns - before_ns)))
             garbage.turn(trading=any(session.up for session in state.sessions.values()))
 
     def _queues(self) -> Queues:

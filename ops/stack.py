@@ -114,9 +114,23 @@ class Process:
         """Its exit code; None while it runs."""
         return None if self._process is None else self._process.poll()
 
-    def kill(self) -> None:
-        """SIGKILL, and wait until it is gone."""
-        self._end(signal.SIGKILL)
+    def ended(self, timeout_s: float) -> int:
+        """Wait until it has ended by itself; its exit code.
+
+        Raises:
+            NotReady: it takes longer.
+        """
+        if self._process is None:
+            raise NotReady(f"{self.name} is not running")
+        try:
+            self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            raise NotReady(f"{self.name} still runs after {timeout_s:g} s") from None
+        return self._end(signal.SIGKILL)
+
+    def kill(self) -> int:
+        """SIGKILL, and wait until it is gone. Its exit code, which is another one when it had ended by itself."""
+        return self._end(signal.SIGKILL)
 
     def stop(self) -> int:
         """SIGTERM, and wait for a clean end; SIGKILL when it takes too long. Its exit code."""

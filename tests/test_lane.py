@@ -9,7 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import uvloop
@@ -28,6 +28,7 @@ from gateway.lane import (
     lane_path,
 )
 
+L = TypeVar("L", bound=Lane)
 CHUNK_BYTES = 256 * 1024
 """What an event loop reads at once."""
 
@@ -72,12 +73,22 @@ async def two_lanes() -> AsyncIterator[tuple[Lane, Lane]]:
         two.abort()
 
 
+class CountingLane(Lane):
+    """It says how many bytes have come."""
+
+    came = 0
+
+    def data_received(self, data: bytes) -> None:
+        self.came += len(data)
+        super().data_received(data)
+
+
 @asynccontextmanager
-async def lane_and_socket() -> AsyncIterator[tuple[Lane, socket.socket]]:
+async def lane_and_socket(make: Callable[[], L] = Lane) -> AsyncIterator[tuple[L, socket.socket]]:
     """A lane, and its other side as a bare socket."""
     ours, theirs = socket.socketpair()
     theirs.setblocking(False)
-    lane = await lane_on(ours)
+    _, lane = await asyncio.get_running_loop().create_connection(make, sock=ours)
     try:
         yield lane, theirs
     finally:
@@ -94,6 +105,15 @@ async def all_frames(lane: Lane) -> list[Frame]:
     return frames
 
 
+async def all_bytes(sock: socket.socket) -> bytes:
+    """Until the lane at the other end has left."""
+    data = b""
+    async with asyncio.timeout(20):
+        while part := await asyncio.get_running_loop().sock_recv(sock, 65_536):
+            data += part
+    return data
+
+
 FRAMES = st.lists(st.tuples(st.sampled_from(Kind), st.binary(max_size=40)), max_size=12)
 
 
@@ -102,13 +122,12 @@ def test_frames_that_come_in_any_pieces_come_out_whole_and_in_order(
     frames: list[tuple[Kind, bytes]], cuts: list[int]
 ) -> None:
     async def scenario() -> None:
-        async with lane_and_socket() as (lane, theirs):
-            data = b"".join(encoded(*frame) for frame in frames)
+        async with lane_and_socket(CountingLane) as (lane, theirs):
+            data, sent = b"".join(encoded(*frame) for frame in frames), 0
             for size in cuts:
-                theirs.send(data[:size])
-                data = data[size:]
-                await asyncio.sleep(0)  # The lane has read it.
-            await asyncio.get_running_loop().sock_sendall(theirs, data)
+                sent += theirs.send(data[sent : sent + size])
+                await eventually(lambda: lane.came == sent)  # noqa: B023  # It is waited for here.
+            await asyncio.get_running_loop().sock_sendall(theirs, data[sent:])
             theirs.close()
             assert await all_frames(lane) == frames
 
@@ -132,7 +151,7 @@ async def test_what_one_lane_sends_the_other_receives() -> None:
     [
         encoded(Kind.MESSAGE, b"")[:1] + (MAX_BODY_BYTES + 1).to_bytes(4, "big"),
         b"\x00\xff\xff\xff\xff",
-        encoded(3, b"no kind"),
+        encoded(4, b"no kind"),
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     ],
     ids=["one too long", "four GiB", "unknown kind", "gRPC"],
@@ -181,6 +200,82 @@ async def test_a_frame_larger_than_what_may_wait_is_received() -> None:
             await sending
 
 
+async def test_a_frame_in_many_pieces_costs_what_its_size_costs() -> None:
+    """Not that times its pieces: one buffer grows, and nobody looks into it before all is there."""
+    async with lane_and_socket() as (lane, _):
+        data = encoded(Kind.MESSAGE, b"x" * 1_000_000)
+        lane.data_received(data[:1_000])
+        part = lane._part
+        for start in range(1_000, len(data) - 1_000, 1_000):
+            lane.data_received(data[start : start + 1_000])
+            assert lane._part is part
+        lane.data_received(data[len(part) :])
+        assert await lane.receive() == (Kind.MESSAGE, data[HEADER_BYTES:])
+        assert not lane._part
+
+
+# --- Signs of life ---
+
+
+@on_both_loops
+async def test_a_ping_is_answered_while_nobody_receives_and_nobody_receives_it() -> None:
+    async with lane_and_socket(lambda: Lane(answers=True)) as (lane, theirs):
+        theirs.send(encoded(Kind.PING, b"") + encoded(Kind.MESSAGE, b"m") + encoded(Kind.PING, b""))
+        async with asyncio.timeout(20):
+            came = b""
+            while len(came) < 2 * HEADER_BYTES:
+                came += await asyncio.get_running_loop().sock_recv(theirs, 100)
+            assert came == encoded(Kind.PING, b"") * 2
+            theirs.close()
+            assert await all_frames(lane) == [(Kind.MESSAGE, b"m")]
+
+
+@on_both_loops
+async def test_whoever_asks_is_told_of_the_answer_once() -> None:
+    async with lane_and_socket() as (lane, theirs):
+        assert not lane.heard()
+        lane.ping()
+        assert await asyncio.get_running_loop().sock_recv(theirs, 100) == encoded(Kind.PING, b"")
+        theirs.send(encoded(Kind.PING, b"")[:3])
+        await eventually(lane.heard)
+        assert not lane.heard()
+
+
+@on_both_loops
+async def test_who_is_held_back_is_not_called_silent() -> None:
+    async with lane_and_socket() as (lane, theirs):
+        data = encoded(Kind.MESSAGE, b"x" * 60_000) * 50
+        sending = asyncio.create_task(asyncio.get_running_loop().sock_sendall(theirs, data))
+        await eventually(lambda: not lane._reads)
+        assert [lane.heard() for _ in range(3)] == [True] * 3
+        sending.cancel()
+
+
+@on_both_loops
+async def test_who_takes_what_waited_is_not_called_silent() -> None:
+    async with lane_and_socket() as (lane, theirs), one_who_waits(lane) as (_, sending):
+        lane.heard()
+        assert not lane.heard()
+        reading = asyncio.create_task(all_bytes(theirs))
+        async with asyncio.timeout(20):
+            await sending
+        assert lane.heard()
+        await lane.close()
+        await reading
+
+
+@on_both_loops
+async def test_who_left_is_asked_nothing() -> None:
+    async with two_lanes() as (one, two):
+        two.abort()
+        assert await all_frames(one) == []
+        one.ping()
+        assert one._transport.get_write_buffer_size() == 0
+
+
+# --- Who does not read, who leaves ---
+
+
 async def fill(lane: Lane, sent: list[bytes]) -> None:
     """Send until somebody reads no more, and then on."""
     for number in range(300):
@@ -226,9 +321,23 @@ async def test_who_sends_is_let_go_when_either_side_leaves(who: str) -> None:
 async def test_what_was_sent_before_leaving_arrives() -> None:
     async with two_lanes() as (one, two), one_who_waits(one) as (sent, sending):
         sending.cancel()
-        one.close()
+        leaving = asyncio.create_task(one.close())
         frames = await all_frames(two)
         assert [frame.body for frame in frames] == sent
+        await leaving
+
+
+@on_both_loops
+async def test_leaving_lasts_until_what_was_sent_is_written() -> None:
+    async with lane_and_socket() as (lane, theirs), one_who_waits(lane) as (sent, sending):
+        sending.cancel()
+        leaving = asyncio.create_task(lane.close())
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert not leaving.done()
+        assert await all_bytes(theirs) == b"".join(encoded(Kind.MESSAGE, body) for body in sent)
+        async with asyncio.timeout(20):
+            await leaving
 
 
 @on_both_loops
@@ -237,14 +346,14 @@ async def test_both_sides_learn_once_that_it_is_over() -> None:
     lost: list[Lane] = []
     one, two = [await lane_on(end, opened=opened.append, lost=lost.append) for end in socket.socketpair()]
     assert opened == [one, two]
-    one.close()
+    await one.close()
     assert await all_frames(two) == []
     assert await all_frames(one) == []
     assert await two.receive() is None
     await eventually(lambda: len(lost) == 2)
     assert set(lost) == {one, two}
     for lane in (one, two):
-        lane.close()
+        await lane.close()
         lane.abort()
 
 

@@ -77,14 +77,16 @@ def follow(
 
 def made(config: Config) -> Follower:
     """The follower of a configuration."""
+    journal = kept_journal(config)
     from gateway.adapters.projections.store import Projections  # noqa: PLC0415  # The server only starts a follower.
 
     url = config.projections.url
     return Follower(
-        kept_journal(config),
+        journal,
         Projections(url, config.stack) if url else None,
         kept_snapshots(config, lambda reason: _log.warning("snapshot_passed_over", reason=reason)),
         config.retention.snapshot_events,
+        journal.batches,
     )
 
 
@@ -132,9 +134,15 @@ def _alone(data_dir: Path, patience_s: float) -> AbstractContextManager[None]:
 
 async def spawn(config: Path) -> subprocess.Popen[bytes]:
     """Start a follower that ends with this process, whose log goes to the same place. It yields to trading from its
-    first moment on: to load its program takes a second of the processor.
+    first moment on: to load its program takes a second of the processor. Canceled, it leaves none behind.
     """
-    return await asyncio.to_thread(_spawned, config)
+    starting = asyncio.ensure_future(asyncio.to_thread(_spawned, config))
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:  # The thread cannot be stopped, and nobody else will know of what it starts.
+        with contextlib.suppress(OSError):
+            await _end(await starting)
+        raise
 
 
 def _spawned(config: Path) -> subprocess.Popen[bytes]:
@@ -189,16 +197,18 @@ async def _attended(config: Path) -> int:
     except OSError as error:
         _log.error("follower_not_started", reason=str(error))  # No defect, but a machine that is full.
         return FAILED
-    with cast("IO[bytes]", process.stdin) as alive:
-        try:
-            return await _ended(process)
-        except asyncio.CancelledError:
-            alive.close()
-            await _end(process)
-            raise
+    try:
+        return await _ended(process)
+    except asyncio.CancelledError:
+        await _end(process)
+        raise
+    finally:
+        cast("IO[bytes]", process.stdin).close()
 
 
 async def _end(process: subprocess.Popen[bytes]) -> None:
+    """In good order: it ends when the other end of its standard input is closed."""
+    cast("IO[bytes]", process.stdin).close()
     try:
         async with asyncio.timeout(STOP_S):
             await _ended(process)

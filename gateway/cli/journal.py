@@ -212,8 +212,8 @@ def _verdict_words(where: str, verdict: Verdict) -> str:
     return (
         f"{where} is DAMAGED at seq {verdict.damage.seq}: {verdict.damage.what}\n"
         f"Good before it: {good}\n"
-        "The gateway does not start on it. Keep the file and what lies beside it as evidence, and put back a copy that "
-        "verifies."
+        "A gateway does not start on it, or only from a snapshot that has all of the damage behind it. Keep the file "
+        "and what lies beside it as evidence, and put back a copy that verifies."
     )
 
 

@@ -26,10 +26,9 @@ from gateway.runtime.files import Taken, alone, write_durably
 from gateway.runtime.ports import JournalError, JournalHead
 from gateway.runtime.recovery import recover
 from gateway.runtime.snapshots import Snapshots
+from gateway.runtime.witnesses import RESTORED
 
 JOURNAL, MANIFEST = "journal.sqlite", "backup.json"
-RESTORED = "restored.json"
-"""Left in the data directory by `restore`, for the next start: it must not give IDs a second time."""
 LOCK = "gateway.lock"
 """Held in the data directory by the one process that may write the journal."""
 
@@ -70,7 +69,7 @@ def backup(
 ) -> None:
     """Copy the journal, running or not, and prove the copy."""
     loaded = configuration(config)
-    with _failures():
+    with failures():
         to.mkdir(parents=True, exist_ok=True, mode=0o700)
         source, copy = kept_journal(loaded), SqlJournal(f"sqlite:///{(to / JOURNAL).absolute()}")
         last = source.last_seq()
@@ -113,7 +112,7 @@ def restore(
 ) -> None:
     """Put a backup into an empty journal, prove it and replay it. The gateway must not run."""
     loaded = configuration(config)
-    with _failures(), _nobody_runs(Path(loaded.data_dir)):
+    with failures(), nobody_runs(Path(loaded.data_dir)):
         manifest = _manifest(from_)
         source, target = SqlJournal(f"sqlite:///{(from_ / JOURNAL).absolute()}"), kept_journal(loaded)
         there = target.head()
@@ -157,7 +156,7 @@ def _matches(source: SqlJournal, manifest: Manifest) -> None:
         )
 
 
-def _nobody_runs(data_dir: Path) -> AbstractContextManager[None]:
+def nobody_runs(data_dir: Path) -> AbstractContextManager[None]:
     """The data directory is ours while this is open."""
     return alone(data_dir / LOCK, f"a gateway runs on {data_dir}: stop it first")
 
@@ -171,7 +170,7 @@ def archive(config: ConfigFile) -> None:
     The archive is read wherever something old is asked for; a restart does not need it.
     """
     loaded = configuration(config)
-    with _failures():
+    with failures():
         journal = kept_journal(loaded)
         kept = _kept_archive(loaded)
         through = kept_snapshots(loaded).oldest_seq()
@@ -214,7 +213,8 @@ def _shown(what: str, batches: Iterable[Batch], first: int, last: int) -> Iterat
 
 
 @contextmanager
-def _failures() -> Iterator[None]:
+def failures() -> Iterator[None]:
+    """What goes wrong with journals and files, as the end of a command."""
     try:
         yield
     except (JournalError, Diverged, InvariantBroken, Taken, OSError) as error:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from gateway import __version__
-from gateway.cli import journal, keep, replay
+from gateway.cli import accept, journal, keep, replay
 from gateway.cli.configured import ConfigFile, configuration
 from gateway.cli.follow import follow
 from gateway.cli.layout import output
@@ -30,6 +30,7 @@ app.command("replay")(replay.replay)
 app.command("backup")(keep.backup)
 app.command("restore")(keep.restore)
 app.command("archive")(keep.archive)
+app.command("accept-loss")(accept.accept_loss)
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """The client that strategies use."""
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -17,7 +18,7 @@ from gateway.client.errors import Failure, Overloaded, Unavailable, Unknown, of_
 from gateway.client.event_stream import EventStream
 from gateway.client.handle import Handles, OrderHandle
 from gateway.client.keys import KeyGenerator, default_prefix
-from gateway.client.lane import lane_call
+from gateway.client.lane import lane_call, unix_socket_of
 from gateway.client.trade import TradeStream, task_is_canceled
 from gateway.client.types import CommandReply, EventType, Order, OrderDetail, Position
 from gateway.client.wire import Number
@@ -26,6 +27,7 @@ from gateway.pb.v1 import gateway_pb2 as pb
 from gateway.pb.v1 import gateway_pb2_grpc
 
 PAGE_SIZE = 500
+_log = logging.getLogger("gateway.client")
 _CHANNEL_OPTIONS = (
     # A gateway that restarts is back within a second or two; gRPC would wait up to two minutes before it looks again.
     ("grpc.initial_reconnect_backoff_ms", 50),
@@ -85,6 +87,7 @@ class GatewayClient:
         self._handles = Handles(client_id)
         self._event_streams: WeakSet[EventStream] = WeakSet()
         self._channel: grpc.aio.Channel | None = None
+        self._may_have_lane = bool(unix_socket_of(address))
 
     async def __aenter__(self) -> Self:
         """Connect, and follow the client's own orders from now on.
@@ -127,6 +130,9 @@ class GatewayClient:
 
     async def _open_trade(self) -> Any:
         lane = await lane_call(self._address, self.client_id)
+        if lane is None and self._may_have_lane:
+            self._may_have_lane = False
+            _log.warning("no lane at %s: the Trade stream takes gRPC for as long as there is none", self._address)
         return lane or self._orders.Trade(metadata=self._metadata)
 
     # --- Commands ---------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """A Trade stream over the lane, for a client on the gateway's own host (`gateway.lane`)."""
 
 import asyncio
+import os
 from typing import Any
 
 import grpc
@@ -8,7 +9,7 @@ from google.protobuf.message import DecodeError
 from google.rpc import status_pb2
 
 from gateway.client.errors import Failure, of_status
-from gateway.lane import BrokenLane, Kind, Lane, lane_path
+from gateway.lane import MAX_SOCKET_PATH_BYTES, BrokenLane, Kind, Lane, lane_path
 from gateway.pb.v1 import gateway_pb2 as pb
 
 _UNIX = "unix:"
@@ -59,19 +60,31 @@ def _ended(status: status_pb2.Status) -> Any:
     return grpc.aio.EOF
 
 
+def unix_socket_of(address: str) -> str:
+    """The path of a Unix socket's address; empty of another."""
+    return address.removeprefix(_UNIX).removeprefix("//") if address.startswith(_UNIX) else ""
+
+
 async def lane_call(address: str, client_id: str) -> LaneCall | None:
     """A stream over the lane of the gateway at an address; None where there is no lane.
 
     Args:
         address: as GatewayClient takes it; only a Unix socket has a lane beside it.
         client_id: who calls.
+
+    Raises:
+        StreamFailed: there is one, and it cannot be connected to now.
     """
-    if not address.startswith(_UNIX):
+    unix_socket = unix_socket_of(address)
+    if not unix_socket or len(os.fsencode(unix_socket)) > MAX_SOCKET_PATH_BYTES:
         return None
-    path = lane_path(address.removeprefix(_UNIX).removeprefix("//"))
+    path = lane_path(unix_socket)
     try:
-        _, lane = await asyncio.get_running_loop().create_unix_connection(Lane, path)
-    except OSError:  # An older gateway, or none: gRPC says which.
+        _, lane = await asyncio.get_running_loop().create_unix_connection(lambda: Lane(answers=True), path)
+    except (FileNotFoundError, ConnectionRefusedError):  # An older gateway, or none: gRPC says which.
         return None
+    except OSError as error:
+        text = f"cannot connect to {path}: {error.strerror}"
+        raise StreamFailed(Failure(grpc.StatusCode.UNAVAILABLE, text, None)) from None
     await lane.send(Kind.HELLO, pb.LaneHello(client_id=client_id).SerializeToString())
     return LaneCall(lane)

@@ -187,7 +187,10 @@ class TradeStream:
 
     async def _one_stream(self) -> Failure:
         """Run one stream until it ends, and say why it did."""
-        call = await self._open_call()
+        try:
+            call = await self._open_call()
+        except StreamFailed as error:
+            return error.failure
         admitted = asyncio.Event()
         writer = asyncio.create_task(self._write(call, admitted))
         try:

@@ -54,12 +54,27 @@ def head(data: bytes) -> Head:
     Raises:
         SnapshotUnusable: it is no snapshot, or one of another version.
     """
+    written, said = _head(data)
+    if written != layout():
+        raise SnapshotUnusable("another version of the gateway wrote it")
+    return said
+
+
+def place(data: bytes) -> tuple[int, bytes]:
+    """The seq and the chain's hash that the first `HEAD_SIZE` bytes name, whichever version wrote them.
+
+    Raises:
+        SnapshotUnusable: it is no snapshot.
+    """
+    _, said = _head(data)
+    return said.seq, said.chain_hash
+
+
+def _head(data: bytes) -> tuple[bytes, Head]:
     if len(data) < HEAD_SIZE or not data.startswith(MAGIC):
         raise SnapshotUnusable("it does not begin as a snapshot does")
     _, written, seq, chain_hash, size, digest = _HEAD.unpack(data[:HEAD_SIZE])
-    if written != layout():
-        raise SnapshotUnusable("another version of the gateway wrote it")
-    return Head(seq, chain_hash, size, digest)
+    return written, Head(seq, chain_hash, size, digest)
 
 
 def unpack(data: bytes) -> State:

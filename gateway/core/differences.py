@@ -9,7 +9,7 @@ from gateway.core import events as ev
 from gateway.core import items
 from gateway.core.events import Event
 from gateway.core.order import Order, report_key
-from gateway.core.reports import ExecutionReport
+from gateway.core.reports import ExecutionReport, OutOfReach
 from gateway.core.state import Settings, State
 from gateway.core.types import ExecType, ItemKind, OrdStatus
 from gateway.core.venue_reports import NOT_OURS, UNKNOWN_ORDER, find
@@ -157,6 +157,19 @@ def _unknown(state: State, report: object, why: str) -> Iterator[Event]:
         venue,
         f"a report of {venue} was set aside: {why}",
         venue_order_id=getattr(report, "venue_order_id", ""),
+    )
+
+
+def waiting(state: State, fact: OutOfReach, seq: int) -> Iterator[Event]:
+    """A report waits, kept whole in event `seq`, until what it speaks of can be read."""
+    report = fact.report
+    yield from items.raise_(
+        state,
+        ItemKind.REPORT_WAITING,
+        report.venue,
+        f"a report of {report.venue} waits, whole in event {seq}, because what it speaks of cannot be read: {fact.why}",
+        venue_order_id=report.venue_order_id,
+        set_aside_seq=seq,
     )
 
 

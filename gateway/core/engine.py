@@ -6,14 +6,14 @@ numbers from counters in the state (rule 8).
 """
 
 from collections.abc import Callable
-from decimal import getcontext, setcontext
+from decimal import ROUND_HALF_EVEN, Context, getcontext, setcontext
 from typing import Any, get_args
 
 import msgspec
 
 from gateway.core import doubt, drop_copy, intake, items, reconciliation, retention, sessions, venue_reports
 from gateway.core import events as ev
-from gateway.core.commands import CancelOrder, ClientCommand, Command, MassCancel, ReplaceOrder, SubmitOrder
+from gateway.core.commands import CancelOrder, Command, MassCancel, ReplaceOrder, SubmitOrder
 from gateway.core.events import Cause, Event, Input, OrderView, Record
 from gateway.core.invariants import check_order
 from gateway.core.money import EXACT, exactly
@@ -21,6 +21,7 @@ from gateway.core.order import SENT, Order, Request, change, counted, report_key
 from gateway.core.positions import Position, PositionKey
 from gateway.core.reports import (
     DropCopied,
+    OutOfReach,
     ProcessStarted,
     Recalled,
     ReportFact,
@@ -46,12 +47,14 @@ NAMES_A_REQUEST: frozenset[type] = frozenset(
     event for event in get_args(Event) if "venue_cl_ord_id" in event.__struct_fields__
 )
 """The events that say of which request of an order they speak."""
+_TOLD_ONCE = Context(prec=28, rounding=ROUND_HALF_EVEN)
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
     """What the sender of a command is told.
 
-    `reason` None means accepted; `repeated` that the key was answered before and nothing new was done.
+    `reason` None means accepted; `repeated` that the key was answered before and nothing new was done. `out_of_reach`
+    says that nothing was decided and nothing kept, because what the command names left memory and cannot be read now.
     """
 
     order_id: str = ""
@@ -61,6 +64,7 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     reason: Reason | None = None
     field: str = ""
     text: str = ""
+    out_of_reach: str = ""
 
 
 class Diverged(Exception):
@@ -93,7 +97,11 @@ def step(state: State, settings: Settings, given: Input) -> list[Event]:
                 return sessions.send_refused(state, body)
             return watch.mass_cancel_failed(state, body.venue, body.venue_cl_ord_id, body.text)
         case TimerFired():
-            return _timer(state, settings, given.at_ns)
+            return [
+                *risk_limits.timer(state, given.at_ns),
+                *risk_stops.timer(state, settings, given.at_ns, body.jumped_ns),
+                *sessions.timer(state, settings, given.at_ns),
+            ]
         case ProcessStarted():
             began = sessions.process_started(state, body, given.at_ns)
             return [
@@ -105,17 +113,11 @@ def step(state: State, settings: Settings, given: Input) -> list[Event]:
             return drop_copy.decide(state, settings, body)
         case Recalled():
             return retention.recall(state, body)
+        case OutOfReach():
+            return [ev.ReportSetAside(body.report, body.why, body.session)]
         case ClientPresence():
             return presence.decide(state, body)
     raise TypeError(f"not an input: {kind.__name__}")
-
-
-def _timer(state: State, settings: Settings, at_ns: int) -> list[Event]:
-    return [
-        *risk_limits.timer(state, at_ns),
-        *risk_stops.timer(state, settings, at_ns),
-        *sessions.timer(state, settings, at_ns),
-    ]
 
 
 # --- Changing ---
@@ -158,10 +160,15 @@ def replay(state: State, record: Record) -> None:
 
 
 def is_as_told(now: OrderView | None, told: OrderView | None) -> bool:
-    """Whether an order looks as its owner was told. Versions up to 0.1.0 did not tell the `request` of an event."""
-    if now is not None and told is not None and not told.request:
-        now = msgspec.structs.replace(now, request="")
-    return now == told
+    """Whether an order looks as its owner was told. Versions up to 0.1.0 did not tell the `request` of an event, and
+    now and then they rounded a LeavesQty(151) to 28 digits.
+    """
+    if now is None or told is None:
+        return now is told
+    leaves_qty = now.leaves_qty
+    if told.leaves_qty == _TOLD_ONCE.plus(leaves_qty):
+        leaves_qty = told.leaves_qty
+    return msgspec.structs.replace(now, request=now.request if told.request else "", leaves_qty=leaves_qty) == told
 
 
 def apply(state: State, event: Event, at_ns: int, cause: Cause, told: OrderView | None = None) -> Record:
@@ -185,7 +192,7 @@ def advance(state: State, event: Event, at_ns: int, cause: Cause) -> Order | Non
     what the owner is told. The order that changed, if one did. Plain operators on money are exact here.
     """
     if getcontext() is not EXACT:
-        return exactly(advance)(state, event, at_ns, cause)
+        return _advance_exactly(state, event, at_ns, cause)
     state.seq += 1
     number = cause.msg_seq_num
     if number is not None and cause.kind == "venue":
@@ -209,6 +216,9 @@ def advance(state: State, event: Event, at_ns: int, cause: Cause) -> Order | Non
     return order
 
 
+_advance_exactly = exactly(advance)
+
+
 def _submitted(state: State, event: ev.OrderSubmitted, at_ns: int) -> Order:
     command = event.command
     order = Order(
@@ -224,17 +234,10 @@ def _submitted(state: State, event: ev.OrderSubmitted, at_ns: int) -> Order:
     )
     state.last_order_no += 1
     state.orders[event.order_id] = order
-    _spend(state, command, command.cl_ord_id, Key(command, state.seq, event.order_id))
+    retention.spend(state, command, command.cl_ord_id, Key(command, state.seq, event.order_id))
     _index_working(state, order, at_ns)
     risk_changes.submitted(state, order, at_ns)
     return order
-
-
-def _spend(state: State, command: ClientCommand, cl_ord_id: str, key: Key) -> None:
-    keys = state.keys.get(command.client_id)
-    if keys is None:
-        keys = state.keys[command.client_id] = {}
-    keys.setdefault(cl_ord_id, key)
 
 
 def _routed(state: State, event: ev.OrderRouted, at_ns: int) -> Order:
@@ -261,7 +264,7 @@ def _change_requested(state: State, event: ev.CancelRequested | ev.ReplaceReques
     _on_its_way(state, order, request_change(order, event, at_ns))
     for given_up in watch.give_up_oldest(state, order) if state.risk.watched else ():
         _track(state, order, given_up)
-    _spend(state, event.command, event.cl_ord_id, Key(event.command, state.seq, event.order_id))
+    retention.spend(state, event.command, event.cl_ord_id, Key(event.command, state.seq, event.order_id))
     _index_working(state, order, at_ns)
     risk_changes.requested(state, order, at_ns)
     return order
@@ -272,7 +275,7 @@ def _answered(state: State, event: ev.MassCancelDone | ev.CommandRefused, at_ns:
     command, key = event.command, retention.spent_key(event, state.seq)
     if key is None or not isinstance(command, _KEYED):
         return
-    _spend(state, command, command.cl_ord_id, key)
+    retention.spend(state, command, command.cl_ord_id, key)
     if state.keys[command.client_id][command.cl_ord_id] is key:
         state.bare_keys[command.client_id, command.cl_ord_id] = at_ns
 
@@ -347,10 +350,6 @@ def _resumed(state: State, event: ev.InstrumentResumed, _: int) -> None:
     state.halted.pop(event.symbol, None)
 
 
-def _began(state: State, event: ev.EpochBegan, _: int) -> None:
-    state.epoch, state.id_prefix = event.epoch, event.id_prefix
-
-
 def _touched(
     state: State,
     event: ev.StatusRequested | ev.QuantityDisputed | ev.OrderOverfilled | ev.ReportIgnored | ev.DoubtResolved,
@@ -417,7 +416,7 @@ _APPLY: dict[type, Callable[[State, Any, int], Order | None]] = {
     ev.MessageRefused: _nothing,
     ev.SessionLoggedOn: sessions.logged_on,
     ev.SessionLoggedOut: sessions.logged_out,
-    ev.EpochBegan: _began,
+    ev.EpochBegan: sessions.began,
     ev.DoubtResolved: _touched,
     **reconciliation.APPLY,
     **retention.APPLY,

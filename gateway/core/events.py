@@ -42,7 +42,7 @@ class Terms(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 class Cause(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Why an event is there: `kind` is "client", "operator", "venue", "timer" or "process"; `who` the client,
-    operator or venue.
+    operator or venue, or why a process went on with less than was accepted.
 
     `msg_seq_num` is MsgSeqNum(34) of the venue's message: the journal owns the inbound sequence. `request` is the
     caller's request id, if it gave one.
@@ -375,10 +375,14 @@ class ReportIgnored(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, t
 
 
 class ReportSetAside(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="ReportSetAside"):
-    """A report that fits no order of ours, or could not be understood: kept whole and visible, never guessed about."""
+    """A report that fits no order of ours, or could not be understood: kept whole and visible, never guessed about.
+
+    `session` is set when the drop copy told it.
+    """
 
     report: ReportFact
     why: str
+    session: str = ""
 
 
 class MessageRefused(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="MessageRefused"):
@@ -432,7 +436,8 @@ class OrderEntryOpened(msgspec.Struct, frozen=True, gc=False, omit_defaults=True
 class ItemRaised(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="ItemRaised"):
     """A difference between our books and somebody else's. Its age counts from this record.
 
-    `ours` and `theirs` are the two values, for people. `order_id` or `venue_order_id` name the order.
+    `ours` and `theirs` are the two values, for people. `order_id` or `venue_order_id` name the order. `set_aside_seq`
+    is the event that has the report which waits, where one does.
     """
 
     item_id: str
@@ -446,6 +451,7 @@ class ItemRaised(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag=
     trade_date: str = ""
     ours: str = ""
     theirs: str = ""
+    set_aside_seq: int = 0
 
 
 class ItemResolved(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="ItemResolved"):

@@ -5,7 +5,7 @@ from typing import Any
 
 from gateway.core.executions import net, totals
 from gateway.core.items import MAX_OPEN, name_of
-from gateway.core.money import ZERO, exactly
+from gateway.core.money import ZERO, add, exactly
 from gateway.core.order import SENT, UNANSWERED, Order
 from gateway.core.risk import exposure
 from gateway.core.state import Copied, DropCopy, Item, Run, State
@@ -22,7 +22,7 @@ def check_order(order: Order, leaves_qty: Decimal) -> None:
     cum_qty = order.cum_qty
     if cum_qty < ZERO or leaves_qty < ZERO:
         raise InvariantBroken(f"order {order.order_id}: negative CumQty {cum_qty} or LeavesQty {leaves_qty}")
-    if leaves_qty and cum_qty + leaves_qty != order.terms.order_qty:
+    if leaves_qty and add(cum_qty, leaves_qty) != order.terms.order_qty:
         raise InvariantBroken(
             f"order {order.order_id}: CumQty {cum_qty} and LeavesQty {leaves_qty} "
             f"are not OrderQty {order.terms.order_qty}"

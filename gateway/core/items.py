@@ -21,6 +21,7 @@ SEVERITY = {
     ItemKind.ORDER_UNKNOWN: Severity.CRITICAL,
     ItemKind.ORDER_EXTERNAL: Severity.WARNING,
     ItemKind.REPORT_UNKNOWN: Severity.WARNING,
+    ItemKind.REPORT_WAITING: Severity.CRITICAL,
     ItemKind.EXECUTION_MISSING: Severity.CRITICAL,
     ItemKind.EXECUTION_UNCONFIRMED: Severity.WARNING,
     ItemKind.SEQUENCE_RESET: Severity.CRITICAL,
@@ -37,8 +38,9 @@ def name(kind: ItemKind, venue: str, subject: str = "", execution: str = "") -> 
 
 
 def name_of(raised: ev.ItemRaised) -> str:
-    """What the item is about."""
+    """What the item is about. Each report that waits has an item of its own."""
     execution = f"{raised.trade_date}:{raised.exec_id}" if raised.exec_id else ""
+    execution = f"event {raised.set_aside_seq}" if raised.set_aside_seq else execution
     return name(raised.kind, raised.venue, raised.order_id or raised.venue_order_id, execution)
 
 
@@ -61,6 +63,7 @@ def raise_(
     trade_date: str = "",
     ours: object = "",
     theirs: object = "",
+    set_aside_seq: int = 0,
 ) -> Iterator[ev.ItemRaised]:
     """A difference, unless an item about it is open already; TOO_MANY when there are too many of them.
 
@@ -78,6 +81,7 @@ def raise_(
         trade_date=trade_date,
         ours=str(ours),
         theirs=str(theirs),
+        set_aside_seq=set_aside_seq,
     )
     if name_of(raised) in state.item_names:
         return
@@ -99,6 +103,11 @@ def resolve(
     item_id = find(state, kind, venue, subject, execution)
     if item_id:
         yield ev.ItemResolved(item_id, venue, text)
+
+
+def waiting(state: State) -> list[ev.ItemRaised]:
+    """The items of reports that wait until what they speak of can be read, oldest first."""
+    return [item.raised for item in state.items.values() if item.raised.set_aside_seq]
 
 
 def open_at(state: State, venue: str) -> list[Item]:

@@ -1,9 +1,10 @@
 """Exact decimal arithmetic (rule 6: no float ever touches a price or a quantity).
 
-Prices and quantities have at most 15 digits before the point and 10 behind it, so that sums of them are exact under
-the default 28-digit context for a thousand terms of the largest size, and products are exact under `EXACT`, which
-traps any rounding. It is wide enough for the longest that risk needs: the square of a quantity times a price, a
-multiplier, a rate and a percentage.
+Prices and quantities come with at most 15 digits before the point and 10 behind it; what corporate actions and sums
+make of them is longer. Nothing here depends on the decimal context of the caller, which would round it: what is
+computed is the same in every process, live and in a replay. It is exact under `EXACT`, which traps any rounding: by its
+methods, or by plain operators within `exactly`. That is wide enough for the longest that risk needs: the square of a
+quantity times a price, a multiplier, a rate and a percentage.
 """
 
 from collections.abc import Callable
@@ -68,6 +69,16 @@ def average(total: Decimal, count: Decimal) -> Decimal:
     return plain(_ROUNDED.quantize(_ROUNDED.divide(total, count), _AVERAGE_STEP))
 
 
+def square_root(value: Decimal) -> Decimal:
+    """To 10 decimals, in the same way."""
+    return plain(rounded(_ROUNDED.sqrt(value), _AVERAGE_STEP))
+
+
+def rounded(value: Decimal, step: Decimal) -> Decimal:
+    """To the decimals of `step`, half to even, however large it is."""
+    return _ROUNDED.quantize(value, step)
+
+
 def plain(value: Decimal) -> Decimal:
     """The same number in one form: no trailing zeros, no exponent above 0 (10, never 1E+1 or 10.00)."""
     if not value:
@@ -90,7 +101,7 @@ def parse_decimal(text: str) -> Decimal:
         raise ValueError(f"{text!r} is not a plain decimal number like 100 or 99.95") from None
     short = plain(value)
     exponent = short.as_tuple().exponent
-    if abs(short) >= LIMIT:
+    if short.copy_abs() >= LIMIT:
         raise ValueError(f"{text!r} has more than {MAX_INTEGER_DIGITS} digits before the point")
     if isinstance(exponent, int) and -exponent > MAX_DECIMALS:
         raise ValueError(f"{text!r} has more than {MAX_DECIMALS} decimals")

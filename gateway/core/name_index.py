@@ -30,7 +30,7 @@ class NameIndex:
         return self._total
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, NameIndex) and self._tables == other._tables
+        return isinstance(other, NameIndex) and (self._total, self._tables) == (other._total, other._tables)
 
     __hash__ = None  # type: ignore[assignment]  # It changes.
 

@@ -20,7 +20,7 @@ from gateway.core import events as ev
 from gateway.core.commands import SubmitOrder
 from gateway.core.events import OrderView, Terms
 from gateway.core.executions import Execution, Net, execution, net, totals
-from gateway.core.money import ZERO, average
+from gateway.core.money import ZERO, average, subtract
 from gateway.core.types import OrdStatus
 
 PRECEDENCE = (
@@ -48,7 +48,7 @@ _NEW, _PENDING_NEW, _STOPPED = OrdStatus.NEW, OrdStatus.PENDING_NEW, OrdStatus.S
 _FILLED, _PARTIALLY_FILLED = OrdStatus.FILLED, OrdStatus.PARTIALLY_FILLED
 _DONE_FOR_DAY = OrdStatus.DONE_FOR_DAY
 _RESUMED = (OrdStatus.SUSPENDED, _DONE_FOR_DAY)
-_FACTORS = Context(prec=28)
+FACTORS = Context(prec=28)
 """Factors of corporate actions stay this short, however many there are."""
 
 MARKS: dict[type, tuple[OrdStatus | None, tuple[OrdStatus, ...]]] = {
@@ -162,7 +162,7 @@ class Order(msgspec.Struct, gc=False):
         """LeavesQty(151): what can still be executed. A day order that is done for the day has none left."""
         cum_qty, order_qty = self.cum_qty, self.terms.order_qty
         if cum_qty < order_qty and (self.marks in _PLAIN or self._tradable):
-            return order_qty - cum_qty
+            return subtract(order_qty, cum_qty)
         return ZERO
 
     @property
@@ -256,7 +256,7 @@ def view(order: Order, venue_cl_ord_id: str = "") -> OrderView:
     if unanswered or marks not in _PLAIN:
         leaves_qty, status, in_doubt = order.leaves_qty, ord_status(order), order.in_doubt
     else:  # Most orders, most of the time: all of it in short.
-        leaves_qty = order_qty - cum_qty if cum_qty < order_qty else ZERO
+        leaves_qty = subtract(order_qty, cum_qty) if cum_qty < order_qty else ZERO
         if not cum_qty:
             status = _NEW if marks else _PENDING_NEW
         else:
@@ -395,7 +395,7 @@ def _amend(order: Order, event: ev.OrderReplaced | ev.OrderRestated, _: int) -> 
     if isinstance(event, ev.OrderRestated):
         if event.factor != 1:
             for line in order.executions:
-                line.factor = _FACTORS.multiply(line.factor, event.factor)
+                line.factor = FACTORS.multiply(line.factor, event.factor)
             order.cum_qty, order.cum_value = totals(counted(order))
         return
     request = order.requests.get(event.venue_cl_ord_id)

@@ -19,6 +19,7 @@ from gateway.core.reports import (
     DropCopied,
     ExecutionReport,
     MessageRejected,
+    OutOfReach,
     ProcessStarted,
     SessionDown,
     SessionUp,
@@ -107,7 +108,7 @@ def _utc(at_ns: int) -> str:
 def may_follow(state: State, settings: Settings, body: object, records: Sequence[Record]) -> bool:
     """Whether `follow` can give anything: not of most reports of orders and not of most commands."""
     if not (settings.reconcile or settings.drop_copies or state.items or state.runs):
-        return False
+        return type(body) is OutOfReach
     if state.items or type(body) not in _SELDOM_FOLLOWED or (state.runs and type(body) is ExecutionReport):
         return True
     return any(type(record.event) in differences.RAISING for record in records)
@@ -119,7 +120,10 @@ def follow(state: State, settings: Settings, given: Input, records: tuple[Record
     Each event is applied before the next one is asked for, so every decision sees what the one before made of the
     state. Changes nothing itself.
     """
-    body = given.body
+    body: object = given.body
+    if isinstance(body, OutOfReach):
+        yield from differences.waiting(state, body, records[0].seq)
+        body, records = None if body.session else body.report, ()  # A run goes on without it.
     for record in records:
         if state.items or type(record.event) in differences.RAISING:
             yield from differences.of(state, settings, record.event, body)

@@ -135,14 +135,20 @@ class SendRefused(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag
 
 
 class TimerFired(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="TimerFired"):
-    """The clock's turn: the core looks for requests that wait too long for an answer."""
+    """The clock's turn: the core looks for requests that wait too long for an answer.
+
+    `jumped_ns` is by how much the wall clock was set forward since the turn before (back: below 0), as a clock that
+    nobody sets has it.
+    """
+
+    jumped_ns: int = 0
 
 
 class ProcessStarted(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="ProcessStarted"):
     """A process of this `version` took over the journal, under this epoch of it (0: the next one).
 
-    `restored` says that the journal was put back from a backup: what was sent after the backup is not in it, so the IDs
-    that were given then must not be given again.
+    `restored` says that the journal was put back from a backup, or may have lost its end with the machine: what was
+    sent since then is not in it, so the IDs that were given must not be given again.
     """
 
     version: str
@@ -167,5 +173,26 @@ class Recalled(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="R
     keys: tuple[bytes, ...] = ()
 
 
+class OutOfReach(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="OutOfReach"):
+    """A report about what left memory, while that cannot be read: the archive is away, or damaged there.
+
+    `why` says what is missing, for people. `session` is the drop copy's when it came on one.
+    """
+
+    report: "ExecutionReport | OrderCancelReject"
+    why: str
+    session: str = ""
+
+
 ReportFact = ExecutionReport | OrderCancelReject | MessageRejected | MassCancelReport | UnexpectedMessage
-Fact = ReportFact | SessionUp | SessionDown | SendRefused | TimerFired | ProcessStarted | DropCopied | Recalled
+Fact = (
+    ReportFact
+    | SessionUp
+    | SessionDown
+    | SendRefused
+    | TimerFired
+    | ProcessStarted
+    | DropCopied
+    | Recalled
+    | OutOfReach
+)

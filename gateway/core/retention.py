@@ -14,6 +14,7 @@ import msgspec
 from gateway.core import events as ev
 from gateway.core.commands import (
     CancelOrder,
+    ClientCommand,
     MassCancel,
     ReplaceOrder,
     RequestOrderStatus,
@@ -266,6 +267,21 @@ def wanted_key(state: State, client_id: str, cl_ord_id: str) -> Wanted:
 def is_spent(state: State, client_id: str, cl_ord_id: str) -> bool:
     """Whether a key is spent, in memory or not. In very rare cases it says so of one that is not."""
     return cl_ord_id in state.keys.get(client_id, {}) or bool(state.retired.find(_key_name(client_id, cl_ord_id)))
+
+
+def is_requested(state: State, venue_cl_ord_id: str) -> bool:
+    """Whether the journal has a request that venues know by this name, in memory or not. In very rare cases it says so
+    of one that it has not.
+    """
+    return venue_cl_ord_id in state.by_venue_cl_ord_id or bool(state.retired.find(_request_name(venue_cl_ord_id)))
+
+
+def spend(state: State, command: ClientCommand, cl_ord_id: str, key: Key) -> None:
+    """The client's ClOrdID(11) has its answer; the first one stays."""
+    keys = state.keys.get(command.client_id)
+    if keys is None:
+        keys = state.keys[command.client_id] = {}
+    keys.setdefault(cl_ord_id, key)
 
 
 def remembered(record: Record, name: str) -> Memory | Key | None:

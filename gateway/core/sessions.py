@@ -107,6 +107,11 @@ def request_id(state: State, ahead: int) -> str:
 # --- Changing ---
 
 
+def began(state: State, event: ev.EpochBegan, _: int) -> None:
+    """Another process owns the journal."""
+    state.epoch, state.id_prefix = event.epoch, event.id_prefix
+
+
 def session(state: State, venue: str) -> Session:
     """The venue's session, to be changed."""
     found = state.sessions.get(venue)

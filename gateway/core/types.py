@@ -184,6 +184,7 @@ class ItemKind(StrEnum):
     ORDER_UNKNOWN = "ORDER_UNKNOWN"  # The venue does not know an order that it once confirmed.
     ORDER_EXTERNAL = "ORDER_EXTERNAL"  # The venue works an order for us that we never sent.
     REPORT_UNKNOWN = "REPORT_UNKNOWN"  # A report that fits no order was set aside.
+    REPORT_WAITING = "REPORT_WAITING"  # A report was set aside because what it speaks of cannot be read now.
     EXECUTION_MISSING = "EXECUTION_MISSING"  # The drop copy has an execution that the order session never told.
     EXECUTION_UNCONFIRMED = "EXECUTION_UNCONFIRMED"  # The drop copy never showed an execution that we have.
     SEQUENCE_RESET = "SEQUENCE_RESET"  # The session's numbers started over without our asking.

@@ -14,8 +14,8 @@ from gateway.core import doubt, items
 from gateway.core import events as ev
 from gateway.core.events import Event, Terms
 from gateway.core.executions import execution, net, totals
-from gateway.core.money import EXACT, ZERO, add
-from gateway.core.order import ACCEPTED, SENT, UNANSWERED, UNSENT, Order, Request, ord_status, report_key
+from gateway.core.money import EXACT, ZERO, add, subtract
+from gateway.core.order import ACCEPTED, FACTORS, SENT, UNANSWERED, UNSENT, Order, Request, ord_status, report_key
 from gateway.core.reports import (
     ExecutionReport,
     MassCancelReport,
@@ -180,7 +180,7 @@ def _execution(order: Order, report: ExecutionReport) -> list[Event]:
         events.append(ev.QuantityDisputed(order.order_id, report.cum_qty, cum_qty))
     order_qty = event.order_qty or order.terms.order_qty
     if order.cum_qty < cum_qty > order_qty and (order_qty or order.quantity_known):
-        excess = cum_qty - order_qty
+        excess = subtract(cum_qty, order_qty)
         events.append(ev.OrderOverfilled(order.order_id, excess))
         events.append(ev.InstrumentHalted(order.command.symbol, f"order {order.order_id} is overfilled by {excess}"))
     return events
@@ -301,7 +301,7 @@ def _split_factor(order: Order, report: ExecutionReport) -> Decimal:
     told = report.exec_restatement_reason == CORPORATE_ACTION and report.order_qty
     if not told or not order.cum_qty or not order.terms.order_qty:
         return Decimal(1)
-    factor = told / order.terms.order_qty  # Rounded when no decimal holds it; the check then fails.
+    factor = FACTORS.divide(told, order.terms.order_qty)  # Rounded when no decimal holds it; the check then fails.
     return factor if report.cum_qty == EXACT.multiply(order.cum_qty, factor) else Decimal(1)
 
 

@@ -26,12 +26,20 @@ Clock = Callable[[], float]
 
 def busy_clock() -> Clock:
     """For how many seconds the thread that asks here has been at work, or ready for it and waiting for a processor:
-    where others share them it never gets all of one. Without Linux's figures the work alone.
+    where others share them it never gets all of one. Where Linux does not tell, or no more, the work alone.
     """
-    with contextlib.suppress(OSError):
+    try:
         file = os.open(f"/proc/self/task/{threading.get_native_id()}/schedstat", os.O_RDONLY)
-        return lambda: sum(map(int, os.pread(file, 64, 0).split()[:2])) / 1e9
-    return time.thread_time
+    except OSError:
+        return time.thread_time
+
+    def clock() -> float:
+        with contextlib.suppress(OSError):
+            if told := sum(map(int, os.pread(file, 64, 0).split()[:2])):
+                return told / 1e9
+        return time.thread_time()  # A system that keeps no such figures says 0, also of a thread that has worked.
+
+    return clock
 
 
 class Crowding:

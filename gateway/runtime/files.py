@@ -40,9 +40,13 @@ def _locked(descriptor: int) -> bool:
 
 
 def write_durably(path: Path, content: bytes) -> None:
-    """Write a small file, name and content, so that it is there after a loss of power."""
-    path.write_bytes(content)
-    sync(path)
+    """Write a small file, name and content, so that it is there after a loss of power: all of it, or what was there
+    before.
+    """
+    draft = path.with_name(f"{path.name}.new")
+    draft.write_bytes(content)
+    sync(draft)
+    draft.replace(path)
     sync(path.parent)
 
 

@@ -3,6 +3,9 @@
 It has a state of its own and never touches the writer's. Every event is verified as recovery would verify it, so that
 a journal which would not start again is noticed while it can still be helped. Two things come out of it: snapshots,
 which bound recovery, and projections, which people and reports read. Either can fail or be away without the other.
+
+One that begins at a snapshot proves what lies behind it as well, by its hashes alone and a little at a time: a start
+does not look there.
 """
 
 import time
@@ -12,7 +15,7 @@ from typing import Protocol
 import msgspec
 import structlog
 
-from gateway.codec.journal import Told
+from gateway.codec.journal import Batch, Told
 from gateway.core.engine import Diverged, replay
 from gateway.core.events import OrderView, Record
 from gateway.core.invariants import InvariantBroken
@@ -25,6 +28,9 @@ CHUNK = 1_000
 
 SOONEST_S, LATEST_S = 0.2, 1.0
 """The pause after which the journal's end is looked at again: the first after something came, the second when idle."""
+
+PROOF_S = 0.2
+"""For how long old batches are proven before the journal's end is looked at again."""
 
 _RETRY_S = (0.5, 10.0)
 
@@ -71,6 +77,8 @@ class Follower:
         projections: what to keep; None: nothing.
         snapshots: where to keep the state; None: nowhere.
         snapshot_events: how many events lie between two snapshots.
+        batches: the journal's batches from the one that holds a seq, each proven to follow on the one before; None:
+            what lies behind a snapshot is not proven.
         clock: seconds that never go back, for pauses between attempts.
     """
 
@@ -80,6 +88,7 @@ class Follower:
         projections: Projecting | None = None,
         snapshots: Snapshots | None = None,
         snapshot_events: int = 100_000,
+        batches: Callable[[int], Iterator[Batch]] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.state = State()
@@ -92,6 +101,9 @@ class Follower:
         self._snapshot_seq = 0
         self._hash = b""
         self._patience = _Patience("projections", clock)
+        self._proof: _Proof | None = None
+        self._batches = batches
+        self._clock = clock
 
     @property
     def projections_failure(self) -> str:
@@ -137,6 +149,8 @@ class Follower:
             else:
                 journal.worked()
                 pause = SOONEST_S if came else min(LATEST_S, max(SOONEST_S, pause * 1.2))
+                if self._proof is not None and self._proof.goes_on():
+                    pause = 0.0
 
     def finish(self, least_events: int = 1_000) -> None:
         """The end: keep a last snapshot when more than `least_events` came since the one before."""
@@ -150,6 +164,8 @@ class Follower:
         found = self._snapshots.newest(self._journal) if self._snapshots is not None else None
         if found is not None:
             self.state, self._snapshot_seq, self._from_snapshot = found, found.seq, True
+            if self._batches is not None:
+                self._proof = _Proof(self._batches, found.seq, self._clock)
         self._started = True
         _log.info("following", from_seq=self.state.seq + 1, snapshot=self._from_snapshot)
 
@@ -204,6 +220,54 @@ class Follower:
             self._patience.failed(error)
         else:
             self._patience.worked()
+
+
+class _Proof:
+    """The proof of what lies behind the snapshot that a follower began at. Damage there ends nothing: what can trade
+    is known, and while the follower writes snapshots the gateway can be started. It is said, with its place.
+    """
+
+    def __init__(self, batches: Callable[[int], Iterator[Batch]], through: int, clock: Callable[[], float]) -> None:
+        self._batches = batches
+        self._through = through
+        self._clock = clock
+        self._began = clock()
+        self._proven = 0
+        self._coming: Iterator[Batch] | None = None
+        self._over = False
+        self._patience = _Patience("old_journal", clock)
+
+    def goes_on(self) -> bool:
+        """Prove as much as `PROOF_S` lets; whether there is more that can be proven at once."""
+        if self._over or not self._patience.over:
+            return False
+        try:
+            self._over = self._prove(self._clock() + PROOF_S)
+        except JournalDamaged as error:
+            self._over = True
+            page = "docs/runbook.md#journal_damaged"
+            _log.critical("journal_damaged", seq=error.seq, reason=str(error), runbook=page)
+        except JournalError as error:  # A part is away, as an archive on a shelf.
+            self._coming = None
+            self._patience.failed(error)
+            return False
+        else:
+            self._patience.worked()
+            if self._over:
+                _log.info("journal_proven", through=self._through, seconds=round(self._clock() - self._began, 1))
+        return not self._over
+
+    def _prove(self, until: float) -> bool:
+        """Whether all is proven."""
+        if self._coming is None:
+            self._coming = self._batches(self._proven + 1)
+        for batch in self._coming:
+            self._proven = batch.last_seq
+            if self._proven >= self._through or self._clock() >= until:
+                break
+        else:
+            raise JournalError(f"the journal has no batch behind seq {self._proven} any more: was it replaced?")
+        return self._proven >= self._through
 
 
 class _Patience:

@@ -139,13 +139,15 @@ class Known(msgspec.Struct, frozen=True):
 
     `inbound_seq` is the last committed MsgSeqNum(34) that came in, `sender_floor` the highest that was certainly used
     by us, `logon_seq_num` that of our last Logon. `unanswered` are the venue_cl_ord_ids of requests on which the
-    venue has said nothing.
+    venue has said nothing. `restored` says that the journal has less than was sent, so an engine's store proves
+    nothing about them.
     """
 
     inbound_seq: int = 0
     sender_floor: int = 0
     logon_seq_num: int = 0
     unanswered: Sequence[str] = ()
+    restored: bool = False
 
 
 class SessionStatus(msgspec.Struct, frozen=True):

@@ -6,16 +6,17 @@ grows and the cost of a commit is shared; when idle a batch is one.
 """
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
-from gateway.core import retention
+from gateway.core import items, retention
 from gateway.core.commands import Command
 from gateway.core.engine import Answer, answer, execute
-from gateway.core.events import Cause, Input, Record
+from gateway.core.events import Cause, Input, ItemRaised, Record
 from gateway.core.reports import TimerFired
 from gateway.core.retention import Wanted
 from gateway.core.risk import exposure
@@ -23,7 +24,7 @@ from gateway.core.risk.commands import StopTrading
 from gateway.core.state import Settings, State
 from gateway.runtime.fair_queue import FairQueue
 from gateway.runtime.ports import EpochStale, Journal, JournalError, Source
-from gateway.runtime.retired import reading, recalled
+from gateway.runtime.retired import Recall, set_aside, taken_up
 
 T = TypeVar("T")
 
@@ -35,6 +36,8 @@ MAX_RECALLS = 64
 the journal, and what is behind them waits too.
 """
 
+LOOK_AGAIN_NS = 2_000_000_000
+"""How long reports that wait for something that cannot be read are left alone before the next look."""
 
 MAX_STOPS = 100
 """Orders to stop trading that may wait; they have room of their own and go before everything else."""
@@ -77,8 +80,10 @@ class Sequencer:
     `release` gets the records of every committed batch, in order, on the event loop; it must not raise. `fatal` is
     called once when a commit or the core fails: memory is ahead of the journal then, so the process has to stop at
     once, and nothing is released any more. `commit_here` is for a journal whose commits wait for no device: they are
-    made on the event loop then, which costs less than another thread would. `pause_s` is asked before each batch for
-    how many seconds to wait, unless commands come gathered: then all that there is is here.
+    made on the event loop then, which costs less than another thread would. `pause_s` is asked before a batch for how
+    many seconds to wait for more of it. A batch waits when it has commands and none of them came gathered; facts alone
+    wait when the commands before them did. What is gathered, an order to stop trading, the gateway's own stop and a
+    batch that is full wait for nobody, and end a pause.
     """
 
     def __init__(
@@ -112,8 +117,11 @@ class Sequencer:
         self._drained: deque[Input] = deque()
         self._commands: FairQueue[_Waiting] = FairQueue(max_commands)
         self._stops: deque[_Waiting] = deque()
+        self._recaller = Recall(journal)
+        self._looked_ns = self._looked_seq = 0
         self._awake = asyncio.Event()
-        self._stopping = self._gathered = False
+        self._hurry = asyncio.Event()
+        self._stopping = self._paced = False
         self._loop = asyncio.get_running_loop()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._commit_waiters: deque[tuple[int, asyncio.Future[None]]] = deque()
@@ -186,8 +194,10 @@ class Sequencer:
                 f"{queue.size} commands are waiting, {queue.held(cause.who)} of them yours, and {queue.limit} is the "
                 "limit; try again in a moment"
             )
-        waiting, self._gathered = self._waiting(commands, cause), gathered
+        waiting = self._waiting(commands, cause)
         queue.put(cause.who, size, waiting)
+        if gathered:
+            self._hurry.set()
         return waiting.reply
 
     def _stop_trading(self, commands: Sequence[Command], cause: Cause) -> asyncio.Future[list[Answer]]:
@@ -195,6 +205,7 @@ class Sequencer:
             raise Overloaded(f"{len(self._stops)} stops are waiting to be decided; try again in a moment")
         waiting = self._waiting(commands, cause)
         self._stops.append(waiting)
+        self._hurry.set()
         return waiting.reply
 
     def _waiting(self, commands: Sequence[Command], cause: Cause) -> _Waiting:
@@ -215,14 +226,14 @@ class Sequencer:
             while not (self._stopping and self._idle()):
                 if self._idle():
                     await self._awake.wait()
-                if not (self._gathered or self._stops) and (pause_s := self._pause_s()) > 0:
-                    await asyncio.sleep(pause_s)
+                await self._gather()
                 self._awake.clear()
                 batch = await self._next_batch()
                 if batch.taken:
                     seconds = await self._finish(batch)
                     if batch.room <= 0:
-                        self._awake.set()  # There may be more where that came from.
+                        self._awake.set()  # There may be more where that came from, enough for a batch.
+                        self._hurry.set()
                     await asyncio.sleep(0)  # Replies leave; what arrived meanwhile is read and joins the next batch.
                     self._note(batch, seconds)
         except BaseException as error:  # Whatever it is: memory may be ahead of the journal, nothing more may leave.
@@ -250,11 +261,22 @@ class Sequencer:
         """Take no more commands and end when the queue is empty."""
         self._stopping = True
         self._awake.set()
+        self._hurry.set()
 
     # --- The loop's parts ---
 
     def _idle(self) -> bool:
         return not (self._stops or self._commands or self._facts or self._drained or self._awake.is_set())
+
+    async def _gather(self) -> None:
+        """Let more come where there is no time to spare, unless somebody is in a hurry."""
+        waits = not self._hurry.is_set() and (bool(self._commands) or self._paced)
+        if waits and (pause_s := self._pause_s()) > 0:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._hurry.wait()
+        self._paced = waits and not self._hurry.is_set()
+        self._hurry.clear()
 
     async def _next_batch(self) -> _Batch:
         """Stops first, then facts: what venues say must not wait behind a flood of commands."""
@@ -263,7 +285,7 @@ class Sequencer:
             await self._take_commands(batch, self._stops.popleft())
         self._drain()
         while self._drained and batch.room > 0:
-            await self._execute(batch, self._drained.popleft())
+            await self._hear(batch, self._drained.popleft())
         while self._commands and batch.room > 0:
             await self._take_commands(batch, self._commands.take())
         return batch
@@ -279,34 +301,72 @@ class Sequencer:
     async def _take_commands(self, batch: _Batch, waiting: _Waiting) -> None:
         answers = []
         for command in waiting.commands:
-            records = await self._execute(batch, Input(waiting.at_ns, waiting.cause, command))
-            answers.append(answer(self.state, command, records))
+            try:
+                records = await self._execute(batch, Input(waiting.at_ns, waiting.cause, command))
+            except JournalError as error:  # An answer to its key may stand there: none is given, and none is kept.
+                answers.append(Answer(out_of_reach=str(error)))
+            else:
+                answers.append(answer(self.state, command, records))
         batch.replies.append((waiting.reply, answers))
+
+    async def _hear(self, batch: _Batch, given: Input) -> None:
+        """Decide one fact. One about what cannot be read now waits, whole in the journal, and trading goes on."""
+        try:
+            await self._execute(batch, given)
+        except JournalError as error:
+            if (waits := set_aside(self.state, given, error)) is not None:
+                batch.records.extend(execute(self.state, self.settings, waits))
+        if self.state.items and isinstance(given.body, TimerFired):
+            await self._take_up(batch, given.at_ns)
 
     async def _execute(self, batch: _Batch, given: Input) -> list[Record]:
         """Decide and apply one input, after what it names is back in memory.
 
         This is asked for each input right before it is executed: one before it in the same batch may have made
         something leave memory.
+
+        Raises:
+            JournalError: what it names cannot be read now. Nothing was decided.
         """
+        batch.taken += 1
         wanted = retention.wanted(self.state, given.body)
         if wanted:
             await self._recall(batch, given.at_ns, wanted)
         records = execute(self.state, self.settings, given)
         batch.records.extend(records)
-        batch.taken += 1
         return records
 
     async def _recall(self, batch: _Batch, at_ns: int, wanted: Sequence[Wanted]) -> None:
         """Read what is wanted off the loop and put it back. What only this batch has is not in the journal yet."""
         batch.recalls += 1
         fresh = {record.seq: record for record in batch.records}
-        read = reading(self._journal)
-        fact = await self._loop.run_in_executor(
-            self._writer, recalled, self.state, wanted, lambda seq: fresh.get(seq) or read(seq)
-        )
+        fact = await self._loop.run_in_executor(self._writer, self._recaller.find, self.state, wanted, fresh)
         if fact.orders or fact.keys:
             batch.records.extend(execute(self.state, self.settings, Input(at_ns, Cause("process"), fact)))
+
+    async def _take_up(self, batch: _Batch, at_ns: int) -> None:
+        """Decide the reports that wait, as far as what they speak of can be read by now. The first that still has to
+        wait ends the look; the next one begins behind it.
+        """
+        if abs(at_ns - self._looked_ns) < LOOK_AGAIN_NS:
+            return
+        self._looked_ns = at_ns
+        waiting = sorted(items.waiting(self.state), key=lambda item: item.set_aside_seq <= self._looked_seq)
+        for item in waiting:
+            if batch.room <= 0:
+                return
+            self._looked_seq = item.set_aside_seq
+            try:
+                await self._take_up_one(batch, at_ns, item)
+            except JournalError:
+                return
+
+    async def _take_up_one(self, batch: _Batch, at_ns: int, item: ItemRaised) -> None:
+        fresh = {record.seq: record for record in batch.records}
+        record = await self._loop.run_in_executor(self._writer, self._recaller.read, item.set_aside_seq, fresh)
+        report, resolved = taken_up(at_ns, record, item)
+        await self._execute(batch, report)
+        batch.records.extend(execute(self.state, self.settings, resolved))
 
     async def _finish(self, batch: _Batch) -> float:
         """Durable, then visible (rule 1). How many seconds it took to make it durable."""

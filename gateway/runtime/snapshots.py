@@ -5,15 +5,16 @@ over, with the reason; an older one serves, or the whole journal.
 """
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from gateway.codec.snapshot import HEAD_SIZE, SnapshotUnusable, head, pack, unpack
+from gateway.codec.snapshot import HEAD_SIZE, SnapshotUnusable, head, pack, place, unpack
 from gateway.core.state import State
 from gateway.runtime.files import sync
 from gateway.runtime.ports import Journal
+from gateway.runtime.witnesses import Witness, missing
 
-_SUFFIX, _UNFINISHED = ".snapshot", ".unfinished"
+_SUFFIX, _UNFINISHED, _LOST = ".snapshot", ".unfinished", ".lost"
 
 
 class Snapshots:
@@ -82,6 +83,33 @@ class Snapshots:
             self._note(f"no snapshot is used: {error}")
             return []
         return sorted(found, key=lambda path: int(path.stem), reverse=True)
+
+    def witnesses(self) -> list[Witness]:
+        """What the snapshots say of the journal that they were made of, the newest first, whichever version wrote
+        them.
+        """
+        return [witness for _, witness in self._placed()]
+
+    def put_aside(self, journal: Journal, end_seq: int) -> None:
+        """Those that know more than a journal which ends at `end_seq`, or are of another one, are no snapshots of it:
+        they are kept under another name.
+
+        Raises:
+            JournalAway: the journal cannot be reached.
+            OSError: a name could not be changed.
+        """
+        for path, witness in self._placed():
+            for _ in missing(journal, end_seq, [witness]):
+                path.replace(path.with_suffix(_LOST))
+
+    def _placed(self) -> Iterator[tuple[Path, Witness]]:
+        for path in self.paths():
+            try:
+                with path.open("rb") as file:
+                    seq, chain_hash = place(file.read(HEAD_SIZE))
+            except (SnapshotUnusable, OSError):
+                continue  # It says nothing; that it is not used is told where one is looked for.
+            yield path, Witness(f"snapshot {path}", seq, chain_hash)
 
     def _remove(self, paths: Iterable[Path]) -> None:
         """What is too much only takes space, so it is no failure when it stays."""

@@ -8,21 +8,40 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
-from gateway.client import Event, EventType
+from gateway.client import Event, EventType, Order
 from gateway.core import events as ev
-from gateway.core.events import Record
+from gateway.core.events import OrderView, Record
 from ops.demo.compare import Fill
 from sim_exchange import ledger
+from sim_exchange import orders as venue_orders
 
 REQUESTS = "DFG"
 """MsgType(35) of what may be sent once only: new orders, cancels and replaces."""
 
 
+class Standing(NamedTuple):
+    """How an order stands: OrdStatus(39), CumQty(14), OrderQty(38) and Price(44)."""
+
+    ord_status: str
+    cum_qty: Decimal
+    order_qty: Decimal
+    price: Decimal | None
+
+
+class Request(NamedTuple):
+    """A request that went out: its MsgType(35), and the order that it is about."""
+
+    msg_type: str
+    order_id: str
+
+
 class ClientBook:
-    """What one client was told: its accepted orders by ClOrdID(11), its executions, and which events of its own it got.
+    """What one client was told: its accepted orders by ClOrdID(11), its executions, how each order stands, and which
+    events of its own it got.
 
     `problems` are what it saw to be wrong by itself: an event twice or out of order, one key with two orders.
     """
@@ -30,6 +49,7 @@ class ClientBook:
     def __init__(self) -> None:
         self.orders: dict[str, str] = {}
         self.fills: dict[tuple[str, str], Fill] = {}
+        self.told: dict[str, Order] = {}
         self.seqs: list[int] = []
         self.problems: list[str] = []
         self._last_seq = 0
@@ -50,6 +70,7 @@ class ClientBook:
         self.seqs.append(event.seq)
         if event.order is None:
             return
+        self.told[event.order.order_id] = event.order
         key = (event.order.order_id, event.exec_id)
         if event.type is EventType.ORDER_FILLED:
             if key in self.fills:
@@ -62,13 +83,15 @@ _OWN_WITHOUT_ORDER = (EventType.COMMAND_REFUSED, EventType.MASS_CANCEL_DONE)
 
 
 class JournalBook:
-    """What the journal says was taken, sent and executed."""
+    """What the journal says was taken, sent, answered and executed, and how each order stands."""
 
     def __init__(self) -> None:
         self.seq = 0
         self.orders: dict[str, dict[str, str]] = defaultdict(dict)
-        self.routed: dict[str, str] = {}
+        self.views: dict[str, OrderView] = {}
+        self.routed: dict[str, Request] = {}
         self.unsent: set[str] = set()
+        self.answered: set[str] = set()
         self.seqs: dict[str, list[int]] = defaultdict(list)
         self.fills: dict[str, dict[tuple[str, str], Fill]] = defaultdict(dict)
         self.kinds: Counter[str] = Counter()
@@ -80,6 +103,8 @@ class JournalBook:
             self.kinds[type(record.event).__name__] += 1
             if client_id := _owner(record):
                 self.seqs[client_id].append(record.seq)
+            if record.order is not None:
+                self.views[record.order.order_id] = record.order
             self._take(record)
 
     def _take(self, record: Record) -> None:
@@ -88,13 +113,15 @@ class JournalBook:
             case ev.OrderSubmitted():
                 self.orders[event.command.client_id][event.command.cl_ord_id] = event.order_id
             case ev.OrderRouted():
-                self.routed[event.venue_cl_ord_id] = "D"
+                self.routed[event.venue_cl_ord_id] = Request("D", event.order_id)
             case ev.CancelRequested():
-                self.routed[event.venue_cl_ord_id] = "F"
+                self.routed[event.venue_cl_ord_id] = Request("F", event.order_id)
             case ev.ReplaceRequested():
-                self.routed[event.venue_cl_ord_id] = "G"
+                self.routed[event.venue_cl_ord_id] = Request("G", event.order_id)
             case ev.OrderUnsent():
                 self.unsent.add(event.venue_cl_ord_id)
+            case ev.OrderCanceled() | ev.OrderReplaced() | ev.RequestPending() | ev.RequestRejected():
+                self.answered.add(event.venue_cl_ord_id)
             case ev.OrderFilled() if record.order is not None:
                 fill = Fill(record.order.venue, event.exec_id, event.last_qty, event.last_px)
                 self.fills[record.order.client_id][event.order_id, event.exec_id] = fill
@@ -111,12 +138,13 @@ def _owner(record: Record) -> str:
 
 
 class VenueBook:
-    """What one venue's ledger says it received and executed. Only whole pieces of work are read."""
+    """What one venue's ledger says it received and executed, and its orders. Only whole pieces of work are read."""
 
     def __init__(self, venue: str, path: Path) -> None:
         self.received: dict[str, Counter[str]] = {kind: Counter() for kind in REQUESTS}
         self.executions = ledger.NetExecutions()
-        self._venue = venue
+        self.orders: dict[str, venue_orders.Order] = {}
+        self.venue = venue
         self._path = path
         self._offset = 0
         self._decoder: msgspec.json.Decoder[ledger.Line] = msgspec.json.Decoder(ledger.Line)
@@ -134,11 +162,13 @@ class VenueBook:
                 self.received[line.msg_type][_cl_ord_id(line.raw)] += 1
             elif isinstance(line, ledger.Execution):
                 self.executions.add(line)
+            elif isinstance(line, venue_orders.Order):
+                self.orders[line.order_id] = line
 
     def fills(self) -> Iterator[Fill]:
         """The executions that stand."""
         for line in self.executions.standing.values():
-            yield Fill(self._venue, line.exec_id, line.last_qty, line.last_px)
+            yield Fill(self.venue, line.exec_id, line.last_qty, line.last_px)
 
 
 _END = b'{"kind":"end"}\n'
@@ -155,10 +185,11 @@ class Findings(msgspec.Struct):
     duplicated: list[str] = []
     sent_twice: list[str] = []
     stream: list[str] = []
+    standing: list[str] = []
 
     def __bool__(self) -> bool:
         """Whether there is anything."""
-        return bool(self.lost or self.duplicated or self.sent_twice or self.stream)
+        return bool(self.lines())
 
     def lines(self) -> list[str]:
         """All of them, each with its kind."""
@@ -209,17 +240,52 @@ class Books:
     def at_rest(self) -> Findings:
         """What must hold once nothing is on its way and every stream has caught up with the journal."""
         found = self.at_any_time()
-        there = self.received()
-        for name, kind in self.journal.routed.items():
-            if name in self.journal.unsent:
-                if name in there:
-                    found.lost.append(f"request {name} was told to be unsent, and the venue has it")
-            elif kind == "D" and name not in there:
-                found.lost.append(f"order {name} never reached the venue, and nobody was told")
+        self._compare_requests(found)
         self._compare_fills(found)
+        for venue in self.venues.values():
+            self._compare_orders(found, venue)
         for client_id, client in self.clients.items():
             _compare_streams(found, client_id, client.seqs, self.journal.seqs[client_id])
+            found.standing += [
+                f"order {order_id} is {_told(order)} as {client_id} was told, and {here} in the journal"
+                for order_id, order in client.told.items()
+                if (here := _ours(self.journal.views.get(order_id))) != _told(order)
+            ]
         return found
+
+    def _compare_requests(self, found: Findings) -> None:
+        """Each one came to its venue, or its owner was told that it did not. A cancel or replace that never came and
+        was never answered is settled by the end of its order.
+        """
+        there, journal = self.received(), self.journal
+        for name, (kind, order_id) in journal.routed.items():
+            if name in there:
+                if name in journal.unsent:
+                    found.lost.append(f"request {name} was told to be unsent, and the venue has it")
+            elif kind == "D" and name not in journal.unsent:
+                found.lost.append(f"order {name} never reached the venue, and nobody was told")
+            elif name in journal.answered:
+                found.duplicated.append(f"request {name} has an answer, and never reached the venue")
+            elif name not in journal.unsent and not _is_done(journal.views.get(order_id)):
+                found.lost.append(f"request {name} never reached the venue, and nobody was told")
+
+    def _compare_orders(self, found: Findings, venue: VenueBook) -> None:
+        """Whatever a venue has of ours stands there as it does here; what it does not have does not work here."""
+        at_venue: set[str] = set()
+        for order in venue.orders.values():
+            routed = self.journal.routed.get(next(iter(order.cl_ord_ids), ""))
+            if routed is None:
+                continue  # No order of ours; a request that no journal has is found elsewhere.
+            at_venue.add(routed.order_id)
+            there, view = _theirs(order), self.journal.views.get(routed.order_id)
+            if view is None or order.open == _is_done(view) or not _alike(there, view, order.open):
+                name = f"order {routed.order_id} ({order.order_id})"
+                found.standing.append(f"{name} is {there} at {venue.venue} and {_ours(view)} in the journal")
+        found.standing += [
+            f"order {view.order_id} works in the journal, and {venue.venue} has no such order"
+            for view in self.journal.views.values()
+            if view.venue == venue.venue and view.order_id not in at_venue and not _is_done(view)
+        ]
 
     def _compare_fills(self, found: Findings) -> None:
         venues = Counter(fill for venue in self.venues.values() for fill in venue.fills())
@@ -229,6 +295,30 @@ class Books:
         found.lost += _missing(journal, clients, "is in the journal and was not told")
         found.duplicated += _missing(journal, venues, "is in the journal and not at the venue")
         found.duplicated += _missing(clients, journal, "was told and is not in the journal")
+
+
+def _is_done(view: OrderView | None) -> bool:
+    return view is not None and not view.leaves_qty and not view.pending
+
+
+def _alike(there: Standing, view: OrderView, working: bool) -> bool:
+    """Of one that works only CumQty(14) is compared: a request may be on its way that changes the rest."""
+    here = _ours(view)
+    return here.cum_qty == there.cum_qty if working else here == there
+
+
+def _ours(view: OrderView | None) -> Standing:
+    if view is None:
+        return Standing("unknown", Decimal(0), Decimal(0), None)
+    return Standing(view.ord_status.value, view.cum_qty, view.terms.order_qty, view.terms.price)
+
+
+def _told(order: Order) -> Standing:
+    return Standing(order.ord_status.value, order.cum_qty, order.order_qty, order.price)
+
+
+def _theirs(order: venue_orders.Order) -> Standing:
+    return Standing(order.ord_status.value, order.cum_qty, order.order_qty, order.terms.price)
 
 
 def _missing(have: Counter[Fill], among: Counter[Fill], what: str) -> list[str]:

@@ -3,7 +3,8 @@ starts them again at once, and compares three accounts of every order: the clien
 
 A cycle is a kill, a restart, a gateway that is ready, and venues that take orders again. One stack lives through all of
 them. After each cycle everything that holds at any moment is checked; after every few the load rests, and the accounts
-must agree to the last execution and the last event. The seed decides what is killed and after how many orders.
+must agree to the last execution and the last event, and on how each order ended. The seed decides what is killed and
+after how many orders, and what the stack is like (`ops.crash.plan`).
 """
 
 import asyncio
@@ -16,15 +17,16 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
-from gateway.adapters.journal import SqlJournal
 from gateway.client import GatewayClient
 from gateway.runtime.ports import JournalError
 from gateway.runtime.recovery import recover
 from ops.crash.books import Books, Findings
 from ops.crash.forked import ForkedStack, Starter
+from ops.crash.house import Ended, House, killed
 from ops.crash.load import Openings, Trader
+from ops.crash.plan import FROM_NOTHING, Plan, planned
 from ops.crash.result import MOST_PROBLEMS, Tally, times
-from ops.stack import VENUES, NotReady, Process, Stack
+from ops.stack import VENUES, NotReady, Process
 
 CLIENTS = ("crash1", "crash2", "crash3")
 RECOVERY_S = 30.0
@@ -53,24 +55,24 @@ class Broken(Exception):
 class Campaign:
     """One stack, its load, and what happened to it."""
 
-    def __init__(self, stack: Stack, journal_url: str, seed: int, tell: Callable[[Tally], None]) -> None:
+    def __init__(
+        self, stack: ForkedStack, plan: Plan, tell: Callable[[Tally], None], stopped: Callable[[], bool]
+    ) -> None:
         self.stack = stack
-        self.journal_url = journal_url
+        self.plan = plan
+        self.house = House(stack, plan.dice("house"))
         self.books = Books(CLIENTS, {venue: stack.ledger(venue) for venue in stack.venues})
         self.kills: Counter[str] = Counter()
         self.ready_s: list[float] = []
         self.open_s: list[float] = []
         self.cycles = 0
+        self.from_snapshot = 0
+        self._snapshot = False
         self.found = Findings()
-        self._seed = seed
-        self._random = Random(seed)  # noqa: S311  # It makes a run repeatable; nothing here is secret.
+        self._random = Random(plan.seed)  # noqa: S311  # It makes a run repeatable; nothing here is secret.
         self._tell = tell
         self._openings = Openings(VENUES)
-        self._stopped = asyncio.Event()
-
-    def stop(self) -> None:
-        """End after the cycle that is under way."""
-        self._stopped.set()
+        self._stopped = stopped
 
     async def run(self, cycles: int) -> None:
         """The campaign.
@@ -82,7 +84,7 @@ class Campaign:
             traders = [await self._trader(connected, name) for name in CLIENTS]
             async with asyncio.TaskGroup() as listening:
                 streams = [listening.create_task(trader.listen()) for trader in traders]
-                while self.cycles < cycles and not self._stopped.is_set():
+                while self.cycles < cycles and not self._stopped():
                     await self._some_cycles(traders, min(REST_EVERY, cycles - self.cycles))
                     await self._compare(traders)
                     self._tell(self.tally())
@@ -90,10 +92,10 @@ class Campaign:
                     stream.cancel()
 
     async def _trader(self, connected: contextlib.AsyncExitStack, name: str) -> Trader:
-        gateway = GatewayClient(self.stack.api_address, client_id=name, timeout_s=LOAD_S)
+        address = self.stack.unix_address if name in self.plan.over_unix else self.stack.api_address
+        gateway = GatewayClient(address, client_id=name, timeout_s=LOAD_S)
         await connected.enter_async_context(gateway)
-        dice = Random(f"{self._seed}:{name}")  # noqa: S311  # As above.
-        return Trader(gateway, self.books.clients[name], dice, self._openings)
+        return Trader(gateway, self.books.clients[name], self.plan.dice(name), self._openings)
 
     async def _some_cycles(self, traders: list[Trader], count: int) -> None:
         rest = asyncio.Event()
@@ -103,7 +105,7 @@ class Campaign:
             try:
                 for _ in range(count):
                     await self._cycle()
-                    if self._stopped.is_set():
+                    if self._stopped():
                         break
             finally:
                 rest.set()
@@ -115,13 +117,19 @@ class Campaign:
             names = self._random.choices(list(KINDS), list(KINDS.values()))[0]
             again_after_s = self._random.uniform(0, 1.2) * (times(self.open_s).p50 or FIRST_OPEN_S)
             self.kills[" + ".join(names)] += 1
+            await asyncio.to_thread(self.house.before_the_kill)
             started = await asyncio.to_thread(self._kill_and_restart, names, again_after_s)
             opened = await self._openings.all_open(RECOVERY_S)
+            if problems := await asyncio.to_thread(self.house.after_the_kill):
+                raise Broken(*problems)
         except (TimeoutError, NotReady) as error:
             raise Broken(f"cycle {self.cycles + 1}: not back within {RECOVERY_S:g} s: {error!r}") from error
+        except Ended as ended:
+            raise Broken(*ended.args) from ended
         self.open_s.append(opened - started)
         self.cycles += 1
-        self._check(self.books.at_any_time)
+        self._read()
+        self._judge(self.books.at_any_time())
 
     def _kill_and_restart(self, names: tuple[str, ...], again_after_s: float) -> float:
         """When the last process was started, in `time.monotonic`."""
@@ -129,30 +137,41 @@ class Campaign:
         for victim in victims:
             os.kill(victim.pid, signal.SIGKILL)
         for victim in victims:
-            victim.kill()
+            killed(victim)
         for victim in victims:
-            victim.launch()
+            self._launch(victim)
         if names[-1].endswith("again"):
             time.sleep(again_after_s)  # Into its recovery.
-            self.stack.gateway.kill()
-            self.stack.gateway.launch()
+            killed(self.stack.gateway)
+            self._launch(self.stack.gateway)
         started = self._openings.expect()
         for victim in victims:
             victim.wait_ready(RECOVERY_S)
             if victim is self.stack.gateway:
-                self.ready_s.append(time.monotonic() - started)
+                self._note_ready(time.monotonic() - started)
         return started
+
+    def _launch(self, program: Process) -> None:
+        if program is self.stack.gateway:
+            self._snapshot = self.house.has_snapshot()
+        program.launch()
+
+    def _note_ready(self, seconds: float) -> None:
+        self.from_snapshot += self._snapshot
+        if self.stack.gateway_is_forked:  # What a new interpreter needs is no matter of the gateway's.
+            self.ready_s.append(seconds)
 
     def _process(self, name: str) -> Process:
         return self.stack.gateway if name == "gateway" else self.stack.venues[name]
 
-    def _check(self, compare: Callable[[], Findings]) -> None:
-        journal = SqlJournal(self.journal_url)
+    def _read(self) -> None:
         try:
-            self.books.read(journal.read(self.books.journal.seq + 1))
+            self.books.read(self.house.journal.read(self.books.journal.seq + 1))
         except JournalError as error:
             raise Broken(f"the journal cannot be read: {error}") from error
-        self.found = compare()
+
+    def _judge(self, found: Findings) -> None:
+        self.found = found
         if self.found:
             raise Broken(*self.found.lines())
 
@@ -165,13 +184,13 @@ class Campaign:
             raise Broken(
                 f"after cycle {self.cycles}: orders stay open or in doubt, or a stream stays behind"
             ) from error
-        self._check(self.books.at_rest)
+        self._judge(self.books.at_rest())
 
     async def _caught_up(self) -> None:
-        journal = SqlJournal(self.journal_url)
+        """Every stream is where the journal is. What has ended goes on to leave memory: it is compared at once."""
         async with asyncio.timeout(LOAD_S):
             while True:
-                self.books.read(journal.read(self.books.journal.seq + 1))
+                self._read()
                 due = {name: self.books.journal.seqs[name][-1:] for name in CLIENTS}
                 if all(self.books.clients[name].seqs[-1:] >= seq for name, seq in due.items()):
                     return
@@ -190,33 +209,50 @@ class Campaign:
             duplicated=len(found.duplicated),
             sent_twice=len(found.sent_twice),
             stream_faults=len(found.stream),
+            standing=len(found.standing),
+            from_snapshot=self.from_snapshot,
+            retired=journal.kinds["OrderRetired"],
+            recalled=journal.kinds["OrderRecalled"],
+            archived=self.house.archived(),
+            follower_kills=self.house.follower_kills,
+            from_nothing=self.stack.from_nothing,
+            over_unix=len(self.plan.over_unix),
+            process_stacks=int(self.plan.durability == "process"),
             ready_s=self.ready_s,
             open_s=self.open_s,
         )
 
 
-def with_clients(text: str) -> str:
-    """The gateway's configuration with the campaign's clients, and durability as on a trading machine."""
-    return text + "".join(f'\n[[clients]]\nid = "{name}"\nrole = "trader"\naccounts = ["ACC1"]\n' for name in CLIENTS)
-
-
 async def campaign(
-    folder: Path, cycles: int, seed: int, tell: Callable[[Tally], None], starter: Starter, journal_url: str = ""
+    folder: Path,
+    cycles: int,
+    seed: int,
+    tell: Callable[[Tally], None],
+    starter: Starter,
+    journal_url: str = "",
+    stopped: Callable[[], bool] = lambda: False,
 ) -> Tally:
-    """One stack in a folder; the journal is a file there, or at this URL. `tell` hears of it after each comparison."""
-    with ForkedStack(folder, starter, {"gateway": with_clients}, journal_url) as stack:
-        running = Campaign(stack, stack.journal_url, seed, tell)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, running.stop)
+    """One stack in a folder; the journal is a file there, or at this URL. `tell` hears of it after each comparison, and
+    it ends after the cycle in which `stopped` says so.
+    """
+    plan = planned(seed, CLIENTS)
+    fresh = plan.dice("starts")
+    edit = {"gateway": lambda text: plan.gateway(text, CLIENTS)}
+    with ForkedStack(folder, starter, edit, journal_url, lambda: fresh.random() < FROM_NOTHING) as stack:
+        running = Campaign(stack, plan, tell, stopped)
         problems: list[str] = []
-        try:
-            await running.run(cycles)
-        except* Broken as broken:
-            problems = [line for each in _leaves(broken) for line in each.args]
-        finally:
-            stack.stop()
+        with running.house as house:
+            try:
+                await running.run(cycles)
+            except* Broken as broken:
+                problems = [line for each in _leaves(broken) for line in each.args]
+            codes = stack.stop()
+            try:
+                problems = problems or house.at_the_end(codes, running.books.journal)
+            except NotReady as error:
+                problems = [str(error)]
     tally = running.tally()
-    tally.in_doubt = len(recover(SqlJournal(stack.journal_url)).doubtful)
+    tally.in_doubt = len(recover(running.house.journal).doubtful)
     if tally.in_doubt:
         problems.append(f"{tally.in_doubt} requests are in doubt at the end")
     tally.problems, tally.ended = problems[:MOST_PROBLEMS], True

@@ -1,4 +1,4 @@
-"""A stack whose programs are forked from a starter (`ops.crash.starter`); now and then one is started from nothing."""
+"""A stack whose programs are forked from a starter (`ops.crash.starter`); now and then one is a new interpreter."""
 
 import contextlib
 import os
@@ -9,15 +9,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, Self, cast
 
 import msgspec
 
 from ops.crash.starter import MOST_BYTES, Reap, Request, Start
 from ops.stack import ROOT, Process, Running, Stack
-
-FROM_NOTHING_EVERY = 20
-"""So many starts of a program are forks, but for one that is a new interpreter, as on a trading machine."""
 
 
 class Starter:
@@ -25,6 +22,7 @@ class Starter:
 
     def __enter__(self) -> Self:
         """Start it. It imports while others already ask."""
+        self._children: dict[int, Child] = {}
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
@@ -38,18 +36,25 @@ class Starter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End it."""
+        """End it, and with it what is left."""
         self._socket.close()
         self._process.wait()
+        for child in self._children.values():
+            child.end(-signal.SIGKILL)
 
     def start(self, program: Start, log: IO[str]) -> "Child":
-        """Fork a program."""
+        """Start a program."""
         output, theirs = os.pipe()
         try:
             pid = self._ask(program, theirs, log.fileno())
         finally:
             os.close(theirs)
-        return Child(pid, output, lambda: self._ask(Reap(pid)))
+        child = self._children[pid] = Child(pid, output, lambda: self._reap(pid))
+        return child
+
+    def _reap(self, pid: int) -> int:
+        del self._children[pid]
+        return self._ask(Reap(pid))
 
     def _ask(self, request: Request, *descriptors: int) -> int:
         socket.send_fds(self._socket, [msgspec.json.encode(request)], descriptors)
@@ -57,7 +62,7 @@ class Starter:
 
 
 class Child:
-    """What was forked, with as much of `subprocess.Popen` as a stack needs."""
+    """What was started, with as much of `subprocess.Popen` as a stack needs."""
 
     def __init__(self, pid: int, output: int, reap: Callable[[], int]) -> None:
         self.pid = pid
@@ -77,9 +82,13 @@ class Child:
         if self._code is None:
             if not select.select([self._ended], [], [], timeout)[0]:
                 raise subprocess.TimeoutExpired(str(self.pid), timeout)
-            self._code = self._reap()
-            os.close(self._ended)
-        return self._code
+            self.end(self._reap())
+        return cast("int", self._code)
+
+    def end(self, code: int) -> None:
+        """It has ended with this exit code, and is reaped."""
+        self._code = code
+        os.close(self._ended)
 
     def send_signal(self, number: signal.Signals) -> None:
         """Nothing when it has ended: until it is reaped, nobody else has its id."""
@@ -92,34 +101,55 @@ class Child:
 
 
 class ForkedProcess(Process):
-    """A program of the stack that is forked, but for every twentieth start."""
+    """A program of the stack that is forked, unless `from_nothing` says at a start that it is a new interpreter."""
 
-    def __init__(self, starter: Starter, program: Start, process: Process) -> None:
+    def __init__(self, starter: Starter, program: Start, process: Process, from_nothing: Callable[[], bool]) -> None:
         super().__init__(process.name, process.command, process.log)
+        self.forked = True
         self._starter = starter
         self._program = program
-        self._starts = 0
+        self._from_nothing = from_nothing
 
     def _started(self, log: IO[str]) -> Running:
-        self._starts += 1
-        if self._starts % FROM_NOTHING_EVERY == 0:
-            return super()._started(log)
-        return self._starter.start(self._program, log)
+        self.forked = not self._from_nothing()
+        command = () if self.forked else tuple(self.command)
+        return self._starter.start(msgspec.structs.replace(self._program, command=command), log)
 
 
 class ForkedStack(Stack):
-    """A stack of forked programs."""
+    """A stack of forked programs. `from_nothing` is asked at each start, and counts afterwards how often it said so."""
 
     def __init__(
-        self, folder: Path, starter: Starter, edit: Mapping[str, Callable[[str], str]], journal_url: str
+        self,
+        folder: Path,
+        starter: Starter,
+        edit: Mapping[str, Callable[[str], str]],
+        journal_url: str,
+        from_nothing: Callable[[], bool],
     ) -> None:
+        self.from_nothing = 0
         self._starter = starter
+        self._is_from_nothing = from_nothing
         super().__init__(folder, edit, journal_url=journal_url)
+        self.gateway = self.gateway_by("ops.crash.server")
+
+    @property
+    def gateway_is_forked(self) -> bool:
+        """Whether the gateway's last start was a fork."""
+        return isinstance(self.gateway, ForkedProcess) and self.gateway.forked
+
+    def _counted(self) -> bool:
+        fresh = self._is_from_nothing()
+        self.from_nothing += fresh
+        return fresh
 
     def _process(
         self, name: str, module: str, *arguments: str, environment: Mapping[str, str] | None = None
     ) -> Process:
         program = Start(name, module, arguments, dict(environment or {}), str(self.folder))
         return ForkedProcess(
-            self._starter, program, super()._process(name, module, *arguments, environment=environment)
+            self._starter,
+            program,
+            super()._process(name, module, *arguments, environment=environment),
+            self._counted,
         )

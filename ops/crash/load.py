@@ -5,6 +5,7 @@ gateway, and that keep their own account of what they were told.
 import asyncio
 import contextlib
 import time
+from collections import deque
 from decimal import Decimal
 from random import Random
 
@@ -26,6 +27,8 @@ ORDERS_PER_S = 20
 MOST_AT_ONCE = 24
 CLOSE_S = 60.0
 AFTER_REFUSAL_S = 0.05
+REMEMBERED = 200
+"""How many of its last orders a strategy repeats a key of: the older ones have ended and left the gateway's memory."""
 
 
 class Openings:
@@ -79,6 +82,7 @@ class Trader:
         self.book = book
         self._random = random
         self._openings = openings
+        self._sent: deque[tuple[dict[str, object], str]] = deque(maxlen=REMEMBERED)
 
     async def listen(self) -> None:
         """Follow everything that ever happened to this client's orders."""
@@ -91,6 +95,9 @@ class Trader:
 
     async def _one_order(self) -> None:
         try:
+            if self._sent and self._random.random() < 0.05:
+                await self._repeat(*self._random.choice(self._sent))
+                return
             handle = await self._submitted()
             if handle is not None:
                 await self._tend(handle)
@@ -118,10 +125,15 @@ class Trader:
         if handle is not None:
             self._openings.note(venue, sent)
             self.book.accepted(handle.cl_ord_id, handle.order.order_id)
+            self._sent.append((terms, handle.cl_ord_id))
             if self._random.random() < 0.15:
-                again = await self._until_known(terms)
-                self.book.accepted(handle.cl_ord_id, again.order.order_id if again is not None else "refused")
+                await self._repeat(terms, handle.cl_ord_id)
         return handle
+
+    async def _repeat(self, terms: dict[str, object], cl_ord_id: str) -> None:
+        """The same request again, soon or long after its order ended, has the same answer."""
+        again = await self._until_known(terms)
+        self.book.accepted(cl_ord_id, again.order.order_id if again is not None else "refused")
 
     async def _until_known(self, terms: dict[str, object]) -> OrderHandle | None:
         while True:

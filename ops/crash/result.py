@@ -26,7 +26,13 @@ def times(values: Iterable[float]) -> Times:
 
 
 class Counts(msgspec.Struct):
-    """What is counted in a campaign, and what may not be there."""
+    """What is counted in a campaign, and what may not be there.
+
+    `standing` are orders that stand otherwise in one account than in another. `from_snapshot` counts the starts of the
+    gateway that had a snapshot to begin at, `retired` and `recalled` the orders that left memory and came back,
+    `archived` the stretches of journal that went into an archive, `from_nothing` the starts of a new interpreter,
+    `over_unix` the clients on the Unix socket, `process_stacks` the stacks whose commits were not fsynced.
+    """
 
     cycles: int = 0
     kills: dict[str, int] = {}
@@ -37,7 +43,16 @@ class Counts(msgspec.Struct):
     duplicated: int = 0
     sent_twice: int = 0
     stream_faults: int = 0
+    standing: int = 0
     in_doubt: int = 0
+    from_snapshot: int = 0
+    retired: int = 0
+    recalled: int = 0
+    archived: int = 0
+    follower_kills: int = 0
+    from_nothing: int = 0
+    over_unix: int = 0
+    process_stacks: int = 0
     problems: list[str] = []
 
     @property
@@ -56,8 +71,9 @@ class Tally(Counts, kw_only=True):
 
 class Result(Counts, kw_only=True):
     """The line of a campaign. `ready` counts from the start of the gateway's process to its word that it is ready,
-    `open` to the first order that each venue took again. The stacks had the seeds from `seed` on. A `note` says what
-    was found about its problems afterwards.
+    `open` to the first order that each venue took again. The stacks had the seeds from `seed` on. `starts` says whether
+    a start is that of a new "interpreter" or is "forked" from one; only such are in `ready_s` then. A `note` says what
+    was found about the campaign afterwards.
     """
 
     stacks: int = 1
@@ -67,14 +83,17 @@ class Result(Counts, kw_only=True):
     seed: int
     journal: str
     durability: str = "power"
+    starts: str = "interpreter"
     note: str = ""
 
 
 MOST_PROBLEMS = 50
 
 
-def result(tallies: Iterable[Tally], *, seconds: float, seed: int, journal: str) -> Result:
-    """All stacks together."""
+def result(
+    tallies: Iterable[Tally], *, seconds: float, seed: int, journal: str, problems: Iterable[str] = ()
+) -> Result:
+    """All stacks together; `problems` are those of no stack."""
     counted = list(tallies)
     kills: Counter[str] = Counter()
     for tally in counted:
@@ -83,14 +102,22 @@ def result(tallies: Iterable[Tally], *, seconds: float, seed: int, journal: str)
     return Result(
         **sums,
         kills=dict(kills),
-        problems=[line for tally in counted for line in tally.problems][:MOST_PROBLEMS],
+        problems=[*problems, *(line for tally in counted for line in tally.problems)][:MOST_PROBLEMS],
         stacks=len(counted),
         ready_s=times(value for tally in counted for value in tally.ready_s),
         open_s=times(value for tally in counted for value in tally.open_s),
         seconds=round(seconds),
         seed=seed,
         journal=journal,
+        durability=_durability(sums["process_stacks"], len(counted)),
+        starts="forked",
     )
+
+
+def _durability(process_stacks: int, stacks: int) -> str:
+    if 0 < process_stacks < stacks:
+        return "power, process"
+    return "process" if process_stacks else "power"
 
 
 _SUMMED = tuple(field.name for field in msgspec.structs.fields(Counts) if field.type is int)

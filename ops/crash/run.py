@@ -22,6 +22,9 @@ from typing import cast
 import msgspec
 from rich.console import Console
 
+from gateway.adapters.journal import SqlJournal
+from gateway.adapters.journal.archive import Archive
+from gateway.runtime.ports import JournalError
 from ops.crash.lane import Job
 from ops.crash.result import Result, Tally, result, table
 from ops.progress import Progress
@@ -34,6 +37,7 @@ LENGTHS = {20: 12, 50: 3, 150: 1}
 MOST_FAILED = 3
 """After so many stacks with problems no further one is begun."""
 MOST_BYTES = 1_000_000
+JOURNAL_COPY = "journal-copy.sqlite"
 JOURNALS = {"sqlite": "sqlite", "postgres": "postgresql"}
 """As the command says it, and as the result does."""
 
@@ -59,7 +63,8 @@ class Lanes:
     """Some stacks at a time until all have ended.
 
     Args:
-        folder: where each stack gets a folder of its own, which stays only when something was wrong with it.
+        folder: where each stack gets a folder of its own, which stays only when something was wrong with it, then with
+            a copy of its journal when that was elsewhere.
         jobs: the seed and the cycles of each stack.
         journals: where the next stack's journal is; empty for a file in its folder.
         tell: called whenever there is news.
@@ -70,6 +75,7 @@ class Lanes:
     ) -> None:
         self.tallies: dict[int, Tally] = {}
         self.failed: list[Job] = []
+        self.problems: list[str] = []
         self._folder = folder
         self._jobs = iter(jobs)
         self._journals = journals
@@ -118,6 +124,9 @@ class Lanes:
         finally:
             await lane.communicate(b"")  # That was all.
             self._running.remove(lane)
+            # The word to stop ends one that had not yet begun to listen to it.
+            if lane.returncode and not (self._stopped and lane.returncode == -signal.SIGTERM):
+                self.problems.append(f"a lane ended with exit code {lane.returncode}; why is above")
 
     async def _stack(self, given: asyncio.StreamWriter, told: asyncio.StreamReader, job: Job) -> None:
         given.write(msgspec.json.encode(job) + b"\n")
@@ -125,13 +134,32 @@ class Lanes:
         while not tally.ended and (line := await told.readline()):
             tally = self.tallies[job.seed] = msgspec.json.decode(line, type=Tally)
             self._tell(self)
-        if not tally.ended and not self._stopped:
+        if not tally.ended:
+            if self._stopped and not _began(job):
+                return  # The word to stop came before the lane listened to it.
             tally.problems = [f"the lane of the stack with seed {job.seed} ended; why is above"]
             self.tallies[job.seed] = tally
         if tally.passed:
             shutil.rmtree(job.folder, ignore_errors=True)
         else:
             self.failed.append(job)
+            await asyncio.to_thread(_keep_journal, job)
+
+
+def _began(job: Job) -> bool:
+    return Path(job.folder).exists()
+
+
+def _keep_journal(job: Job) -> None:
+    """The server of a journal that is no file ends with the campaign: a copy goes into the stack's folder."""
+    if not job.journal_url:
+        return
+    folder = Path(job.folder)
+    source = SqlJournal(job.journal_url, older=Archive(folder / "gateway" / "archive"))
+    try:
+        SqlJournal(f"sqlite:///{folder}/{JOURNAL_COPY}").import_batches(source.batches())
+    except JournalError as error:
+        print(f"{folder} has no copy of the journal: {error}", file=sys.stderr, flush=True)
 
 
 class Report:
@@ -163,7 +191,7 @@ def said(found: Result, cycles: int) -> str:
 
 
 def main() -> int:
-    """The command; exit code 0 when nothing was lost, doubled or left open."""
+    """The command; exit code 0 when there were cycles, and nothing was lost, doubled or left open in them."""
     given = _given()
     console = Console(stderr=True)
     seed = given.seed if given.seed is not None else time.time_ns() % 1_000_000
@@ -177,12 +205,20 @@ def main() -> int:
     for line in found.problems:
         console.print(f"[bold red]problem:[/] {line}", highlight=False)
     for job in failed:
-        again = f"make crash CYCLES={job.cycles} SEED={job.seed}"
-        console.print(f"Everything is kept in {job.folder}; again: {again}", highlight=False)
+        console.print(f"Everything is kept in {job.folder}; again: {again(job)}", highlight=False)
     if found.passed:
         shutil.rmtree(folder, ignore_errors=True)
+    if found.passed and not found.cycles:
+        console.print("Nothing was compared: it was stopped before the end of the first cycle.")
+        return 1
     print(msgspec.json.encode(found).decode(), flush=True)
     return 0 if found.passed else 1
+
+
+def again(job: Job) -> str:
+    """The command that runs this stack once more."""
+    journal = " JOURNAL=postgres" if job.journal_url else ""
+    return f"make crash CYCLES={job.cycles} SEED={job.seed}{journal}"
 
 
 async def _campaign(given: argparse.Namespace, seed: int, folder: Path, journals: Journals) -> tuple[Result, list[Job]]:
@@ -191,9 +227,15 @@ async def _campaign(given: argparse.Namespace, seed: int, folder: Path, journals
 
     def tell(running: Lanes) -> Result:
         seconds = time.monotonic() - began
-        found = result(running.tallies.values(), seconds=seconds, seed=seed, journal=JOURNALS[given.journal])
+        found = result(
+            running.tallies.values(),
+            seconds=seconds,
+            seed=seed,
+            journal=JOURNALS[given.journal],
+            problems=running.problems,
+        )
         progress.update(said(found, given.cycles), found.cycles / given.cycles)
-        if report is not None:
+        if report is not None and (found.cycles or found.problems):
             report.write(found)
         return found
 

@@ -9,7 +9,6 @@ On the socket FD it takes one request after the other from the process that star
 with all that it forked when the other end closes.
 """
 
-import contextlib
 import gc
 import importlib
 import os
@@ -29,13 +28,16 @@ _BEHIND_STANDARD = 3
 
 
 class Start(msgspec.Struct, tag=True):
-    """Fork a program: the `main` of a module. Its output and its log come along as two descriptors."""
+    """Fork a program: the `main` of a module, or with a `command` what that says, as a new interpreter. Its output and
+    its log come along as two descriptors.
+    """
 
     name: str
     module: str
     arguments: tuple[str, ...]
     environment: dict[str, str]
     folder: str
+    command: tuple[str, ...] = ()
 
 
 class Reap(msgspec.Struct, tag=True):
@@ -79,8 +81,8 @@ def _serve(asking: socket.socket) -> Callable[[], None] | None:
             forked.discard(request.pid)
         asking.send(str(answer).encode())
     for pid in forked:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)  # It is our child: until it is reaped, nobody else has its id.
+        os.waitpid(pid, 0)
     return None
 
 
@@ -91,6 +93,8 @@ def _become(program: Start, output: int, log: int) -> None:
         os.dup2(descriptor, standard)
     os.closerange(_BEHIND_STANDARD, os.sysconf("SC_OPEN_MAX"))
     os.chdir(program.folder)
+    if program.command:
+        os.execv(program.command[0], program.command)  # noqa: S606  # It is the stack's own.
     os.environ.update(program.environment)
     sys.argv[:] = [program.name, *program.arguments]
     Path("/proc/self/comm").write_text(program.name)

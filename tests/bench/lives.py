@@ -67,6 +67,19 @@ class Lives:
             if records:
                 yield records
 
+    def over(self) -> State:
+        """What is left when all lives are over, what stayed open is canceled, and every order has left memory."""
+        self._at_once = 0
+        while self._lives:
+            self._next()
+        for order_id, order in list(self.state.orders.items()):
+            if order_id not in self.state.ended:
+                self._give(*self._cancel(order))
+                self._give(*self._canceled(order))
+        while self.state.orders:
+            self._give(TimerFired(), Cause("timer"))
+        return self.state
+
     def _next(self) -> list[Record]:
         self._given += 1
         if self._given % TIMER_EVERY == 0:
@@ -101,8 +114,8 @@ class Lives:
             yield self._fill(order, 40)
             yield self._fill(order, 60)
         elif kind < 15:
-            yield CancelOrder(client, f"{name}-c", name), asked
-            yield self._report(order, ExecType.CANCELED, cl_ord_id=next(iter(order.unanswered)))
+            yield self._cancel(order)
+            yield self._canceled(order)
         elif kind < 18:
             yield ReplaceOrder(client, f"{name}-r", name, order_qty=Decimal(80)), asked
             yield self._report(order, ExecType.REPLACED, cl_ord_id=next(iter(order.unanswered)))
@@ -122,6 +135,13 @@ class Lives:
             account="A1",
             strategy=f"T{random.randrange(4)}",
         )
+
+    def _cancel(self, order: Order) -> Said:
+        client, name = order.command.client_id, order.command.cl_ord_id
+        return CancelOrder(client, f"{name}-c", name), Cause("client", client)
+
+    def _canceled(self, order: Order) -> Said:
+        return self._report(order, ExecType.CANCELED, cl_ord_id=next(iter(order.unanswered)))
 
     def _report(self, order: Order, exec_type: ExecType, **fields: object) -> Said:
         self._exec_no += 1

@@ -12,16 +12,16 @@ from tests.bench.work import OPEN_ORDERS, Counter, Work, counted
 
 MEASURED = {
     "protobuf: command in": (29, 462),
-    "core: order": (58, 2394),
+    "core: order": (58, 2404),
     "core: totals": (54, 2430),
     "journal: order sealed": (2, 114),
     "journal: order read": (5, 149),
     "FIX: order out": (20, 384),
     "FIX: acknowledgement in": (32, 1094),
-    "core: acknowledgement": (24, 903),
+    "core: acknowledgement": (24, 912),
     "protobuf: acknowledgement out": (11, 336),
     "FIX: fill in": (33, 1157),
-    "core: fill": (44, 1884),
+    "core: fill": (44, 1889),
     "protobuf: fill out": (7, 255),
 }
 """Calls and bytecodes, as `python -m tests.bench.work` prints them. Who makes a stage dearer on purpose, or cheaper,

@@ -10,6 +10,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -224,6 +225,79 @@ def test_snapshots_are_kept_and_started_from(tmp_path: Path) -> None:
     assert (line["snapshot"], line["from_seq"]) == (True, int(kept.split(".")[0]) + 1)
 
 
+# --- What lies behind a snapshot ---
+
+
+def _old_journal(tmp_path: Path) -> tuple[Path, World, SqlJournal]:
+    """A journal of many batches that was followed: a snapshot and the projections are at its end."""
+    config = configured(tmp_path, "[retention]\nsnapshot_events = 1000\nsnapshots = 1")
+    world = World.started()
+    journal = write_journal(tmp_path, world)
+    for _ in range(30):
+        _append_more(world, journal, 40)
+    assert once(config).exit_code == 0
+    return config, world, journal
+
+
+def _append_more(world: World, journal: SqlJournal, count: int) -> None:
+    known = len(world.records)
+    for _ in range(count):
+        given = Input(world.now_ns, Cause("operator", "ops"), HaltInstrument("ops", "ACME", "a test"))
+        world.records.extend(execute(world.state, world.settings, given))
+    journal.append(world.records[known:])
+
+
+def test_damage_behind_the_snapshot_is_told_with_its_seq_and_ends_nothing(tmp_path: Path) -> None:
+    """A start does not look there. What was found while it can still be helped must not end the snapshots."""
+    config, world, journal = _old_journal(tmp_path)
+    with sqlite3.connect(tmp_path / "data" / "journal.sqlite") as database:
+        ((seq, good),) = database.execute(
+            "SELECT first_seq, records FROM journal_batch ORDER BY first_seq LIMIT 1 OFFSET 10"
+        ).fetchall()
+        bad = good[:100] + bytes([good[100] ^ 16]) + good[101:]
+        database.execute("UPDATE journal_batch SET records = ? WHERE first_seq = ?", (bad, seq))
+    database.close()
+    with started(config) as process:
+        until(lambda: "journal_damaged" in told(config), "it is told")
+        _append_more(world, journal, 1)
+        until(lambda: at(config) == world.state.seq, "it goes on")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(WITHIN_S) == 0
+    journal.close()
+    (line,) = [line for line in logged(config) if line["level"] == "critical"]
+    assert (line["event"], line["seq"]) == ("journal_damaged", seq)
+    assert f"the batch of seq {seq} to" in str(line["reason"])
+    assert "journal_proven" not in told(config)
+
+
+def test_a_whole_journal_is_proven_to_the_snapshot_once(tmp_path: Path) -> None:
+    config, _, journal = _old_journal(tmp_path)
+    journal.close()
+    (kept,) = (tmp_path / "data" / "snapshots").iterdir()
+    with started(config) as process:
+        until(lambda: "journal_proven" in told(config), "it is proven")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(WITHIN_S) == 0
+    (line,) = [line for line in logged(config) if line["event"] == "journal_proven"]
+    assert line["through"] == int(kept.stem)
+
+
+def test_an_archive_that_is_away_is_waited_for_and_then_proven(tmp_path: Path) -> None:
+    config, _, journal = _old_journal(tmp_path)
+    assert CliRunner().invoke(app, ["archive", "--config", str(config)]).exit_code == 0
+    assert journal.first_seq() > 1
+    journal.close()
+    archive = tmp_path / "data" / "archive"
+    archive.rename(tmp_path / "shelf")
+    with started(config) as process:
+        until(lambda: "old_journal_away" in told(config), "it is told")
+        (tmp_path / "shelf").rename(archive)
+        until(lambda: "journal_proven" in told(config), "it is proven")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(WITHIN_S) == 0
+    assert told(config) == ["following", "old_journal_away", "old_journal_back", "journal_proven", "stopped"]
+
+
 def test_without_projections_it_only_proves_and_keeps_snapshots(tmp_path: Path, world: World) -> None:
     config = configured(tmp_path, '[projections]\nurl = ""')
     write_journal(tmp_path, world).close()
@@ -308,6 +382,31 @@ def test_it_inherits_no_connection_of_the_gateway(config: Path, journal: SqlJour
     finally:
         process.kill()
         process.communicate()
+
+
+async def test_one_that_is_canceled_while_it_is_started_leaves_none_behind(
+    config: Path, journal: SqlJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread that starts it cannot be stopped."""
+    made: list[subprocess.Popen[bytes]] = []
+    begun, go_on, real = threading.Event(), threading.Event(), following._spawned
+
+    def spawned(path: Path) -> subprocess.Popen[bytes]:
+        begun.set()
+        assert go_on.wait(WITHIN_S)
+        made.append(real(path))
+        return made[-1]
+
+    monkeypatch.setattr(following, "_spawned", spawned)
+    keeping = asyncio.create_task(following.attend(config))
+    assert await asyncio.to_thread(begun.wait, WITHIN_S)
+    keeping.cancel()
+    await asyncio.sleep(0)  # The cancel is delivered while the thread is at work.
+    go_on.set()
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.wait_for(keeping, WITHIN_S)
+    await asyncio.to_thread(until, lambda: bool(made), "the thread is done")
+    assert made[0].poll() is not None, "nobody would wait for it"
 
 
 async def test_one_that_was_killed_is_started_again(

@@ -17,16 +17,19 @@ from gateway.runtime.recovery import recover
 from gateway.runtime.snapshots import Snapshots
 from tests.cli.history import configured
 from tests.core.world import CLIENT, SECOND_NS, World
+from tests.postgres import PostgresServer, postgres
+
+__all__ = ["postgres"]
 
 
 class Site:
     """A stack's files: a configuration and a journal with some orders in many batches."""
 
-    def __init__(self, folder: Path, names: str = "k") -> None:
+    def __init__(self, folder: Path, names: str = "k", url: str = "") -> None:
         folder.mkdir()
         self.names = names
         self.folder = folder
-        self.config = configured(folder)
+        self.config = configured(folder, f'[journal]\nurl = "{url}"' if url else "")
         self.data = folder / "data"
         self.world = World.started()
         self._written = 0
@@ -52,6 +55,19 @@ class Site:
             journal.append(new)
         journal.close()
 
+    def goes_on_from(self, other: "Site") -> None:
+        """What this one trades follows on what was restored from the other."""
+        self.world, self._written = other.world, len(other.world.records)
+
+    def snapshot(self) -> int:
+        """Write one of where the journal ends; its seq."""
+        journal = self.journal()
+        state = recover(journal)
+        hash_ = journal.hash_at(state.seq)
+        assert hash_ is not None
+        Snapshots(self.data / "snapshots", 2).save(state, hash_)
+        return state.seq
+
     def run(self, *arguments: str) -> Result:
         return CliRunner().invoke(server.app, [*arguments, "--config", str(self.config)])
 
@@ -64,20 +80,58 @@ def site(tmp_path: Path) -> Site:
 
 
 def test_a_backup_restored_elsewhere_is_the_same_state(site: Site, tmp_path: Path) -> None:
-    copy = tmp_path / "backup"
-    result = site.run("backup", "--to", str(copy))
-    assert result.exit_code == 0, result.output
-    assert "the chain is whole" in result.output
+    new = Site(tmp_path / "new")
+    move(site, new, tmp_path / "backup")
+    assert (new.data / keep.RESTORED).exists()
 
-    new = tmp_path / "new"
-    new.mkdir()
-    configured(new)
-    restored = CliRunner().invoke(server.app, ["restore", "--from", str(copy), "--config", str(new / "gateway.toml")])
+
+def move(old: Site, new: Site, backup: Path) -> None:
+    """Back one up and restore it as the other: every record, the last hash and the state are the same."""
+    copied = old.run("backup", "--to", str(backup))
+    assert copied.exit_code == 0, copied.output
+    assert "the chain is whole" in copied.output
+    restored = new.run("restore", "--from", str(backup))
     assert restored.exit_code == 0, restored.output
-    journal = keep.kept_journal(load(new / "gateway.toml", {}))
-    assert list(journal.read()) == list(site.journal().read())
-    assert recover(journal) == recover(site.journal())
-    assert (new / "data" / keep.RESTORED).exists()
+    assert list(new.journal().read()) == old.world.records
+    assert new.journal().head() == old.journal().head()
+    assert recover(new.journal()) == recover(old.journal())
+
+
+@pytest.mark.parametrize("backed_up_before", [False, True])
+def test_what_was_archived_is_in_the_backup_and_in_what_is_restored(
+    site: Site, tmp_path: Path, backed_up_before: bool
+) -> None:
+    """Also where the backup has its beginning from before the archive."""
+    if backed_up_before:
+        site.run("backup", "--to", str(tmp_path / "backup"))
+        site.trade(5)
+    archived = site.snapshot()
+    site.trade(5)
+    assert site.run("archive").exit_code == 0
+    assert site.journal().first_seq() == archived + 1
+    new = Site(tmp_path / "new")
+    move(site, new, tmp_path / "backup")
+    assert new.journal().first_seq() == 1
+
+
+def test_a_stack_moves_to_postgresql_and_back_with_its_archive(
+    site: Site, tmp_path: Path, postgres: PostgresServer
+) -> None:
+    """What happens on PostgreSQL comes along, and what is archived there."""
+    site.snapshot()
+    site.trade(5)
+    assert site.run("archive").exit_code == 0
+    moved = Site(tmp_path / "moved", url=postgres.url(postgres.new_database()))
+    move(site, moved, tmp_path / "backup")
+    moved.goes_on_from(site)
+    moved.trade(5)
+    archived = moved.snapshot()
+    moved.trade(5)
+    assert moved.run("archive").exit_code == 0
+    assert moved.journal().first_seq() == archived + 1
+    back = Site(tmp_path / "back")
+    move(moved, back, tmp_path / "second")
+    assert back.journal().verify().records == len(moved.world.records)
 
 
 def test_a_backup_is_brought_up_to_date_and_copies_only_what_is_new(site: Site, tmp_path: Path) -> None:
@@ -156,28 +210,19 @@ def test_after_a_restore_no_id_is_given_a_second_time(site: Site) -> None:
 
 def test_the_archive_takes_what_every_snapshot_has_behind_it_and_nothing_changes_for_readers(site: Site) -> None:
     assert "nothing to archive" in site.run("archive").output
-    journal = site.journal()
-    snapshots = Snapshots(site.data / "snapshots", 2)
-    state = recover(journal)
-    hash_ = journal.hash_at(state.seq)
-    assert hash_ is not None
-    snapshots.save(state, hash_)
+    archived = site.snapshot()
     site.trade(5)
     result = site.run("archive")
     assert result.exit_code == 0, result.output
-    assert journal.first_seq() == state.seq + 1
+    assert site.journal().first_seq() == archived + 1
     assert list(site.journal().read()) == site.world.records
-    assert recover(site.journal()) == recover(site.journal(), snapshots)
+    assert recover(site.journal()) == recover(site.journal(), Snapshots(site.data / "snapshots", 2))
     assert site.journal().verify().damage is None
     assert "nothing to archive" in site.run("archive").output
 
 
 def test_a_journal_whose_archive_is_gone_says_what_is_missing_and_where(site: Site) -> None:
-    journal = site.journal()
-    state = recover(journal)
-    hash_ = journal.hash_at(state.seq)
-    assert hash_ is not None
-    Snapshots(site.data / "snapshots", 2).save(state, hash_)
+    site.snapshot()
     site.trade(2)
     assert site.run("archive").exit_code == 0
     shutil.rmtree(site.data / "archive")

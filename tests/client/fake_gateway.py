@@ -187,7 +187,7 @@ class FakeGateway(
     def __init__(self, book: Book, unix_socket: str = "", *, lane: bool = True) -> None:
         self.book = book
         self._unix_socket = unix_socket
-        self._lane = FakeLane(self.Trade) if unix_socket and lane else None
+        self.lane = FakeLane(self.Trade) if unix_socket and lane else None
         self.faults: deque[str | status_pb2.Status] = deque()
         self.refuse_clients: status_pb2.Status | None = None
         self.cancel_calls = 0
@@ -207,8 +207,8 @@ class FakeGateway(
 
     async def start(self, port: int = 0) -> None:
         """Listen, on `port` again after a restart."""
-        if self._lane is not None:
-            await self._lane.start(self._unix_socket)
+        if self.lane is not None:
+            await self.lane.start(self._unix_socket)
         self._server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
         gateway_pb2_grpc.add_OrderServiceServicer_to_server(self, self._server)
         gateway_pb2_grpc.add_EventServiceServicer_to_server(self, self._server)
@@ -221,8 +221,8 @@ class FakeGateway(
     async def stop(self) -> None:
         """As a killed process: every stream breaks at once."""
         await self._server.stop(grace=None)
-        if self._lane is not None:
-            self._lane.stop()
+        if self.lane is not None:
+            self.lane.stop()
 
     # --- Services --------------------------------------------------------------------------------------------------
 

@@ -39,7 +39,7 @@ class FakeLane:
 
     def __init__(self, trade: Callable[[AsyncIterator[pb.TradeRequest], Any], Any]) -> None:
         self._trade = trade
-        self._tasks: dict[Lane, asyncio.Task[None]] = {}
+        self.tasks: dict[Lane, asyncio.Task[None]] = {}
 
     async def start(self, unix_socket: str) -> None:
         loop = asyncio.get_running_loop()
@@ -47,14 +47,14 @@ class FakeLane:
 
     def stop(self) -> None:
         self._server.close()
-        for lane in self._tasks:
+        for lane in self.tasks:
             lane.abort()
 
     def _opened(self, lane: Lane) -> None:
-        self._tasks[lane] = asyncio.create_task(self._serve(lane))
+        self.tasks[lane] = asyncio.create_task(self._serve(lane))
 
     def _lost(self, lane: Lane) -> None:
-        self._tasks.pop(lane).cancel()
+        self.tasks.pop(lane).cancel()
 
     async def _serve(self, lane: Lane) -> None:
         first = await lane.receive()
@@ -69,7 +69,7 @@ class FakeLane:
         except _EndedError as ended:
             end = ended.status
         await lane.send(Kind.END, end.SerializeToString())
-        lane.close()
+        await lane.close()
 
 
 async def _requests(lane: Lane) -> AsyncIterator[pb.TradeRequest]:

@@ -1,17 +1,20 @@
 """The client's end of the lane: when it is taken, and what its end means."""
 
 import asyncio
+import errno
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import NoReturn
 
 import grpc
 import pytest
 from google.rpc import status_pb2
 
-from gateway.client import GatewayClient, OrdType, Side
+from gateway.client import GatewayClient, OrdType, Side, Unavailable
 from gateway.client.lane import LaneCall, StreamFailed, lane_call
-from gateway.lane import MAX_SOCKET_PATH_BYTES, Kind, Lane
+from gateway.lane import MAX_SOCKET_PATH_BYTES, Kind, Lane, lane_path
 from gateway.pb.v1 import gateway_pb2 as pb
 from tests.client.fake_gateway import CLIENT, LOSE_REPLY, OVERLOADED, Book, FakeGateway
 from tests.client.fake_lane import FakeLane
@@ -26,8 +29,10 @@ async def gateway_says(*said: bytes) -> AsyncIterator[LaneCall]:
     _, lane = await asyncio.get_running_loop().create_connection(Lane, sock=ours)
     with theirs:
         theirs.sendall(b"".join(said))
-    yield LaneCall(lane)
-    lane.abort()
+    try:
+        yield LaneCall(lane)
+    finally:
+        lane.abort()
 
 
 def frame(kind: int, body: bytes) -> bytes:
@@ -80,7 +85,7 @@ async def test_what_is_no_stream_is_a_loss_that_is_worth_another_try(said: bytes
 
 
 @pytest.mark.parametrize("form", ["unix:{}", "unix://{}"])
-async def test_a_unix_sockets_address_has_a_lane(book: Book, tmp_path: object, form: str) -> None:
+async def test_a_unix_sockets_address_has_a_lane(book: Book, tmp_path: Path, form: str) -> None:
     longest = f"{tmp_path}/".ljust(MAX_SOCKET_PATH_BYTES, "x")
     server = FakeGateway(book, longest)
     await server.start()
@@ -92,15 +97,98 @@ async def test_a_unix_sockets_address_has_a_lane(book: Book, tmp_path: object, f
     await server.stop()
 
 
-async def test_any_other_address_has_none(book: Book, tmp_path: object) -> None:
+async def test_any_other_address_has_none(book: Book, tmp_path: Path) -> None:
     server = FakeGateway(book)
     await server.start()
     assert await lane_call(server.address, CLIENT) is None
     assert await lane_call(f"unix:{tmp_path}/nowhere.sock", CLIENT) is None
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as dead:
+        dead.bind(f"{tmp_path}/dead.sock.lane")
+    assert await lane_call(f"unix:{tmp_path}/dead.sock", CLIENT) is None
+    assert await lane_call("unix:" + f"{tmp_path}/".ljust(MAX_SOCKET_PATH_BYTES + 1, "x"), CLIENT) is None
     await server.stop()
 
 
-async def test_a_lane_that_is_there_later_is_taken_by_the_next_stream(book: Book, tmp_path: object) -> None:
+def no_more_files(*_: object, **__: object) -> NoReturn:
+    raise OSError(errno.EMFILE, "Too many open files")
+
+
+async def test_a_lane_that_cannot_be_taken_now_is_taken_later_and_not_given_up(
+    book: Book, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What stands in the way is told, and who waits is served when it is gone."""
+    server = FakeGateway(book, f"{tmp_path}/gateway.sock")
+    await server.start()
+    loop = asyncio.get_running_loop()
+    with monkeypatch.context() as patched:
+        patched.setattr(loop, "create_unix_connection", no_more_files)
+        async with GatewayClient(server.address, client_id=CLIENT) as gw:
+            with pytest.raises(Unavailable, match=r"cannot connect to .*gateway\.sock\.lane: Too many open files"):
+                await gw.submit(**LIMIT, cl_ord_id="K1", timeout_s=0.5)
+            patched.undo()
+            await gw.submit(**LIMIT, cl_ord_id="K2")
+    assert (server.trade_streams, server.lane_streams) == (1, 1)
+    assert "no lane" not in caplog.text
+    await server.stop()
+
+
+async def test_that_there_is_no_lane_is_logged_once(
+    book: Book, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = FakeGateway(book, f"{tmp_path}/gateway.sock", lane=False)
+    await server.start()
+    async with GatewayClient(server.address, client_id=CLIENT) as gw:
+        server.faults.append(LOSE_REPLY)
+        await gw.submit(**LIMIT, cl_ord_id="K1")
+        assert (server.trade_streams, server.lane_streams) == (2, 0)
+    told = [message for message in caplog.messages if "no lane" in message]
+    assert told == [f"no lane at {server.address}: the Trade stream takes gRPC for as long as there is none"]
+    await server.stop()
+
+
+async def test_where_no_lane_can_be_none_is_missed(book: Book, caplog: pytest.LogCaptureFixture) -> None:
+    server = FakeGateway(book)
+    await server.start()
+    async with GatewayClient(server.address, client_id=CLIENT) as gw:
+        await gw.submit(**LIMIT, cl_ord_id="K1")
+    assert "no lane" not in caplog.text
+    await server.stop()
+
+
+async def test_a_client_that_ends_leaves_nothing_behind(book: Book, tmp_path: Path) -> None:
+    server = FakeGateway(book, f"{tmp_path}/gateway.sock")
+    await server.start()
+    assert server.lane is not None
+    async with GatewayClient(server.address, client_id=CLIENT) as gw:
+        await gw.submit(**LIMIT, cl_ord_id="K1")
+        (task,) = server.lane.tasks.values()
+    _, left = await asyncio.wait([task], timeout=20)
+    await server.stop()
+    assert not left
+
+
+async def test_the_clients_end_gives_signs_of_life(tmp_path: Path) -> None:
+    """Also when nobody waits for a message: as soon as its loop has a turn."""
+    asked = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(frame(Kind.PING, b""))
+        size = int.from_bytes((await reader.readexactly(5))[1:], "big")
+        assert pb.LaneHello.FromString(await reader.readexactly(size)).client_id == CLIENT
+        assert await reader.readexactly(5) == frame(Kind.PING, b"")
+        asked.set()
+        writer.close()
+
+    server = await asyncio.start_unix_server(serve, lane_path(f"{tmp_path}/gateway.sock"))
+    call = await lane_call(f"unix:{tmp_path}/gateway.sock", CLIENT)
+    assert call is not None
+    async with asyncio.timeout(20):
+        await asked.wait()
+    call.cancel()
+    server.close()
+
+
+async def test_a_lane_that_is_there_later_is_taken_by_the_next_stream(book: Book, tmp_path: Path) -> None:
     server = FakeGateway(book, f"{tmp_path}/gateway.sock", lane=False)
     lane = FakeLane(server.Trade)
     await server.start()

@@ -92,6 +92,12 @@ def test_an_average_is_the_nearest_number_with_ten_decimals(total: Decimal, coun
     assert abs(found - Fraction(total) / Fraction(count)) <= Fraction(1, 2 * 10**10)
 
 
+@given(st.decimals(0, Decimal(10) ** 60, places=20))
+def test_a_square_root_is_the_nearest_number_with_ten_decimals(square: Decimal) -> None:
+    found, half = Fraction(money.square_root(square)), Fraction(1, 2 * 10**10)
+    assert max(0, found - half) ** 2 <= Fraction(square) <= (found + half) ** 2
+
+
 @pytest.mark.parametrize(
     ("total", "count", "average"),
     [

@@ -19,6 +19,7 @@ from gateway.core.reports import (
     DropCopied,
     ExecutionReport,
     MessageRejected,
+    OutOfReach,
     ReportFact,
     SessionDown,
     SessionUp,
@@ -117,6 +118,14 @@ class ReconcilingMachine(Machine):
         said = ExecutionReport(VENUE, ExecType.ORDER_STATUS, status, venue_order_id=f"S{index % 3}")
         asked = run.mass_status_req_id if run is not None else ""
         self.world.hear(msgspec.structs.replace(said, mass_status_req_id=asked))
+
+    @rule(index=INDEX)
+    def speak_of_what_cannot_be_read(self, index: int) -> None:
+        number = len(self.world.records) + 1
+        report = ExecutionReport(VENUE, ExecType.TRADE_CANCEL, OrdStatus.CANCELED, venue_order_id=f"G{index % 3}")
+        fact = OutOfReach(report, "the archive is away", session=DROP if index % 2 else "")
+        set_aside, *_ = self.world.give(fact, Cause("venue", VENUE, number))
+        assert self.world.events(ev.ItemRaised)[-1].set_aside_seq == set_aside.seq
 
     @precondition(lambda self: self.orders)
     @rule(index=INDEX, request=INDEX, qty=QTY, px=PX, cum=QTY)
@@ -237,6 +246,7 @@ RECONCILING = WEIGHTS | {
     "disagree": 2,
     "refuse_the_mass_question": 1,
     "list_a_stranger": 1,
+    "speak_of_what_cannot_be_read": 1,
     "fill_with_a_cum_qty": 3,
     "drop_copy_session": 1,
     "copy_an_execution": 4,
@@ -250,6 +260,7 @@ ALWAYS = (
     *ANYTIME,
     "refuse_the_mass_question",
     "list_a_stranger",
+    "speak_of_what_cannot_be_read",
     "drop_copy_session",
     "open_order_entry",
     "ask_for_a_comparison",

@@ -18,6 +18,7 @@ import quickfix as fix
 
 from gateway.adapters.grpc import orders, trade
 from gateway.adapters.journal import SqlJournal
+from gateway.adapters.journal.postgres import PostgresDatabase, PostgresWriter
 from gateway.adapters.quickfix import QuickFixLink
 from gateway.adapters.quickfix.application import Application
 from gateway.cli import server
@@ -31,7 +32,7 @@ from gateway.runtime.follower import Follower
 SENT = (ev.OrderRouted, ev.CancelRequested, ev.ReplaceRequested)
 REQUESTS = ("D", "F", "G")
 # The calls of points.c, by the names used there.
-BODY_STORED, HEADER_STORED, BEFORE_SEQNUMS, BEFORE_SEND, AFTER_SEND, WAL_WRITE, WAL_SYNC = range(1, 8)
+BODY_STORED, HEADER_STORED, BEFORE_SEQNUMS, BEFORE_SEND, AFTER_SEND, WAL_WRITE, WAL_SYNC, HALF_SEND = range(1, 9)
 
 
 class Mine:
@@ -89,6 +90,19 @@ def around_append(mine: Mine, fits: Callable[[Sequence[Record]], bool], *, befor
             mine.passed()
 
     SqlJournal.append = append  # type: ignore[method-assign]
+
+
+def in_statement(mine: Mine, call: int) -> None:
+    """In the call that sends a commit to PostgreSQL. All of it has to be in one: nothing is prepared before."""
+    real = PostgresDatabase.writer
+
+    def writer(self: PostgresDatabase, **named: bool) -> PostgresWriter:
+        made = real(self, **named)
+        made.connection.connection.driver_connection.prepare_threshold = None  # type: ignore[union-attr]
+        return made
+
+    PostgresDatabase.writer = writer  # type: ignore[method-assign, assignment]
+    around_append(mine, requests, call=call)
 
 
 # --- On the way out ---
@@ -264,6 +278,8 @@ POINTS: dict[str, Callable[[Mine], None]] = {
     "before the commit": lambda mine: around_append(mine, requests, before=True),
     "write of the log": lambda mine: around_append(mine, requests, call=WAL_WRITE),
     "sync of the log": lambda mine: around_append(mine, requests, call=WAL_SYNC),
+    "statement half sent": lambda mine: in_statement(mine, HALF_SEND),
+    "statement sent": lambda mine: in_statement(mine, AFTER_SEND),
     "after the commit": lambda mine: around_append(mine, requests),
     "before the link": at_act,
     "in toApp": at_to_app,

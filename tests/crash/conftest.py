@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.crash.rig import Rig, rigged
+from tests.postgres import PostgresServer, postgres
+
+__all__ = ["on_postgresql", "postgres", "rig", "shim"]
 
 Rigged = Callable[..., AbstractAsyncContextManager[Rig]]
 
@@ -25,3 +28,9 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def rig(tmp_path: Path, shim: Path) -> Rigged:
     """Starts a stack of the test's own: `async with rig(point) as running`."""
     return partial(rigged, tmp_path / "stack", shim)
+
+
+@pytest.fixture
+def on_postgresql(rig: Rigged, postgres: PostgresServer) -> Rigged:
+    """The same, with the gateway's journal in a database of its own on a real server."""
+    return partial(rig, journal_url=postgres.url(postgres.new_database()))

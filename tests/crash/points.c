@@ -1,7 +1,8 @@
 /* Kills its own process at one exact call of the C library: loaded with LD_PRELOAD into a gateway under test.
  *
  * crash_arm names the call; it counts for the calling thread alone, so that what another thread writes meanwhile
- * passes. The files are QuickFIX's store (.body, .header, .seqnums) and SQLite's write-ahead log (-wal). */
+ * passes. The files are QuickFIX's store (.body, .header, .seqnums) and SQLite's write-ahead log (-wal). What is sent
+ * goes to a venue, or, in the thread that commits, to PostgreSQL. */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -12,7 +13,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-enum { NOWHERE, BODY_STORED, HEADER_STORED, BEFORE_SEQNUMS, BEFORE_SEND, AFTER_SEND, WAL_WRITE, WAL_SYNC };
+enum { NOWHERE, BODY_STORED, HEADER_STORED, BEFORE_SEQNUMS, BEFORE_SEND, AFTER_SEND, WAL_WRITE, WAL_SYNC, HALF_SEND };
 
 static __thread int armed = NOWHERE;
 static __thread int passages = 0;
@@ -69,6 +70,10 @@ ssize_t send(int fd, const void *bytes, size_t size, int flags)
         return real(fd, bytes, size, flags);
     if (passes(BEFORE_SEND))
         die();
+    if (passes(HALF_SEND)) {
+        real(fd, bytes, size / 2, flags);
+        die();
+    }
     ssize_t result = real(fd, bytes, size, flags);
     if (passes(AFTER_SEND))
         die();

@@ -155,11 +155,15 @@ class Rig:
 
 @asynccontextmanager
 async def rigged(
-    folder: Path, shim: Path, point: str, edit: Mapping[str, Callable[[str], str]] | None = None
+    folder: Path,
+    shim: Path,
+    point: str,
+    edit: Mapping[str, Callable[[str], str]] | None = None,
+    journal_url: str = "",
 ) -> AsyncIterator[Rig]:
-    """A running stack with a mine at a point, not armed yet."""
+    """A running stack with a mine at a point, not armed yet; its journal is in SQLite where no URL is given."""
     quiet: dict[str, Callable[[str], str]] = dict.fromkeys(("XSIM", "YSIM"), without_crowd)
-    stack = Stack(folder, quiet | dict(edit or {}))
+    stack = Stack(folder, quiet | dict(edit or {}), journal_url=journal_url)
     client = GatewayClient(stack.api_address, client_id=CLIENT_ID, timeout_s=60)
     rig = Rig(stack, client, shim)
     if point:

@@ -127,29 +127,41 @@ def boot_id() -> str:
 async def test_c13_a_stopped_process_that_wakes_after_another_took_over_writes_and_sends_nothing(
     rig: Rigged, wakes_to: str
 ) -> None:
-    """Two machines on one journal: the lock of the data directory cannot help, the epoch must."""
     async with rig("") as run:
-        base = await run.base()
-        old = run.stack.gateway
-        os.kill(old.pid, signal.SIGSTOP)
-        new = taken_over(run)
-        try:
-            await asyncio.to_thread(new.gateway.wait_ready, RECOVERY_S)
-            if wakes_to == "a report":
-                await filled(run, base)
-            os.kill(old.pid, signal.SIGCONT)
-            if wakes_to == "a command":
-                assert await run.ask(an_order("late")) is grpc.StatusCode.UNAVAILABLE
-            assert await asyncio.to_thread(ended, old) == FATAL
-            assert "another process took the journal over" in tail(old.log, 200)
-            assert "'late'" not in str(run.records())
-        finally:
-            new.gateway.stop()
-        old.stop()
-        await run.restarts()
-        await run.up()
-        assert (await run.order(base.cl_ord_id)).cum_qty == (4 if wakes_to == "a report" else 0)
-        await run.agrees()
+        await overtaken(run, wakes_to)
+
+
+@pytest.mark.parametrize("wakes_to", ["a report", "a command"])
+async def test_c13_on_postgresql_a_stopped_process_that_wakes_after_another_took_over_writes_and_sends_nothing(
+    on_postgresql: Rigged, wakes_to: str
+) -> None:
+    async with on_postgresql("") as run:
+        await overtaken(run, wakes_to)
+
+
+async def overtaken(run: Rig, wakes_to: str) -> None:
+    """Two machines on one journal: the lock of the data directory cannot help, the epoch must."""
+    base = await run.base()
+    old = run.stack.gateway
+    os.kill(old.pid, signal.SIGSTOP)
+    new = taken_over(run)
+    try:
+        await asyncio.to_thread(new.gateway.wait_ready, RECOVERY_S)
+        if wakes_to == "a report":
+            await filled(run, base)
+        os.kill(old.pid, signal.SIGCONT)
+        if wakes_to == "a command":
+            assert await run.ask(an_order("late")) is grpc.StatusCode.UNAVAILABLE
+        assert await asyncio.to_thread(ended, old) == FATAL
+        assert "another process took the journal over" in tail(old.log, 200)
+        assert "'late'" not in str(run.records())
+    finally:
+        new.gateway.stop()
+    old.stop()
+    await run.restarts()
+    await run.up()
+    assert (await run.order(base.cl_ord_id)).cum_qty == (4 if wakes_to == "a report" else 0)
+    await run.agrees()
 
 
 async def filled(run: Rig, base: OrderHandle) -> None:
@@ -161,11 +173,10 @@ async def filled(run: Rig, base: OrderHandle) -> None:
 
 def taken_over(run: Rig) -> Stack:
     """A gateway on the same journal and the same venues, with a data directory of its own."""
-    ours = f'"sqlite:///{run.stack.folder}/gateway/journal.sqlite3"'
     text = run.stack.gateway_config.read_text()
     stack = Stack(run.stack.folder.parent / "new")
     text = put(text, "data_dir", f'"{stack.folder}/gateway"')
-    text = put(text, "url", ours)
+    text = put(text, "url", f'"{run.stack.journal_url}"')
     for old, new in ((run.stack.api_port, stack.api_port), (run.stack.metrics_port, stack.metrics_port)):
         text = put(text, "port", str(new), str(old))
     stack.gateway_config.write_text(text)

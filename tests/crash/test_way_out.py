@@ -14,8 +14,9 @@ from gateway.core import events as ev
 from gateway.pb.v1 import gateway_pb2 as pb
 from tests.crash.conftest import Rigged
 from tests.crash.rig import Command, Rig, an_order
-from tests.e2e.hard import WAIT_S
+from tests.e2e.hard import WAIT_S, until
 from tests.e2e.stack import without_crowd
+from tests.postgres import PostgresServer
 
 KINDS = ("new", "cancel", "replace")
 KEY = "doomed"
@@ -64,6 +65,22 @@ async def test_c1_killed_inside_a_write_of_the_commit_its_torn_tail_is_cut_off(r
         await never_was(run, "new", write)
 
 
+async def test_c0_on_postgresql_killed_before_the_commit_nothing_happened_and_the_same_key_does_it(
+    on_postgresql: Rigged,
+) -> None:
+    async with on_postgresql("before the commit") as run:
+        await never_was(run, "new", 1)
+
+
+async def test_c1_on_postgresql_killed_with_half_a_statement_sent_nothing_happened(
+    on_postgresql: Rigged, postgres: PostgresServer
+) -> None:
+    """The server has half of a commit, and does none of it: that is its torn tail."""
+    async with on_postgresql("statement half sent") as run:
+        await never_was(run, "new", 1)
+    assert "incomplete message from client" in postgres.log.read_text()
+
+
 async def never_was(run: Rig, kind: str, passage: int) -> None:
     base = await run.base()
     before = run.records()
@@ -90,6 +107,18 @@ async def test_c1_killed_before_the_sync_the_commit_is_whole_or_not_there(rig: R
         await run.agrees()
 
 
+async def test_c1_on_postgresql_killed_before_the_server_syncs_the_commit_is_whole(on_postgresql: Rigged) -> None:
+    """The server has the statement and nobody waits for its answer any more: it commits all the same."""
+    async with on_postgresql("statement sent") as run:
+        base = await run.base()
+        run.arm()
+        await run.lost(command("new", base))
+        await until(lambda: KEY in str(run.records(ev.OrderRouted)))
+        await run.restarts()
+        await came_to_nothing(run, "new", base)
+        await run.agrees()
+
+
 # --- C2, C3: durable, and not sent ----------------------------------------------------------------------------------
 
 
@@ -108,6 +137,14 @@ async def test_c2_killed_before_quickfix_stored_it_the_store_proves_it_unsent(
 ) -> None:
     async with rig(point) as run:
         await proven_unsent_without_the_venue(run, kind)
+
+
+@pytest.mark.parametrize("point", ["after the commit", "in toApp"])
+async def test_c2_on_postgresql_killed_before_quickfix_stored_it_the_store_proves_it_unsent(
+    on_postgresql: Rigged, point: str
+) -> None:
+    async with on_postgresql(point) as run:
+        await proven_unsent_without_the_venue(run, "new")
 
 
 @pytest.mark.parametrize(
@@ -213,18 +250,30 @@ def by_hand(text: str) -> str:
 @pytest.mark.parametrize("kind", KINDS)
 async def test_c9_killed_before_the_reply_the_same_key_gets_the_stored_answer(rig: Rigged, kind: str) -> None:
     async with rig("before the reply") as run:
-        base = await run.base()
-        run.arm()
-        await run.lost(command(kind, base))
-        await run.restarts()
-        await came_to_be(run, kind, base)
-        replies = [await run.ask(command(kind, base)) for _ in range(2)]
-        taken = (ev.OrderSubmitted, ev.CancelRequested, ev.ReplaceRequested)
-        seq = next(record.seq for record in run.records(*taken) if KEY in str(record.event))
-        for reply in replies:
-            assert isinstance(reply, pb.CommandReply)
-            assert (reply.repeated, reply.seq) == (True, seq)
-        other = command("new", base)
-        other.order_qty = "11"  # type: ignore[union-attr]
-        assert await run.ask(other) is grpc.StatusCode.ALREADY_EXISTS
-        await run.agrees()
+        await answered_again(run, kind)
+
+
+async def test_c9_on_postgresql_killed_before_the_reply_the_same_key_gets_the_stored_answer(
+    on_postgresql: Rigged,
+) -> None:
+    async with on_postgresql("before the reply") as run:
+        await answered_again(run, "new")
+
+
+async def answered_again(run: Rig, kind: str) -> None:
+    """What was done and not told is told on the next request, and not done again."""
+    base = await run.base()
+    run.arm()
+    await run.lost(command(kind, base))
+    await run.restarts()
+    await came_to_be(run, kind, base)
+    replies = [await run.ask(command(kind, base)) for _ in range(2)]
+    taken = (ev.OrderSubmitted, ev.CancelRequested, ev.ReplaceRequested)
+    seq = next(record.seq for record in run.records(*taken) if KEY in str(record.event))
+    for reply in replies:
+        assert isinstance(reply, pb.CommandReply)
+        assert (reply.repeated, reply.seq) == (True, seq)
+    other = command("new", base)
+    other.order_qty = "11"  # type: ignore[union-attr]
+    assert await run.ask(other) is grpc.StatusCode.ALREADY_EXISTS
+    await run.agrees()

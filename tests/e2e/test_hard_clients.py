@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from typing import Any
+from itertools import count
+from typing import Any, Self
 
 import grpc
 import pytest
@@ -13,17 +14,17 @@ from gateway.core import events as ev
 from gateway.pb.v1 import gateway_pb2 as pb
 from gateway.pb.v1 import gateway_pb2_grpc
 from ops.stack import Stack
-from tests.e2e.hard import WAIT_S, events_of, sent_twice, working
+from tests.e2e.hard import WAIT_S, events_of, sent_twice, until, working
 from tests.e2e.stack import CLIENT_ID, running_stack
 
-ME = (("client-id", CLIENT_ID),)
+OTHER_ID = "other"
 QUEUE = 64
-CROWD = 48
 
 
 def tight(text: str) -> str:
-    """A gateway whose bounds a test can reach."""
-    return f"{text}\n[limits]\ncommand_queue = {QUEUE}\nbatch = 1\nsubscriber_lag = 1024\ntrade_batch = 250\n"
+    """A gateway whose bounds a test can reach, and that has a second client."""
+    client = f'\n[[clients]]\nid = "{OTHER_ID}"\nrole = "trader"\naccounts = ["ACC1"]\n'
+    return f"{text}\n[limits]\ncommand_queue = {QUEUE}\nbatch = 1\nsubscriber_lag = 1024\ntrade_batch = 250\n{client}"
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +46,11 @@ def an_order(cl_ord_id: str, **changes: Any) -> pb.SubmitOrderRequest:
     return pb.SubmitOrderRequest(**usual | changes)
 
 
+def as_client(client_id: str = CLIENT_ID) -> tuple[tuple[str, str]]:
+    """What names the caller in each call."""
+    return (("client-id", client_id),)
+
+
 @asynccontextmanager
 async def connection(stack: Stack) -> AsyncIterator[gateway_pb2_grpc.OrderServiceStub]:
     options = [("grpc.use_local_subchannel_pool", 1)]
@@ -52,10 +58,12 @@ async def connection(stack: Stack) -> AsyncIterator[gateway_pb2_grpc.OrderServic
         yield gateway_pb2_grpc.OrderServiceStub(channel)  # type: ignore[no-untyped-call]
 
 
-async def submit(orders: Any, request: pb.SubmitOrderRequest) -> pb.CommandReply | grpc.StatusCode:
+async def submit(
+    orders: Any, request: pb.SubmitOrderRequest, client_id: str = CLIENT_ID
+) -> pb.CommandReply | grpc.StatusCode:
     """The reply, or why there is none."""
     try:
-        return await orders.SubmitOrder(request, metadata=ME, timeout=WAIT_S)
+        return await orders.SubmitOrder(request, metadata=as_client(client_id), timeout=WAIT_S)
     except grpc.aio.AioRpcError as error:
         return error.code()
 
@@ -104,29 +112,52 @@ async def test_what_was_refused_for_a_full_queue_can_be_sent_again_under_its_key
 
 
 async def test_while_one_client_floods_another_is_served(stack: Stack) -> None:
-    async with connection(stack) as flooding, GatewayClient(stack.api_address, client_id=CLIENT_ID) as other:
-        flood = asyncio.create_task(forever(flooding))
-        try:
-            for _ in range(5):
-                handle = await working(other)
-                await handle.cancel()
-                assert (await handle.done(timeout_s=WAIT_S)).ord_status is OrdStatus.CANCELED
-        finally:
-            flood.cancel()
+    """One who fills the queue again and again is refused; the other never is, and its orders work and are canceled."""
+    async with connection(stack) as flooding, connection(stack) as calm, Flood(flooding) as flood:
+        for number in range(20):
+            await flood.refused_again()
+            reply = await submit(calm, an_order(f"calm{number}"), OTHER_ID)
+            assert isinstance(reply, pb.CommandReply), f"{reply} on order {number}"
+        async with GatewayClient(stack.api_address, client_id=OTHER_ID) as other:
+            handle = await working(other)
+            await handle.cancel()
+            assert (await handle.done(timeout_s=WAIT_S)).ord_status is OrdStatus.CANCELED
+        await flood.refused_again()
 
 
-async def forever(orders: Any) -> None:
-    number = 0
-    while True:
-        number += CROWD
-        await asyncio.gather(*(submit(orders, an_order(f"flood{number + each}")) for each in range(CROWD)))
+class Flood:
+    """Many who send orders for one client without a pause, each under a new key, while this is open."""
+
+    def __init__(self, orders: Any) -> None:
+        self._orders = orders
+        self._over = False
+        self._refused = 0
+
+    async def __aenter__(self) -> Self:
+        self._senders = [asyncio.create_task(self._send(sender)) for sender in range(2 * QUEUE)]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._over = True
+        await asyncio.gather(*self._senders)
+
+    async def _send(self, sender: int) -> None:
+        numbers = count()
+        while not self._over:
+            reply = await submit(self._orders, an_order(f"flood{sender}.{next(numbers)}"))
+            self._refused += reply is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+    async def refused_again(self) -> None:
+        """Wait until the queue has no room for it once more."""
+        before = self._refused
+        await until(lambda: self._refused > before)
 
 
 async def test_clients_that_vanish_in_the_middle_of_a_call_leave_whole_orders(stack: Stack) -> None:
     """What a client does not wait for is done or not done, never half: every order of the journal was routed once."""
     for number in range(40):
         async with connection(stack) as orders:
-            calls = [orders.SubmitOrder(an_order(f"gone{number}.{each}"), metadata=ME) for each in range(4)]
+            calls = [orders.SubmitOrder(an_order(f"gone{number}.{each}"), metadata=as_client()) for each in range(4)]
             await calls[0]
     async with connection(stack) as orders:
         for number in range(40):
@@ -146,7 +177,10 @@ async def test_two_hundred_connections_are_served_and_given_back(stack: Stack) -
             ]
             stubs = [gateway_pb2_grpc.OrderServiceStub(channel) for channel in channels]  # type: ignore[no-untyped-call]
             pages = await asyncio.gather(
-                *(stub.ListOrders(pb.ListOrdersRequest(page_size=1), metadata=ME, timeout=WAIT_S) for stub in stubs)
+                *(
+                    stub.ListOrders(pb.ListOrdersRequest(page_size=1), metadata=as_client(), timeout=WAIT_S)
+                    for stub in stubs
+                )
             )
             assert len(pages) == len(channels)
             await asyncio.gather(*(channel.close() for channel in channels))

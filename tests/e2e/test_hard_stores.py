@@ -101,9 +101,7 @@ async def test_a_journal_that_cannot_grow_ends_the_process_and_keeps_all_that_wa
     acknowledged: list[OrderHandle] = []
     async with GatewayClient(own_stack.api_address, client_id=CLIENT_ID, timeout_s=60) as gateway:
         acknowledged.append(await working(gateway))
-        wal = own_stack.folder / "gateway" / "journal.sqlite3-wal"
-        limit = wal.stat().st_size + 100_000
-        resource.prlimit(own_stack.gateway.pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+        no_space(own_stack, after=100_000)
         pressing = asyncio.create_task(press_on(gateway, acknowledged))
         code = await asyncio.to_thread(ended, own_stack.gateway)
         assert code == 1
@@ -119,6 +117,33 @@ async def test_a_journal_that_cannot_grow_ends_the_process_and_keeps_all_that_wa
         await without_doubt(gateway)
     assert not sent_twice(own_stack)
     assert set(received(own_stack, "D")) <= set(state_of(own_stack).by_venue_cl_ord_id)
+
+
+async def test_a_fill_that_finds_no_space_comes_again_from_the_venue_and_is_booked_once(own_stack: Stack) -> None:
+    async with GatewayClient(own_stack.api_address, client_id=CLIENT_ID, timeout_s=60) as gateway:
+        handle = await working(gateway)
+        name = (await gateway.get_order(cl_ord_id=handle.cl_ord_id)).requests[0].venue_cl_ord_id
+        no_space(own_stack)
+        with control(own_stack) as venue:
+            venue.do("fill", cl_ord_id=name, qty="4", px="90")
+        assert await asyncio.to_thread(ended, own_stack.gateway) == 1
+        assert "SQLITE" in tail(own_stack.gateway.log, 200)
+        assert not events_of(own_stack, ev.OrderFilled)
+        assert handle.order.cum_qty == 0, "nobody was told"
+        own_stack.gateway.stop()
+        own_stack.gateway.start()
+        await handle.wait_for(lambda order: order.cum_qty == 4, timeout_s=WAIT_S)
+        await canceled(gateway, handle)
+        (filled,) = events_of(own_stack, ev.OrderFilled)
+        assert (filled.order_id, filled.last_qty) == (handle.order.order_id, 4)
+        assert [position.net_qty for position in await gateway.positions()] == [4]
+
+
+def no_space(stack: Stack, after: int = 0) -> None:
+    """The log of the journal cannot grow by more than this many bytes."""
+    wal = stack.folder / "gateway" / "journal.sqlite3-wal"
+    limit = wal.stat().st_size + after
+    resource.prlimit(stack.gateway.pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
 
 
 async def press_on(gateway: GatewayClient, acknowledged: list[OrderHandle]) -> None:

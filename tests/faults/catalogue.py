@@ -197,6 +197,7 @@ CATALOGUE: dict[str, tuple[Fault, ...]] = {
             "no new order is taken, the process ends; fills come again from the venue",
             (
                 f"{E2E}/test_hard_stores.py::test_a_journal_that_cannot_grow_ends_the_process_and_keeps_all_that_was_acknowledged",
+                f"{E2E}/test_hard_stores.py::test_a_fill_that_finds_no_space_comes_again_from_the_venue_and_is_booked_once",
             ),
         ),
         Fault(
@@ -214,11 +215,20 @@ CATALOGUE: dict[str, tuple[Fault, ...]] = {
         ),
         Fault(
             "a flipped bit in the middle",
-            "start refused, with the place",
+            "start refused, with the place; behind the snapshot that it begins at, an alert with the place",
             (
                 f"{DAMAGE}::test_any_flipped_bit_of_the_file_is_noticed_or_changes_no_record",
                 f"{DAMAGE}::test_a_flipped_bit_in_the_log_before_its_tail_refuses_the_start",
                 "tests/crash/test_recovery.py::test_c1_damage_before_the_tail_refuses_to_start_and_says_where",
+                "tests/cli/test_follow.py::test_damage_behind_the_snapshot_is_told_with_its_seq_and_ends_nothing",
+            ),
+        ),
+        Fault(
+            "an archive that is away",
+            "a repeated key gets no second order, a late bust waits and is applied when it is back; trading goes on",
+            (
+                "tests/e2e/test_archive_away.py::test_a_repeated_key_and_a_late_bust_wait_for_it_and_nothing_else_does",
+                "tests/runtime/test_out_of_reach.py",
             ),
         ),
         Fault(
@@ -246,6 +256,9 @@ CATALOGUE: dict[str, tuple[Fault, ...]] = {
             (
                 f"{MESSAGES}::test_a_wrong_clock_loses_no_report",
                 f"{LINE}::test_a_half_open_connection_is_noticed_within_two_heartbeats_whatever_the_wall_clock_says",
+                "tests/core/risk/test_presence.py::test_a_clock_that_is_set_back_holds_the_cancels_up_for_one_grace_at_most",
+                "tests/core/risk/test_presence.py::test_a_clock_that_is_set_forward_cuts_no_grace_short",
+                "tests/test_clock.py::test_the_clocks_turn_says_by_how_much_the_wall_clock_was_set",
             ),
         ),
         Fault(

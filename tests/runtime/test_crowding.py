@@ -1,7 +1,9 @@
 """A loop that has no time to spare lets batches grow; one that has does not."""
 
 import os
+import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -50,14 +52,29 @@ def test_a_moment_says_nothing(share: float, told: float, then: float) -> None:
     assert clocks.spend(1 - share, WINDOW_S) == then
 
 
-def test_work_counts_and_so_does_waiting_for_a_processor(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, began = busy_clock(), time.thread_time()
-    before = clock()
-    while time.thread_time() < began + 0.05:
-        pass
-    assert clock() - before >= 0.03  # The kernel's figure is a tick or two behind.
-    monkeypatch.setattr(os, "pread", lambda *_: b"2000000000 500000000 17\n")  # At work, waiting, and how often.
+def test_work_counts_and_so_does_waiting_for_a_processor(schedstat: Path) -> None:
+    clock = busy_clock()
     assert clock() == 2.5
+    schedstat.write_text("3000000000 700000000 18\n")
+    assert clock() == 3.7
+
+
+@pytest.mark.parametrize("told", ["0 0 0\n", ""], ids=["no figures", "nothing"])
+def test_where_the_system_keeps_no_figures_work_alone_counts(schedstat: Path, told: str) -> None:
+    schedstat.write_text(told)
+    clock = busy_clock()
+    assert 0 < clock() <= time.thread_time()
+
+
+def test_when_the_system_tells_no_more_work_alone_counts(schedstat: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trading does not end for that."""
+
+    def gone(*_: object) -> bytes:
+        raise ProcessLookupError
+
+    clock = busy_clock()
+    monkeypatch.setattr(os, "pread", gone)
+    assert 0 < clock() <= time.thread_time()
 
 
 def test_where_the_system_does_not_tell_work_alone_counts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,3 +83,29 @@ def test_where_the_system_does_not_tell_work_alone_counts(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(os, "open", nothing_there)
     assert busy_clock() is time.thread_time
+
+
+def test_the_figures_are_those_of_the_thread_that_asks(schedstat: Path, opened: list[str]) -> None:
+    busy_clock()
+    assert opened == [f"/proc/self/task/{threading.get_native_id()}/schedstat"]
+
+
+@pytest.fixture
+def opened() -> list[str]:
+    """What was opened."""
+    return []
+
+
+@pytest.fixture
+def schedstat(tmp_path: Path, opened: list[str], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file in the place of the system's: nanoseconds at work, nanoseconds waiting, and how often."""
+    path = tmp_path / "schedstat"
+    path.write_text("2000000000 500000000 17\n")
+    real = os.open
+
+    def instead(name: str, flags: int) -> int:
+        opened.append(name)
+        return real(path, flags)
+
+    monkeypatch.setattr(os, "open", instead)
+    return path

@@ -31,13 +31,18 @@ def test_one_that_has_patience_gets_the_lock_when_the_other_ends(
             pass
 
 
-def test_a_small_file_is_durable_by_content_and_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_small_file_is_durable_by_content_and_by_name_and_never_half_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Synced under another name, so that the old one is there until the new one is whole."""
     synced: list[tuple[Path, bytes]] = []
     path = tmp_path / "restored.json"
+    path.write_bytes(b"old")
 
     def fsync(descriptor: int) -> None:
         synced.append((Path(f"/proc/self/fd/{descriptor}").readlink(), path.read_bytes()))
 
     monkeypatch.setattr(os, "fsync", fsync)
     write_durably(path, b"{}")
-    assert synced == [(path, b"{}"), (tmp_path, b"{}")]
+    assert synced == [(tmp_path / "restored.json.new", b"old"), (tmp_path, b"{}")]
+    assert sorted(tmp_path.iterdir()) == [path]

@@ -22,7 +22,7 @@ from gateway.runtime.ports import JournalError
 from gateway.runtime.recovery import recover
 from gateway.runtime.retired import retired_order
 from tests.core.world import CLIENT, SECOND_NS, SETTINGS, START_NS, VENUE, order
-from tests.runtime.journals import ASKED, HeldJournal, Running, ended, running, turns
+from tests.runtime.journals import ASKED, HeldJournal, Running, running, turns
 
 RETIRING = msgspec.structs.replace(SETTINGS, retire_after_ns=60 * SECOND_NS)
 LATER = START_NS + 61 * SECOND_NS
@@ -188,21 +188,6 @@ async def test_the_journal_is_read_off_the_loop_and_only_when_needed() -> None:
         await tell(run, said(301, name), said(302, name))
         assert [seq for seq, _ in journal.readers] == [retired]
         assert journal.readers[0][1].startswith("journal")
-
-
-async def test_a_journal_that_cannot_be_read_ends_the_process() -> None:
-    """What an input means is not known then: nothing may be decided on a guess (rule 2)."""
-    journal = Reading()
-    async with running(journal=journal, settings=RETIRING) as run:
-        await ended_orders(run, "1")
-        await tell(run, TIMER)
-        journal.unreadable = True
-        released = list(run.released)
-        lost = asyncio.create_task(run.sequencer.execute(order("1"), ASKED))
-        await ended(run.task)
-        assert [str(error) for error in run.fatal] == ["no connection"]
-        assert run.released == released
-        lost.cancel()
 
 
 async def test_a_retired_order_can_be_looked_at_without_a_change() -> None:

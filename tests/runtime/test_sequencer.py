@@ -377,11 +377,32 @@ async def test_what_a_prompt_journal_does_not_take_is_released_to_nobody() -> No
         asked.cancel()
 
 
+def an_hour() -> float:
+    """A pause that never passes: tests end it themselves."""
+    return 3_600.0
+
+
+STOP = StopTrading("ann", "firm", "a drill")
+OPERATOR = Cause("operator", "ann")
+
+
 async def test_a_pause_lets_what_comes_share_one_commit() -> None:
-    async with running(pause_s=lambda: 0.5) as run:
-        await asyncio.gather(*(one_after_another(run.sequencer, number) for number in range(20)))
+    async with running(pause_s=an_hour, commit_here=True) as run:
+        asked = asyncio.gather(*(one_after_another(run.sequencer, number) for number in range(20)))
+        await turns(50)
+        assert run.commits == []
+        await run.sequencer.begin([order("last")], ASKED, gathered=True)
+        await asked
         await turns()
-        assert run.commits == [40]
+        assert run.commits == [42]
+
+
+async def test_a_pause_passes() -> None:
+    async with running(pause_s=lambda: 0.001, commit_here=True) as run:
+        for number in range(3):
+            await one_after_another(run.sequencer, number)
+        await turns()
+        assert run.commits == [2, 2, 2]
 
 
 async def one_after_another(sequencer: Sequencer, number: int) -> None:
@@ -390,20 +411,81 @@ async def one_after_another(sequencer: Sequencer, number: int) -> None:
 
 
 async def test_a_stop_waits_for_no_pause() -> None:
-    """The kill switch goes before everything, also when there is no time to spare."""
-    pauses = [0.0]
-    async with running(pause_s=lambda: pauses[-1]) as run:
-        pauses.append(3_600.0)
-        stop = StopTrading("ann", "firm", "a drill")
-        answer = await asyncio.wait_for(run.sequencer.execute(stop, Cause("operator", "ann")), 10)
+    """The kill switch goes before everything, also when there is no time to spare, and also before what waits."""
+    async with running(pause_s=an_hour, commit_here=True) as run:
+        asked = run.sequencer.begin([order("1")], ASKED)
+        await turns()
+        assert run.commits == []
+        answer = await asyncio.wait_for(run.sequencer.execute(STOP, OPERATOR), 10)
         assert answer.reason is None
-        pauses.append(0.0)
+        assert [each.reason for each in await asked] == [Reason.RISK_STOPPED]
 
 
-async def test_who_hands_in_all_that_came_waits_for_no_pause() -> None:
-    pauses = [0.0]
-    async with running(pause_s=lambda: pauses[-1]) as run:
-        pauses.append(3_600.0)
-        answers = await asyncio.wait_for(run.sequencer.begin((order("1"),), ASKED, gathered=True), 10)
-        assert answers[0].reason is None
-        pauses.append(0.0)
+async def test_who_stops_trading_before_a_pause_begins_prevents_it() -> None:
+    async with running(pause_s=an_hour, commit_here=True) as run:
+        asked = run.sequencer.begin([order("1")], ASKED)
+        stopped = run.sequencer.begin([STOP], OPERATOR)
+        assert [each.reason for each in await asyncio.wait_for(stopped, 10)] == [None]
+        assert [each.reason for each in await asked] == [Reason.RISK_STOPPED]
+
+
+@pytest.mark.parametrize("first", [True, False])
+async def test_who_hands_in_all_that_came_waits_for_no_pause(first: bool) -> None:
+    """Whoever came before or after."""
+    async with running(pause_s=an_hour, commit_here=True) as run:
+        asked = [run.sequencer.begin([order(str(each))], ASKED, gathered=each) for each in (first, not first)]
+        answers = await asyncio.wait_for(asyncio.gather(*asked), 10)
+        assert [answer.reason for (answer,) in answers] == [None, None]
+
+
+async def test_who_hands_in_all_that_came_hurries_its_own_batch_only() -> None:
+    async with running(pause_s=an_hour, commit_here=True) as run:
+        await asyncio.wait_for(run.sequencer.begin([order("1")], ASKED, gathered=True), 10)
+        asked = run.sequencer.begin([order("2")], ASKED)
+        await turns()
+        assert not asked.done()
+        await run.sequencer.begin([order("3")], ASKED, gathered=True)
+        await asked
+
+
+async def test_what_is_more_than_a_batch_holds_waits_for_no_pause() -> None:
+    async with running(pause_s=an_hour, commit_here=True, max_batch=2) as run:
+        asked = [run.sequencer.begin([order(str(number))], ASKED, gathered=number == 0) for number in range(5)]
+        await asyncio.wait_for(asyncio.gather(*asked[:4]), 10)
+        await turns()
+        assert run.commits == [4, 4, 2]
+
+
+@pytest.mark.parametrize(
+    ("gathered", "waits"),
+    [((True,), False), ((False,), True), ((False, True), False)],
+    ids=["all at once", "one by one", "both"],
+)
+async def test_facts_alone_wait_as_the_commands_before_them_did(gathered: tuple[bool, ...], waits: bool) -> None:
+    """A venue's answers to orders that pause share a commit too; those to orders that do not are told at once."""
+    pause_s = [0.001 if gathered == (False,) else an_hour()]
+    async with running(pause_s=lambda: pause_s[0], commit_here=True) as run:
+        line = Line()
+        run.sequencer.add_source(line)
+        asked = []
+        for each in gathered:
+            asked.append(run.sequencer.begin([order(str(len(asked)))], ASKED, gathered=each))
+            await turns()
+        await asyncio.wait_for(asyncio.gather(*asked), 10)
+        pause_s[0] = an_hour()
+        await turns()
+        run.commits.clear()
+        line.hear()
+        run.sequencer.wake()
+        await turns()
+        assert (run.commits == []) is waits
+
+
+async def test_the_gateways_own_stop_ends_a_pause() -> None:
+    """What was taken is decided and answered."""
+    async with running(pause_s=an_hour, commit_here=True) as run:
+        asked = run.sequencer.begin([order("1")], ASKED)
+        await turns()
+        assert run.commits == []
+        run.sequencer.stop()
+        assert [answer.reason for answer in await asyncio.wait_for(asked, 10)] == [None]

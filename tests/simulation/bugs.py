@@ -3,7 +3,7 @@
 They show that the simulator can fail. A bug is a context in which the patched code is in force.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from functools import wraps
 from typing import Any
@@ -14,14 +14,15 @@ import msgspec
 from gateway.adapters.quickfix.link import QuickFixLink
 from gateway.adapters.quickfix.store import Store
 from gateway.adapters.quickfix.wire import Wire
-from gateway.core import engine, intake, retention, sessions, venue_reports
+from gateway.core import drop_copy, engine, intake, items, reconciliation, retention, sessions, venue_reports
 from gateway.core import events as ev
 from gateway.core.events import Event, Record
+from gateway.core.name_index import NameIndex
 from gateway.core.order import Order
 from gateway.core.reports import ExecutionReport, OrderCancelReject, ProcessStarted
 from gateway.core.risk import stops, watch
 from gateway.core.risk.state import Watch
-from gateway.core.state import State
+from gateway.core.state import Run, State
 from gateway.runtime.feed import Feed
 from gateway.runtime.ports import JournalError, Known
 from gateway.runtime.sequencer import Sequencer, _Batch, _resolve
@@ -227,25 +228,90 @@ def stop_completed_when_all_is_asked_for() -> AbstractContextManager[Any]:
     return patch.object(Watch, "settled", property(lambda watched: not any(watched.owed.values())))
 
 
+def order_entry_never_opens() -> AbstractContextManager[Any]:
+    """A venue that was compared takes no orders all the same, until an operator opens it."""
+    real = engine._APPLY[ev.ReconciliationEnded]
+
+    def ended(state: State, event: ev.ReconciliationEnded, at_ns: int) -> None:
+        real(state, event, at_ns)
+        state.sessions[event.venue].reconciled = False
+
+    return patch.dict(engine._APPLY, {ev.ReconciliationEnded: ended})
+
+
+def order_entry_opens_before_the_comparison() -> AbstractContextManager[Any]:
+    """A venue takes orders as soon as it is logged on."""
+    return patch.object(reconciliation, "check_order_entry", lambda *_: None)
+
+
+def no_item_is_raised() -> AbstractContextManager[Any]:
+    """What differs is seen, and nobody is told."""
+    return patch.object(items, "raise_", lambda *_given, **_named: iter(()))
+
+
+def no_comparison_is_complete() -> AbstractContextManager[Any]:
+    """Every answer is there, and the comparison is called incomplete."""
+
+    def incomplete(_: State, venue: str, run: Run) -> Iterator[Event]:
+        yield ev.ReconciliationEnded(venue, run.run, False, run.compared, 0, "not all of it")
+
+    return patch.object(reconciliation, "_complete", incomplete)
+
+
+def names_counted_one_short() -> AbstractContextManager[Any]:
+    """A snapshot brings every name back, and one too few in their number."""
+    real = NameIndex.load
+
+    def short(data: bytes) -> NameIndex:
+        index = real(data)
+        index._total -= bool(index)
+        return index
+
+    return patch.object(NameIndex, "load", short)
+
+
+def copied_execution_never_applied() -> AbstractContextManager[Any]:
+    """What only the drop copy told is kept, and never counted."""
+    return patch.object(drop_copy, "_apply", lambda *_: iter(()))
+
+
+def copied_execution_applied_at_once() -> AbstractContextManager[Any]:
+    """The order session gets no time to tell what the drop copy was first to tell."""
+    return patch.object(drop_copy, "_late", lambda waiting, *_: list(waiting.values()))
+
+
+def silent_drop_copy_not_noticed() -> AbstractContextManager[Any]:
+    """An execution that the drop copy never shows raises nothing."""
+    return patch.object(drop_copy, "_unconfirmed", lambda *_: iter(()))
+
+
 BUGS: dict[Bug, int] = {
     # The bug, and a seed that finds it.
     release_before_commit: 0,
     reply_before_commit: 0,
-    failed_append_retried: 13,
+    failed_append_retried: 6,
     orders_resent: 5,
     duplicates_booked: 3,
     inbound_number_too_high: 0,
-    fill_after_cancel_dropped: 3,
-    doubt_ended_by_a_restart: 1,
+    fill_after_cancel_dropped: 0,
+    doubt_ended_by_a_restart: 0,
     key_forgotten_at_recovery: 0,
     stream_skips_a_record: 0,
     last_batch_not_recovered: 0,
-    unknown_order_taken_for_canceled: 26,
+    unknown_order_taken_for_canceled: 6,
     key_taken_by_another_request: 0,
-    report_lost_with_its_batch: 0,
-    store_trusted_after_power_loss: 5,
-    retired_not_recalled: 0,
-    stop_ended_by_a_restart: 6,
-    one_cancel_for_each_order: 44,
+    report_lost_with_its_batch: 2,
+    store_trusted_after_power_loss: 15,
+    retired_not_recalled: 1,
+    stop_ended_by_a_restart: 0,
+    one_cancel_for_each_order: 5,
     stop_completed_when_all_is_asked_for: 4,
+    order_entry_never_opens: 0,
+    order_entry_opens_before_the_comparison: 16,
+    no_item_is_raised: 0,
+    no_comparison_is_complete: 0,
+    names_counted_one_short: 6,
+    copied_execution_never_applied: 14,
+    copied_execution_applied_at_once: 2,
+    silent_drop_copy_not_noticed: 48,
 }

@@ -8,6 +8,7 @@ from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from typing import TextIO
 
+from tests.simulation.witness import CHECK_EVERY
 from tests.simulation.world import Outcome, simulate
 
 CHUNK = 10
@@ -42,13 +43,13 @@ def report(outcome: Outcome, out: TextIO = sys.stdout) -> None:
     print(f"replay: .venv/bin/python -m tests.simulation --seed {outcome.seed} --trace", file=out)
 
 
-def outcomes(start: int, end: int) -> list[Outcome]:
+def outcomes(start: int, end: int, *, check_every: int = CHECK_EVERY) -> list[Outcome]:
     """Run the seeds from `start` to before `end`.
 
     Every recovery makes old what is there (see gateway.runtime.recovery), and of what is old the collector looks for
     garbage only when much has become old by itself: two megabytes a seed would stay.
     """
-    found = [simulate(seed) for seed in range(start, end)]
+    found = [simulate(seed, check_every=check_every) for seed in range(start, end)]
     gc.collect()
     return found
 

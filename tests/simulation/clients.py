@@ -20,12 +20,14 @@ from gateway.core.commands import (
     ReplaceOrder,
     RequestOrderStatus,
     ResolveDoubt,
+    ResolveItem,
     ResumeInstrument,
     SubmitOrder,
 )
 from gateway.core.engine import Answer
-from gateway.core.events import Cause, Record
-from gateway.core.types import DoubtOutcome, OrdType, Side, TimeInForce
+from gateway.core.events import Cause, ItemRaised, Record
+from gateway.core.types import ItemKind, OrdType, Side, TimeInForce
+from tests.simulation.reconciliation_witness import BY_A_PERSON
 from tests.simulation.scheduler import MS, US, S
 
 if TYPE_CHECKING:
@@ -100,6 +102,7 @@ class Client:
         self.to_answer: dict[str, ClientCommand] = {}
         self.seen = 0
         self.away = False
+        self.stuck_at_ns: int | None = None
         self._world = world
         self._chance = world.scheduler.stream(f"client {name}")
         self._account = account
@@ -207,6 +210,10 @@ class Client:
             process.point("before a piece of a stream")
             self._world.witness.streams(records)
             room = process.loop.create_future()
+            if self.stuck_at_ns is not None and self._world.scheduler.now_ns >= self.stuck_at_ns:
+                self.stuck_at_ns = None
+                self._world.scheduler.count("reader takes nothing")
+                return room
             delay = 50 * US + int(self._chance.expovariate(1 / (200 * US)))
             if self._slow and self._world.trouble:
                 delay += self._chance.randrange(600 * MS)
@@ -284,51 +291,64 @@ class Operator:
         if process.dead or not process.open:
             return
         if self._world.trouble:
-            if self._chance.random() < 0.15:
+            evidence = self._evidence()
+            if evidence and self._chance.random() < 0.5:
+                self._do(self._chance.choice(evidence))
+            elif self._chance.random() < 0.2:
                 self._meddle()
         else:
             self._mend()
 
     def _meddle(self) -> None:
-        venue = self._chance.choice(("XSIM", "YSIM"))
+        venue, session = self._chance.choice(("XSIM", "YSIM")), self._chance.choice(self._world.sessions)
         symbol = self._chance.choice(("ACME", "DESK"))
         commands: list[Command] = [
             HaltInstrument("ops", symbol, "a look at it"),
             ResumeInstrument("ops", symbol, "looked at"),
-            AdministerSession("ops", venue, "logout", "a pause"),
-            AdministerSession("ops", venue, "logon", "the pause is over"),
+            AdministerSession("ops", session, "logout", "a pause"),
+            AdministerSession("ops", session, "logon", "the pause is over"),
             ReconcileVenue("ops", venue, "to be sure"),
             OpenOrderEntry("ops", venue, "the desk has called them"),
-            *self._evidence(),
+            *(ResolveItem("ops", item_id, "they mend it") for item_id in [*self._world.process.state.items][:3]),
         ]
         self._do(self._chance.choice(commands))
 
     def _evidence(self) -> list[Command]:
-        """What the venue's people say on the telephone about orders in doubt."""
+        """What the venue's people say on the telephone about what is in doubt."""
         state, found = self._world.process.state, list[Command]()
         for key, order_id in state.doubtful.items():
             order = state.orders[order_id]
-            if key == order.first_venue_cl_ord_id:
-                there = self._world.venues[order.venue].has_accepted(key)
-                outcome = DoubtOutcome.UNSENT if there is None else DoubtOutcome.ACCEPTED
-                if there is not False:
-                    found.append(ResolveDoubt("ops", order_id, outcome, "they said so on the telephone", key))
-        return found[:4]
+            outcome = self._world.venues[order.venue].fate(key, order.requests[key].kind)
+            if outcome is not None:
+                found.append(ResolveDoubt("ops", order_id, outcome, "they said so on the telephone", key))
+        return found
 
     def _mend(self) -> None:
-        """Sessions are logged on, each once anew so that the venue's answers prove something; the doubtful is asked."""
+        """Sessions are logged on, a venue's own once anew so that its answers prove something; the doubtful is asked,
+        and what no evidence resolves is closed.
+        """
         process = self._world.process
-        state = process.state
+        state, bounced = process.state, self._bounced | {*self._world.plan.drop_copies}
         for venue, session in process.sessions.items():
             if not session.isEnabled() and not state.session(venue).up:
                 self._log_on(venue)
-            elif state.session(venue).up and (venue not in self._bounced or venue in self._world.witness.unheard):
+            elif state.session(venue).up and (venue not in bounced or venue in self._world.witness.unheard):
                 self._do(AdministerSession("ops", venue, "logout", "trouble is over"))
+        for item_id, item in state.items.items():
+            if item.raised.kind in BY_A_PERSON and not self._is_so(item.raised):
+                self._do(ResolveItem("ops", item_id, "they have explained it"))
         open_orders = {**state.disputed, **dict.fromkeys(state.doubtful.values())}
         for order_id in list(open_orders)[:20]:
             order = state.orders[order_id]
             if state.session(order.venue).up:
                 self._do(RequestOrderStatus(order.command.client_id, order.command.cl_ord_id))
+
+    def _is_so(self, raised: ItemRaised) -> bool:
+        """Whether the venue in truth works an order that we have as ended."""
+        order = self._world.process.state.orders.get(raised.order_id)
+        if raised.kind is not ItemKind.STATUS or order is None:
+            return False
+        return self._world.venues[raised.venue].works(order.first_venue_cl_ord_id)
 
     def _log_on(self, venue: str) -> None:
         """With numbers that both agree on: a venue whose numbers started over while nobody here heard it say so numbers

@@ -48,7 +48,7 @@ class Following:
         journal = SimJournal(self._world.disk, lambda _where: None, lambda _records: None)
         events = self._world.plan.snapshot_events
         self._follower = Follower(
-            journal, None, self._world.snapshots, events, lambda: self._world.scheduler.now_ns / 1e9
+            journal, None, self._world.snapshots, events, clock=lambda: self._world.scheduler.now_ns / 1e9
         )
         self._later()
 

@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any
 from gateway.adapters.grpc.presence import Presence
 from gateway.adapters.grpc.streams import WRITE_TIMEOUT_S
 from gateway.adapters.quickfix.link import QuickFixLink
+from gateway.adapters.quickfix.links import drop_copy_session
+from gateway.config import VenueConfig
 from gateway.core.commands import Command
 from gateway.core.engine import Answer, Diverged
 from gateway.core.events import Cause, Input, Record
 from gateway.core.invariants import InvariantBroken
 from gateway.core.reports import ProcessStarted, TimerFired
 from gateway.core.state import State, inbound
+from gateway.runtime.crowding import LONGEST_S
 from gateway.runtime.feed import Feed, SlowReader, TooManyReaders
 from gateway.runtime.ports import JournalError, Known
 from gateway.runtime.recovery import recover
@@ -74,6 +77,8 @@ class Process:
         world = self.world
         self.state = state
         self.feed = Feed(self.journal, state.seq, window=world.plan.window, max_readers=16)
+        chance = world.scheduler.stream(f"sequencer {self.number}")
+        commit_here, longest_pause_s = chance.random() < 0.5, chance.choice((0.0, LONGEST_S))
         self.sequencer = Sequencer(
             state,
             world.settings,
@@ -84,23 +89,30 @@ class Process:
             max_batch=world.plan.max_batch,
             max_commands=world.plan.max_commands,
             on_commit=lambda records, _: world.witness.committed(self.state, records),
-            commit_here=world.scheduler.stream(f"commit {self.number}").random() < 0.5,
+            commit_here=commit_here,
+            pause_s=lambda: chance.random() * longest_pause_s if commit_here else 0.0,
         )
         self.presence = Presence(self.sequencer)
         stand_in.belongs_to(self)
         for venue in world.venue_configs:
-            link = QuickFixLink(
-                venue,
-                world.settings.instruments,
-                self.store_dir,
-                wake=self.sequencer.wake,
-                now_ns=self.now_ns,
-                fatal=self.fatal,
-                monotonic=self.loop.time,
-            )
-            link._line.venue = venue.name  # type: ignore[attr-defined]
-            self.links[venue.name] = link
+            self._link(venue)
+            if venue.drop_copy is not None:
+                self._link(drop_copy_session(venue, venue.drop_copy), copies=venue.name)
         self.spawn(self._main(epoch))
+
+    def _link(self, session: VenueConfig, copies: str = "") -> None:
+        link = QuickFixLink(
+            session,
+            self.world.settings.instruments,
+            self.store_dir,
+            wake=self.sequencer.wake,
+            now_ns=self.now_ns,
+            fatal=self.fatal,
+            copies=copies,
+            monotonic=self.loop.time,
+        )
+        link._line.venue = session.name  # type: ignore[attr-defined]
+        self.links[session.name] = link
 
     async def _main(self, epoch: int) -> None:
         self.spawn(self.sequencer.run())
@@ -114,9 +126,11 @@ class Process:
             link.start(Known(session.inbound_seq, session.sender_floor, session.logon_seq_num, self._unanswered(venue)))
         self.open = True
         Following(self)
+        offset_ns = self.world.clock_offset_ns
         while True:
             await asyncio.sleep(1)
-            self._tell(TimerFired())
+            before_ns, offset_ns = offset_ns, self.world.clock_offset_ns
+            self._tell(TimerFired(offset_ns - before_ns))
 
     def _unanswered(self, venue: str) -> list[str]:
         orders = self.state.orders

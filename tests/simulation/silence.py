@@ -1,4 +1,5 @@
-"""Silence is noticed: no request waits unanswered, and no comparison runs, much longer than its limit.
+"""Silence is noticed: no request waits unanswered, no comparison runs, and no execution waits for the other one of two
+sessions, much longer than its limit.
 
 Measured in true time: the limits of the gateway are those of its wall clock, which may be set.
 """
@@ -11,7 +12,9 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 GRACE_NS = 4 * S
-"""Beside its limit: the turn of the gateway's clock, a slow disk, a process that stands still."""
+"""Beside a limit: the turn of the gateway's clock, a slow disk, a process that stands still."""
+COPY_GRACE_NS = 2 * S
+"""The same where nobody has to answer."""
 
 
 class Silence:
@@ -30,9 +33,10 @@ class Silence:
             self._since.clear()
             return
         state, now = process.state, world.scheduler.now_ns
-        waits = {("request", key): 2 * S for silent in state.silent.values() for key in silent}
-        waits |= {("comparison", f"{run.run} {run.heard_ns}"): 3 * S for run in state.runs.values()}
+        waits = {("request", key): 2 * S + GRACE_NS for silent in state.silent.values() for key in silent}
+        waits |= {("comparison", f"{run.run} {run.heard_ns}"): 3 * S + GRACE_NS for run in state.runs.values()}
+        waits |= {wait: limit_ns + COPY_GRACE_NS for wait, limit_ns in world.reconciliation.waits().items()}
         self._since = {wait: self._since.get(wait, now) for wait in waits}
         for wait, limit_ns in waits.items():
-            if now - self._since[wait] > limit_ns + GRACE_NS:
+            if now - self._since[wait] > limit_ns:
                 world.failed(f"{' '.join(wait)} has heard nothing for {(now - self._since[wait]) // S} s")

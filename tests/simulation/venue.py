@@ -12,9 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from gateway.core.types import DoubtOutcome
 from sim_exchange import desk
-from sim_exchange.config import Config, CrowdConfig, FaultConfig, InstrumentConfig, SessionConfig, VenueConfig
-from sim_exchange.enums import Side
+from sim_exchange.config import (
+    Config,
+    CrowdConfig,
+    DropCopyConfig,
+    FaultConfig,
+    InstrumentConfig,
+    SessionConfig,
+    VenueConfig,
+)
+from sim_exchange.enums import OrdStatus, Side
 from sim_exchange.exchange import Connection, Exchange
 from sim_exchange.fix import Message, parse
 from sim_exchange.ledger import Execution, Line, NetExecutions, Sent, State
@@ -22,7 +31,7 @@ from sim_exchange.messages import NewOrder, Request, StatusRequest
 from sim_exchange.orders import Order, RuleBroken
 from sim_exchange.session import ADMIN, Now, Session
 from tests.simulation.network import Wire
-from tests.simulation.plan import AUTO, MANUAL
+from tests.simulation.plan import AUTO, BEGIN_STRINGS, COPIES, GATEWAY, MANUAL, exchange_session
 from tests.simulation.scheduler import MS, S
 
 if TYPE_CHECKING:
@@ -103,20 +112,23 @@ class _VenueEnd:
 class SimVenue:
     """One venue and the hand at its desk."""
 
-    def __init__(self, world: "World", name: str, begin_string: str, faults: list[FaultConfig]) -> None:
+    def __init__(self, world: "World", name: str, faults: list[FaultConfig]) -> None:
         self.name = name
         self.up = True
-        self.forgets = False
+        self.forgets: set[str] = set()
+        self.sessions = {name: exchange_session(name, GATEWAY)} | {
+            copy: exchange_session(name, COPIES) for copy, venue in world.plan.drop_copies.items() if venue == name
+        }
         self.new_orders: dict[str, int] = defaultdict(int)
         self._world = world
         self._chance: Random = world.scheduler.stream(f"venue {name}")
         self._lines: list[bytes] = []
         self._ends: list[_VenueEnd] = []
         self._faults = faults
-        self._begin_string = begin_string
         self._net = NetExecutions()
         self._made: dict[str, tuple[Decimal, Decimal]] = {}
         self._first_names: dict[str, str] = {}
+        self._heard: set[str] = set()
         self._start()
         self._tick()
         self._work_the_desk()
@@ -125,7 +137,8 @@ class SimVenue:
         faults = self._faults if self._world.trouble else []
         seed = self._chance.randrange(1 << 30)
         self._ledger = MemoryLedger(self._lines, self._added)
-        self.exchange = Exchange(_config(self.name, self._begin_string, seed, faults), self._ledger)
+        config = _config(self.name, seed, faults, self._copies())
+        self.exchange = Exchange(config, self._ledger)
         handle = self.exchange.venue.handle
 
         def handled(owner: str, request: Request, refusal: object = None) -> None:
@@ -133,29 +146,35 @@ class SimVenue:
             handle(owner, request, refusal)  # type: ignore[arg-type]
 
         self.exchange.venue.handle = handled  # type: ignore[method-assign, assignment]
-        for lane in self.exchange.lanes.values():
-            self._may_start_over(lane.session)
+        for name, session in self.sessions.items():
+            self._may_start_over(name, self.exchange.lanes[session].session)
 
-    def _may_start_over(self, session: Session) -> None:
+    def _copies(self) -> list[DropCopyConfig]:
+        begin_string, plan = BEGIN_STRINGS[self.name], self._world.plan
+        reports = "all" if plan.copies_all else "executions"
+        copy = DropCopyConfig(client=COPIES, begin_string=begin_string, reports=reports)  # type: ignore[arg-type]
+        return [copy] if plan.drop_copy == self.name else []
+
+    def _may_start_over(self, name: str, session: Session) -> None:
         """With `forgets` set, the next Logon is answered with ResetSeqNumFlag(141)=Y that nobody asked for. Only when
         every report has arrived: what is lost with the numbers nobody could ask for again.
         """
         logon = session.logon
 
         def answered(message: Message, now: Now, **fired: Any) -> None:
-            if self.forgets and not self._owed(session):
-                self.forgets = False
+            if name in self.forgets and not self._owed(name, session):
+                self.forgets.discard(name)
                 self._world.scheduler.count("numbers start over")
                 fired["lose_numbers"] = True
             logon(message, now, **fired)
             if fired.get("lose_numbers") and session.logged_on:
-                self._world.witness.unheard.add(self.name)
+                self._world.witness.unheard.add(name)
 
         session.logon = answered  # type: ignore[method-assign]
 
-    def _owed(self, session: Session) -> bool:
+    def _owed(self, name: str, session: Session) -> bool:
         witness = self._world.witness
-        after = 0 if self.name in witness.unheard else witness.inbound.get(self.name, 0)
+        after = 0 if name in witness.unheard else witness.inbound.get(name, 0)
         later = (self.exchange.ledger.sent(session.name, seq) for seq in range(after + 1, session.next_out))
         return any(parsed.msg_type not in ADMIN for raw in later if raw is not None and (parsed := parse(raw)))
 
@@ -201,6 +220,7 @@ class SimVenue:
             self.exchange.on_tick(self.now())
 
     def _look_at(self, request: Request) -> None:
+        self._heard.add(getattr(request, "cl_ord_id", ""))
         match request:
             case NewOrder():
                 self.new_orders[request.cl_ord_id] += 1
@@ -315,23 +335,33 @@ class SimVenue:
             found.setdefault(first, {})[exec_id] = (line.last_qty, line.last_px)
         return found
 
-    def has_accepted(self, cl_ord_id: str) -> bool | None:
-        """Whether an order works there, None when there is none."""
-        if not self.new_orders.get(cl_ord_id):
+    def fate(self, cl_ord_id: str, kind: str) -> DoubtOutcome | None:
+        """What became of a request here; None when it is not decided, or more happened since."""
+        if cl_ord_id not in self._heard:
+            return DoubtOutcome.UNSENT
+        order = next((each for each in self.exchange.venue.orders.values() if cl_ord_id in each.cl_ord_ids), None)
+        if order is None:
+            return DoubtOutcome.REJECTED
+        if not order.acknowledged or cl_ord_id in [pending.cl_ord_id for pending in order.pending]:
             return None
-        for order in self.exchange.venue.orders.values():
-            if cl_ord_id in order.cl_ord_ids:
-                return order.acknowledged and order.ended is None
-        return False
+        if kind == "new":
+            return DoubtOutcome.ACCEPTED if order.ended is None else None
+        done = order.ended is OrdStatus.CANCELED if kind == "cancel" else order.cl_ord_id == cl_ord_id
+        if done:
+            return DoubtOutcome.ACCEPTED
+        return None if order.was_replaced else DoubtOutcome.REJECTED
+
+    def works(self, cl_ord_id: str) -> bool:
+        """Whether the order that has this ClOrdID(11) may still trade here."""
+        return any(order.leaves_qty for order in self.exchange.venue.orders.values() if cl_ord_id in order.cl_ord_ids)
 
     def knows_execution(self, exec_id: str) -> tuple[Decimal, Decimal] | None:
         """Quantity and price of an execution, bust or correction that this venue ever made."""
         return self._made.get(exec_id)
 
-    def said(self, msg_seq_num: int) -> str:
-        """The message that it sent under a number, "" when there is none."""
-        lane = next(iter(self.exchange.lanes.values()))
-        return self._ledger.said(lane.session.name, msg_seq_num) or ""
+    def said(self, name: str, msg_seq_num: int) -> str:
+        """The message that it sent on a session under a number, "" when there is none."""
+        return self._ledger.said(self.sessions[name], msg_seq_num) or ""
 
     def _added(self, line: Line, raw: bytes) -> None:
         """The ledger has one line more. Of an execution counts what was written."""
@@ -344,11 +374,12 @@ class SimVenue:
             self._made[written.exec_id] = (written.last_qty, written.last_px)
 
 
-def _config(name: str, begin_string: str, seed: int, faults: list[FaultConfig]) -> Config:
+def _config(name: str, seed: int, faults: list[FaultConfig], copies: list[DropCopyConfig]) -> Config:
     crowd = CrowdConfig(rate=3.0, spread_ticks=1, levels=3, max_lots=60, take=0.3)
     return Config(
         venue=VenueConfig(name=name, data_dir="", seed=seed),
-        session=[SessionConfig(client="GATEWAY", begin_string=begin_string)],  # type: ignore[arg-type]
+        session=[SessionConfig(client=GATEWAY, begin_string=BEGIN_STRINGS[name])],
+        drop_copy=copies,
         instrument=[
             InstrumentConfig(symbol=AUTO, tick="0.01", lot="1", reference="10.00", crowd=crowd),
             InstrumentConfig(symbol=MANUAL, tick="0.01", lot="1", reference="10.00", mode="manual"),

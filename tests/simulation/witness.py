@@ -35,12 +35,14 @@ from gateway.core.money import average
 from gateway.core.name_index import NameIndex
 from gateway.core.risk.book import Book
 from gateway.core.risk.events import MassCancelSent
-from gateway.core.state import State
+from gateway.core.state import State, inbound
 from gateway.core.types import Reason
 from gateway.runtime.ports import Journal
+from tests.simulation.reconciliation_witness import ReconciliationWitness
 from tests.simulation.risk_witness import RiskWitness
 
 CHECK_EVERY = 25
+"""Commits from one look at the whole state to the next, where nothing else is said."""
 EVIDENCE: dict[type, tuple[str, ...]] = {
     # What the venue's message must say, somewhere, for the event to be its word and not ours.
     OrderFilled: ("150=F", "150=1", "150=2"),
@@ -61,6 +63,8 @@ class Witness:
         failed: Fail,
         knows_execution: Callable[[str], tuple[Decimal, Decimal] | None],
         said: Callable[[str, int], str],
+        reconciliation: ReconciliationWitness,
+        check_every: int,
     ) -> None:
         self.durable: list[Record] = []
         self.answers: dict[tuple[str, str], tuple[Command, Answer]] = {}
@@ -68,7 +72,9 @@ class Witness:
         self.inbound: dict[str, int] = {}
         self.unheard: set[str] = set()  # Venues whose numbers started over, of which the journal does not know.
         self.risk = RiskWitness(failed)
+        self.reconciliation = reconciliation
         self._failed = failed
+        self._check_every = check_every
         self._knows_execution = knows_execution
         self._said = said
         self._at_venue: set[str] = set()
@@ -99,6 +105,7 @@ class Witness:
                 self.inbound[venue] = 0
                 self.unheard.discard(venue)
             self.risk.synced(record)
+            self.reconciliation.synced(record)
             if record.order is not None:
                 self._views[record.order.order_id] = record.order
             if isinstance(event, OrderRouted):
@@ -107,6 +114,7 @@ class Witness:
                 self._requests[event.venue_cl_ord_id] = event.venue
             elif isinstance(event, StatusRequested):
                 self._questions[event.venue_cl_ord_id] = self._questions.get(event.venue_cl_ord_id, 0) + 1
+        self.reconciliation.batch_ended()
 
     def committed(self, state: State, records: Sequence[Record]) -> None:
         """The process released these; its state is as of the last of them or later."""
@@ -116,18 +124,23 @@ class Witness:
             if isinstance(record.event, (OrderFilled, ExecutionCorrected, ExecutionBusted)):
                 self._execution(record, record.event)
             self._evidence(record)
+        if state.seq == len(self.durable):
+            self.reconciliation.committed(state)
         self._commits += 1
-        if self._commits % CHECK_EVERY == 0:
+        if self._commits % self._check_every == 0:
             check_state(state)
 
     def _evidence(self, record: Record) -> None:
         """No cancel, reject or fill is ever made up."""
         wanted, event, cause = EVIDENCE.get(type(record.event)), record.event, record.cause
         if wanted is not None and cause.kind != "operator":
-            said = self._said(cause.who, cause.msg_seq_num) if cause.msg_seq_num is not None else ""
+            came = inbound(cause)
+            if cause.kind == "timer" and isinstance(event, OrderFilled | ExecutionCorrected | ExecutionBusted):
+                came = self.reconciliation.copy_of(event)
+            said = self._said(*came) if came is not None else ""
             if not any(f"\x01{piece}\x01" in said for piece in wanted):
                 self._failed(f"record {record.seq}: {type(event).__name__} is not what {cause.who} said")
-        elif isinstance(event, OrderUnsent) and event.venue_cl_ord_id in self._at_venue:
+        elif isinstance(event, OrderUnsent) and cause.kind != "operator" and event.venue_cl_ord_id in self._at_venue:
             self._failed(f"record {record.seq}: order {event.order_id} is called unsent, and its venue has it")
 
     def _execution(self, record: Record, event: OrderFilled | ExecutionCorrected | ExecutionBusted) -> None:
@@ -178,6 +191,8 @@ class Witness:
             self._failed(f"35={msg_type} {name} was sent again under MsgSeqNum {said['34']}, first under {first[0]}")
         elif not again and (venue, name, "sent") in self._counted:
             self._failed(f"35={msg_type} {name} was sent twice")
+        elif not again and msg_type in "DG":
+            self.reconciliation.on_wire(venue, name)
         self._counted.add((venue, name, "sent"))
 
     def new_order_at_venue(self, venue: str, name: str, counts: Mapping[str, int]) -> None:

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gateway.config import VenueConfig
+from gateway.config.sections import DropCopyConfig
+from gateway.core.events import Event, ItemRaised
 from gateway.core.invariants import InvariantBroken, check_state
+from gateway.core.sessions import takes_orders
 from tests.simulation import plan, stand_in
 from tests.simulation.absence import Absence
 from tests.simulation.clients import Client, Operator
@@ -19,11 +22,13 @@ from tests.simulation.follower import CountedSnapshots, damage
 from tests.simulation.machine import Disk, age_store
 from tests.simulation.network import Wire
 from tests.simulation.officer import Officer
+from tests.simulation.plan import BEGIN_STRINGS, COPIES, GATEWAY
 from tests.simulation.process import Killed, Process
+from tests.simulation.reconciliation_witness import ReconciliationWitness
 from tests.simulation.scheduler import MS, S, Scheduler
 from tests.simulation.silence import Silence
 from tests.simulation.venue import SimVenue
-from tests.simulation.witness import Witness
+from tests.simulation.witness import CHECK_EVERY, Witness
 
 if TYPE_CHECKING:
     from tests.simulation.engine import Session
@@ -31,11 +36,10 @@ if TYPE_CHECKING:
 START_NS = 1_767_603_600_000_000_000  # 2026-01-05 09:00 UTC, a Monday.
 MOST_STEPS = 300_000
 CALM_NS = 90 * S
-VENUES = {"XSIM": "FIX.4.4", "YSIM": "FIX.4.2"}
 
 
 class Outcome(msgspec.Struct):
-    """What a seed came to. `failure` is empty when every promise held."""
+    """What a seed came to. `failure` is empty when every promise held; `told` counts events, and items by kind."""
 
     seed: int
     failure: str
@@ -44,6 +48,7 @@ class Outcome(msgspec.Struct):
     steps: int
     virtual_ns: int
     faults: dict[str, int]
+    told: dict[str, int]
     records: int
     orders: int
     executions: int
@@ -64,25 +69,25 @@ class Network:
         self._world = world
         self._chance = world.scheduler.stream("network")
 
-    def connect(self, venue: str, session: "Session") -> Wire | None:
-        """A connection, None when it is refused."""
-        target = self._world.venues[venue]
-        if not target.up or self.down[venue]:
+    def connect(self, name: str, session: "Session") -> Wire | None:
+        """A connection for the session of this name, None when it is refused."""
+        target = self._world.venue(name)
+        if not target.up or self.down[name]:
             return None
         wire = Wire(
             self._world.scheduler,
             self._chance,
-            venue,
-            lambda: self._chance.randrange(300 * MS) if self.slow[venue] else 0,
+            name,
+            lambda: self._chance.randrange(300 * MS) if self.slow[name] else 0,
         )
         wire.ends[0] = session
         target.accept(wire)
-        self.wires[venue] = wire
+        self.wires[name] = wire
         return wire
 
-    def cut(self, venue: str, *, silent: bool = False) -> None:
-        """Lose the connection to a venue, if there is one."""
-        wire = self.wires.get(venue)
+    def cut(self, name: str, *, silent: bool = False) -> None:
+        """Lose the connection of a session, if there is one."""
+        wire = self.wires.get(name)
         if wire is not None:
             wire.cut(silent=silent)
 
@@ -92,25 +97,29 @@ class World:
 
     heart_bt_int_s = 3
 
-    def __init__(self, seed: int, store_dir: Path, *, keep_trace: bool = False) -> None:
+    def __init__(self, seed: int, store_dir: Path, *, keep_trace: bool = False, check_every: int = CHECK_EVERY) -> None:
         self.seed = seed
         self.start_ns = START_NS
         self.clock_offset_ns = 0
         self.scheduler = Scheduler(seed, keep_trace=keep_trace)
-        self.plan = plan.draw(self.scheduler.stream("plan"), tuple(VENUES))
+        self.plan = plan.draw(self.scheduler.stream("plan"), tuple(BEGIN_STRINGS))
         self.trouble = True
-        self.settings = self.plan.settings(VENUES)
+        self.settings = self.plan.settings(BEGIN_STRINGS)
         self.venue_configs = [
             VenueConfig(
                 name=name,
-                begin_string=begin_string,  # type: ignore[arg-type]
-                sender_comp_id="GATEWAY",
+                begin_string=begin_string,
+                sender_comp_id=GATEWAY,
                 target_comp_id=name,
                 host="127.0.0.1",
                 port=1,
+                drop_copy=DropCopyConfig(host="127.0.0.1", port=1, sender_comp_id=COPIES, target_comp_id=name)
+                if name == self.plan.drop_copy
+                else None,
             )
-            for name, begin_string in VENUES.items()
+            for name, begin_string in BEGIN_STRINGS.items()
         ]
+        self.sessions = (*BEGIN_STRINGS, *self.plan.drop_copies)
         self.disk = Disk()
         self.boot = "boot 1"
         self.machines = 1
@@ -124,18 +133,17 @@ class World:
         self._deaths = list(self.plan.deaths)
         self.deadly = {death.where for death in self._deaths}
         self._slow_disk = False
-        self.witness = Witness(self.failed, self._knows_execution, self._said)
+        self.reconciliation = ReconciliationWitness(self.failed, self.settings)
+        self.witness = Witness(self.failed, self._knows_execution, self._said, self.reconciliation, check_every)
         self.network = Network(self)
-        self.venues = {
-            name: SimVenue(self, name, begin_string, self.plan.faults.get(name, []))
-            for name, begin_string in VENUES.items()
-        }
+        self.venues = {name: SimVenue(self, name, self.plan.faults.get(name, [])) for name in BEGIN_STRINGS}
         self.process = self._live()
         accounts = itertools.cycle(plan.ACCOUNTS)
         self.clients = [
             Client(self, name, account, self.plan.quota)
             for name, account in zip(plan.CLIENTS[: self.plan.clients], accounts, strict=False)
         ]
+        self.clients[0].stuck_at_ns = self.plan.stuck_at_ns
         self.operator = Operator(self)
         self.officer = Officer(self)
         graces = self.settings.risk.clients
@@ -190,7 +198,11 @@ class World:
         if process.dead or not process.open:
             return ["the gateway is not up"]
         state = process.state
-        found = [f"the session to {venue} is down" for venue in VENUES if not state.session(venue).up]
+        found = [f"the session {name} is down" for name in self.sessions if not state.session(name).up]
+        found += [
+            f"{venue} takes no orders" for venue in BEGIN_STRINGS if not takes_orders(state, self.settings, venue)
+        ]
+        found += self.reconciliation.open(state)
         found += [f"request {key} is in doubt" for key in state.doubtful]
         found += [f"request {key} waits for an answer" for key in state.waiting]
         found += [f"order {order_id} is disputed" for order_id in state.disputed]
@@ -288,7 +300,7 @@ class World:
     def _strike(self, trouble: plan.Trouble) -> None:
         self.scheduler.count(trouble.kind)
         end = lambda call: self.scheduler.at(trouble.for_ns, f"{trouble.kind} is over", call)  # noqa: E731
-        venue = trouble.venue
+        name = trouble.session
         match trouble.kind:
             case "disk full":
                 self.disk.full = True
@@ -307,22 +319,22 @@ class World:
             case "taken over":
                 self._taken_over(trouble.for_ns)
             case "connection cut":
-                self.network.cut(venue)
+                self.network.cut(name)
             case "connection silent":
-                self.network.cut(venue, silent=True)
+                self.network.cut(name, silent=True)
             case "network slow":
-                self.network.slow[venue] += 1
-                end(lambda: self._heal(self.network.slow, venue))
+                self.network.slow[name] += 1
+                end(lambda: self._heal(self.network.slow, name))
             case "network down":
-                self.network.cut(venue)
-                self.network.down[venue] += 1
-                end(lambda: self._heal(self.network.down, venue))
+                self.network.cut(name)
+                self.network.down[name] += 1
+                end(lambda: self._heal(self.network.down, name))
             case "numbers forgotten":
-                self.venues[venue].forgets = True
-                self.network.cut(venue)
+                self.venue(name).forgets.add(name)
+                self.network.cut(name)
             case "venue killed":
-                if self.venues[venue].up:
-                    self.venues[venue].crash()
+                if self.venue(name).up:
+                    self.venue(name).crash()
 
     def _free_disk(self) -> None:
         self.disk.full = False
@@ -331,8 +343,8 @@ class World:
         self.process.loop.slow_ns = 0
 
     @staticmethod
-    def _heal(ill: Counter[str], venue: str) -> None:
-        ill[venue] -= 1
+    def _heal(ill: Counter[str], name: str) -> None:
+        ill[name] -= 1
 
     def _calm(self) -> None:
         self.trouble = False
@@ -342,6 +354,10 @@ class World:
         self.deadly.clear()
         for venue in self.venues.values():
             venue.calm()
+
+    def venue(self, name: str) -> SimVenue:
+        """The venue at the other end of the session of this name: its own, or its drop copy's."""
+        return self.venues[self.plan.drop_copies.get(name, name)]
 
     def loss(self) -> float:
         """How often a reply is lost on its way."""
@@ -353,14 +369,14 @@ class World:
                 return venue.knows_execution(exec_id)
         return None
 
-    def _said(self, venue: str, msg_seq_num: int) -> str:
-        return self.venues[venue].said(msg_seq_num)
+    def _said(self, name: str, msg_seq_num: int) -> str:
+        return self.venue(name).said(name, msg_seq_num)
 
 
-def simulate(seed: int, *, keep_trace: bool = False) -> Outcome:
-    """Run one seed."""
+def simulate(seed: int, *, keep_trace: bool = False, check_every: int = CHECK_EVERY) -> Outcome:
+    """Run one seed; the core's invariants are checked at every so many commits."""
     with tempfile.TemporaryDirectory(dir=_memory()) as folder, stand_in.simulated():
-        world = World(seed, Path(folder), keep_trace=keep_trace)
+        world = World(seed, Path(folder), keep_trace=keep_trace, check_every=check_every)
         world.run()
         scheduler, state = world.scheduler, getattr(world.process, "state", None)
         trace, trace_hash, lives = scheduler.trace, scheduler.trace_hash, world.lives
@@ -375,11 +391,16 @@ def simulate(seed: int, *, keep_trace: bool = False) -> Outcome:
             scheduler.steps,
             scheduler.now_ns,
             faults,
+            Counter(_what(record.event) for record in world.witness.durable),
             len(world.witness.durable),
             len(state.orders) if state else 0,
             state.executions if state else 0,
             lives,
         )
+
+
+def _what(event: Event) -> str:
+    return f"item {event.kind}" if isinstance(event, ItemRaised) else type(event).__name__
 
 
 def _memory() -> str | None:

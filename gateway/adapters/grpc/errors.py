@@ -16,6 +16,7 @@ from gateway.codec.proto.fields import InvalidField
 from gateway.core.engine import Answer
 from gateway.core.types import Reason
 from gateway.runtime.feed import SlowReader, TooManyReaders
+from gateway.runtime.ports import JournalError
 from gateway.runtime.sequencer import Overloaded
 
 DOMAIN = "gateway"
@@ -35,6 +36,7 @@ class ApiReason(StrEnum):
     TOO_MANY_SUBSCRIBERS = "TOO_MANY_SUBSCRIBERS"
     SEQ_AHEAD = "SEQ_AHEAD"
     UNAVAILABLE = "UNAVAILABLE"
+    HISTORY_UNAVAILABLE = "HISTORY_UNAVAILABLE"
     INTERNAL = "INTERNAL"
 
 
@@ -100,6 +102,7 @@ CODES: dict[Reason | ApiReason, Any] = {
     ApiReason.TOO_MANY_SUBSCRIBERS: Code.RESOURCE_EXHAUSTED,
     ApiReason.SEQ_AHEAD: Code.OUT_OF_RANGE,
     ApiReason.UNAVAILABLE: Code.UNAVAILABLE,
+    ApiReason.HISTORY_UNAVAILABLE: Code.UNAVAILABLE,
     ApiReason.INTERNAL: Code.INTERNAL,
 }
 
@@ -153,8 +156,8 @@ def refused(answer: Answer, cl_ord_id: str) -> Failure:
     return Failure(answer.reason, answer.text, answer.field, metadata)
 
 
-Foreseen = Failure | InvalidField | Overloaded | SlowReader | TooManyReaders
-FORESEEN = (Failure, InvalidField, Overloaded, SlowReader, TooManyReaders)
+Foreseen = Failure | InvalidField | Overloaded | SlowReader | TooManyReaders | JournalError
+FORESEEN = (Failure, InvalidField, Overloaded, SlowReader, TooManyReaders, JournalError)
 
 
 def failure(error: Foreseen) -> Failure:
@@ -170,6 +173,8 @@ def failure(error: Foreseen) -> Failure:
             return slow_reader(error.next_seq)
         case TooManyReaders():
             return Failure(ApiReason.TOO_MANY_SUBSCRIBERS, str(error))
+        case JournalError():
+            return history_unavailable(str(error))
     assert_never(error)
 
 
@@ -186,6 +191,17 @@ def unavailable() -> Failure:
     return Failure(
         ApiReason.UNAVAILABLE, "the gateway is starting or stopping; nothing was done, try again in a moment"
     )
+
+
+def history_unavailable(why: str) -> Failure:
+    """What a request names or asks for left memory and cannot be read now: its answer may stand there, so none is
+    given.
+    """
+    text = (
+        f"what this names left memory, and cannot be read now: {why}. Nothing was done; the same request again under "
+        "the same key, when it can be read"
+    )
+    return Failure(ApiReason.HISTORY_UNAVAILABLE, text, metadata={"key_spent": "unknown"})
 
 
 def internal() -> Failure:

@@ -1,6 +1,6 @@
 """What unary calls and the Trade stream have in common: whose account it is, and what an answer is told as."""
 
-from gateway.adapters.grpc.errors import ApiReason, Failure, refused
+from gateway.adapters.grpc.errors import ApiReason, Failure, history_unavailable, refused
 from gateway.adapters.grpc.identity import Caller
 from gateway.core.commands import SubmitOrder
 from gateway.core.engine import Answer
@@ -23,8 +23,10 @@ def reply(answer: Answer, cl_ord_id: str) -> pb.CommandReply:
     """The reply to a command.
 
     Raises:
-        Failure: the core refused it.
+        Failure: the core refused it, or could not look at what it names.
     """
+    if answer.out_of_reach:
+        raise history_unavailable(answer.out_of_reach).about(cl_ord_id)
     if answer.reason is not None:
         raise refused(answer, cl_ord_id)
     return pb.CommandReply(

@@ -21,7 +21,7 @@ from gateway.adapters.grpc.admin import AdminService
 from gateway.adapters.grpc.calls import Gate, handlers
 from gateway.adapters.grpc.events import EventService
 from gateway.adapters.grpc.identity import Authenticator, ConfiguredClients, check_rules
-from gateway.adapters.grpc.lane import LaneServer
+from gateway.adapters.grpc.lane import MAX_LANES, LaneServer
 from gateway.adapters.grpc.orders import OrderService
 from gateway.adapters.grpc.positions import PositionService
 from gateway.adapters.grpc.presence import Presence
@@ -33,8 +33,10 @@ from gateway.pb.v1 import gateway_pb2 as pb
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 MAX_CONCURRENT_CALLS = 8_192
-MAX_CONNECTIONS = 512
-"""Of each listener; half of the file descriptors that a process may usually have: sessions and journal keep theirs."""
+MAX_CONNECTIONS = MAX_LANES
+"""Of each of three listeners (TCP, the Unix socket, the lane): together three quarters of the file descriptors that a
+process may usually have. Sessions and the journal keep theirs.
+"""
 
 OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),

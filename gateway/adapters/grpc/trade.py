@@ -52,6 +52,7 @@ class TradeStream:
         self._encoder = encoder
         self._call = call
         self._writer = StreamWriter(call.context)
+        self._first: pb.TradeRequest | None = None
         self._flow: EventFlow | None = None
         self._pending: deque[_Asked | Failure | None] = deque()
         self._replies: list[pb.TradeReply] = []
@@ -64,8 +65,8 @@ class TradeStream:
         Raises:
             Failure, InvalidField: the stream as such failed; a command's own failure is in its reply.
         """
-        first = await self._read()
-        if first is None:
+        await together(self._read_first(), beside=(self._ended_before(),))
+        if (first := self._first) is None:
             return
         if first.HasField("subscribe"):
             asked, wake = first.subscribe, self._awake.set
@@ -88,6 +89,14 @@ class TradeStream:
     async def _read(self) -> pb.TradeRequest | None:
         data = await self._call.context.read()
         return None if data is grpc.aio.EOF else parse(pb.TradeRequest, data)
+
+    async def _read_first(self) -> None:
+        self._first = await self._read()
+
+    async def _ended_before(self) -> None:
+        """One who has sent nothing yet is not waited for when the server stops."""
+        await self._awake.wait()
+        raise unavailable()
 
     async def _read_next(self) -> pb.TradeRequest | None:
         request = await self._read()

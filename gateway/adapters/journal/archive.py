@@ -48,6 +48,21 @@ class Archive:
         names = ((_NAME.fullmatch(path.name), path) for path in self.directory.iterdir())
         return sorted(Segment(int(name[1]), int(name[2]), path) for name, path in names if name is not None)
 
+    def gaps(self, through: int) -> list[tuple[int, int]]:
+        """Which seq up to `through` no file is named after, as (first, last). Nothing is opened.
+
+        Raises:
+            OSError: the directory cannot be read.
+        """
+        missing, next_seq = [], 1
+        for first_seq, last_seq, _ in self.segments():
+            if first_seq > through:
+                break
+            if next_seq < first_seq:
+                missing.append((next_seq, first_seq - 1))
+            next_seq = max(next_seq, last_seq + 1)
+        return [*missing, (next_seq, through)] if next_seq <= through else missing
+
     def batches(self, seq: int) -> Iterator[Batch]:
         """The archived batches from the one that holds `seq`, in order, as far as they are there without a gap.
 

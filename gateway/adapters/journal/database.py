@@ -88,6 +88,9 @@ class Older(Protocol):
     def batches(self, seq: int) -> Iterator[Batch]:
         """The archived batches from the one that holds `seq`, in order, as far as they are there without a gap."""
 
+    def gaps(self, through: int) -> list[tuple[int, int]]:
+        """Which seq up to `through` no file is named after, as (first, last). Nothing is opened."""
+
 
 # A reader takes at most so much at a time and holds no snapshot between, so that it neither fills memory nor keeps
 # the database from cleaning up behind it.

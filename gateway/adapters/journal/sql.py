@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 
 import sqlalchemy as sa
+import structlog
 from msgspec import structs
 
 from gateway.adapters.journal import rows
@@ -45,6 +46,8 @@ from gateway.codec.journal import (
 )
 from gateway.core.events import Record
 from gateway.runtime.ports import EpochStale, JournalAway, JournalDamaged, JournalError, JournalHead
+
+_log = structlog.get_logger(__name__)
 
 GIVE_UP_S = 60.0
 _LONGEST_REST_S = 1.0
@@ -103,7 +106,20 @@ class SqlJournal:
                 writer.close()
                 raise
             self._writer = writer
+            self._say_what_the_archive_lacks(rows.archived(writer.connection).seq)
             return JournalHead(seq=self._end.seq, hash=self._end.hash, epoch=self._epoch)
+
+    def _say_what_the_archive_lacks(self, through: int) -> None:
+        """What can trade does not need it, so a start goes on; what left memory long ago cannot be looked up then."""
+        if self._older is None:
+            return
+        try:
+            missing = ", ".join(f"seq {first} to {last}" for first, last in self._older.gaps(through))
+        except OSError as error:
+            missing = str(error)
+        if missing:
+            page = "docs/runbook.md#a-missing-archive"
+            _log.critical("archive_missing", where=self._older.where, missing=missing, runbook=page)
 
     def append(self, records: Sequence[Record]) -> None:
         """See `Journal.append`. After a failed commit the journal is closed: nobody can try again by mistake."""

@@ -130,9 +130,9 @@ class QuickFixLink:
         note = self._store.note
         self._began_ns = note.session_began_ns
         self._wire.numbers = Numbers(known.inbound_seq, starting_over=note.reset, asked=note.asked)
-        evidence = self._store.examine(known.unanswered, known.logon_seq_num)
-        # A store that is whole knows better. And while the numbers start over, the journal knows only those of before.
-        sender = self._next_sender(known.sender_floor if evidence.no_proof and not note.reset else 0)
+        evidence = self._store.examine(known.unanswered, known.logon_seq_num, restored=known.restored)
+        # While the numbers start over, the journal knows only those of before.
+        sender = self._store.next_sender(known, self._log, trusted=note.reset or not evidence.no_proof)
         self._store.keep()
         settings = fix.SessionSettings()
         settings.setFromString(session_settings(self._config, self._dictionaries, self._overlay, self._mark))
@@ -153,15 +153,6 @@ class QuickFixLink:
         self._running = True
         if (loop := _running_loop()) is not None:  # Without one, `tend` is for whoever drains.
             self._tick(loop)
-
-    def _next_sender(self, floor: int) -> int:
-        """The next number to send: the store's, unless the journal proves that it was used (C12)."""
-        stored = self._store.next_sender_msg_seq_num()
-        if stored is None and (floor or self._wire.numbers.committed):
-            self._log.error("store lost", why=self._store.missing(), next_sender_msg_seq_num=floor + 1)
-        elif stored is not None and stored <= floor:
-            self._log.error("store older than the journal", stored=stored, next_sender_msg_seq_num=floor + 1)
-        return max(stored or 1, floor + 1)
 
     def act(self, record: Record) -> None:
         """Carry out one committed record. Called for every committed record, in order; never raises."""

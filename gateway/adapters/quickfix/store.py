@@ -13,19 +13,34 @@ proof.
 import mmap
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
+from structlog.typing import FilteringBoundLogger
+
+from gateway.runtime.ports import Known
 
 _NUMBERS = re.compile(rb"\s*(\d{1,20}) : (\d{1,20})\s*")
 _CL_ORD_ID = re.compile(rb"\x0111=([^\x01]*)\x01")
 _ENTRY = re.compile(rb"(\d+),(\d+),(\d+) ")
 _TAIL = 128
 """Bytes at the end of `.header` that surely hold its last entry: three numbers of at most 20 digits."""
+_REQUEST = re.compile(rb"\x0135=[DFG]\x01.*?\x0111=([^\x01]+)\x01", re.DOTALL)
+_STEP, _LONGEST = 1 << 20, 1 << 13
+"""How much of `.body` is looked at at a time, from its end; and how long a request of ours is at most."""
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+_LOST = (
+    "expected after a restore or a loss of power: the number that the venue expects is adopted; otherwise find out who "
+    "removed the file. When the session is held down, agree on the numbers with the venue (set-sequence)"
+)
+_OLDER = (
+    "expected after a loss of power: no number is used twice, and what is in doubt is compared with the venue; "
+    "otherwise find out who put an older file there"
+)
 
 
 class StoreError(OSError):
@@ -55,6 +70,14 @@ class Note(msgspec.Struct, frozen=True):
     emptied: bool = False
 
 
+class Sent(msgspec.Struct, frozen=True):
+    """A request in a store: what the venue knows it by, and where it stands in which file."""
+
+    venue_cl_ord_id: str
+    file: Path
+    position: int
+
+
 class Evidence(msgspec.Struct, frozen=True):
     """What the store says before a session starts: the requests that never left, and what an operator should know."""
 
@@ -66,6 +89,35 @@ class _Entry(NamedTuple):
     seq: int
     begin: int
     end: int
+
+
+def last_sent(store_dir: Path) -> list[Sent]:
+    """The last order, cancel or replace in each session's store, of whichever CompIDs and version. They stand there in
+    the order in which the journal had them.
+
+    Raises:
+        StoreError: a file cannot be read.
+    """
+    found: list[Sent] = []
+    for path in sorted(store_dir.glob("*/*.body")):
+        try:
+            found += _last_sent(path)
+        except OSError as error:
+            raise StoreError(f"{path}: {error.strerror}; let the gateway's user read and write it") from error
+    return found
+
+
+def _last_sent(path: Path) -> Iterator[Sent]:
+    """From the end: a store may be large, and hold little but heartbeats."""
+    with path.open("rb") as body:
+        begin = body.seek(0, os.SEEK_END)
+        while begin:
+            end, begin = begin, max(0, begin - _STEP)
+            body.seek(begin)
+            matches = list(_REQUEST.finditer(body.read(end - begin + _LONGEST)))
+            if matches:
+                yield Sent(matches[-1].group(1).decode("latin-1"), path, begin + matches[-1].start())
+                return
 
 
 def boot_id() -> str:
@@ -100,9 +152,33 @@ class Store:
         Raises:
             StoreError: it is there and cannot be read.
         """
-        path = self._file("seqnums")
-        match = _NUMBERS.fullmatch(self._read(path) or b"")
-        return int(match.group(1)) if match else None
+        return self._numbers()[0]
+
+    def _numbers(self) -> tuple[int, int] | tuple[None, None]:
+        """The next numbers to send and to expect."""
+        match = _NUMBERS.fullmatch(self._read(self._file("seqnums")) or b"")
+        return (int(match.group(1)), int(match.group(2))) if match else (None, None)
+
+    def next_sender(self, known: Known, log: FilteringBoundLogger, *, trusted: bool) -> int:
+        """The next number to send: the store's, unless the journal proves that it was used (C12). A store that is
+        `trusted` knows better. Where the two differ, it is told.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        sender, target = self._numbers()
+        floor = 0 if trusted else known.sender_floor
+        store_log = log.bind(file=str(self._file("seqnums")), next_sender_msg_seq_num=max(sender or 1, floor + 1))
+        if sender is None or target is None:
+            if floor or known.inbound_seq:
+                store_log.error("store lost", why=self.missing(), next=_LOST)
+        elif sender <= floor:
+            store_log.error("store older than the journal", stored=sender, journal=floor + 1, next=_OLDER)
+        elif sender > known.sender_floor + 1 or target > known.inbound_seq + 1:
+            what = "its number to send counts; what the venue sent and the journal has not is asked for"
+            stored, journal = (sender, target), (known.sender_floor + 1, known.inbound_seq + 1)
+            store_log.info("store newer than the journal", stored=stored, journal=journal, next=what)
+        return max(sender or 1, floor + 1)
 
     def missing(self) -> str:
         """Why there are no numbers, for people: which file is not there or not readable as numbers, and what to do."""
@@ -116,9 +192,10 @@ class Store:
 
     # --- What the files prove ---
 
-    def examine(self, unanswered: Sequence[str], logon_seq_num: int) -> Evidence:
+    def examine(self, unanswered: Sequence[str], logon_seq_num: int, *, restored: bool = False) -> Evidence:
         """Which of these requests never left, and whether the files are whole. To be called before QuickFIX opens them.
-        `logon_seq_num` is the number of our last Logon that the journal knows.
+        `logon_seq_num` is the number of our last Logon that the journal knows; one that was `restored` may not know
+        which files had what it asks about.
 
         What the files were good for is then over: nothing that was sent before our next Logon is ever sent again. So
         they are emptied, once the note says which requests they can say nothing more about. The numbers stay.
@@ -126,7 +203,7 @@ class Store:
         Raises:
             StoreError: a file cannot be read or written.
         """
-        no_proof = self._doubt(logon_seq_num)
+        no_proof = "the journal has less than was sent" if restored else self._doubt(logon_seq_num)
         unsent: tuple[str, ...] = ()
         if unanswered and not no_proof:
             known = {*self.note.unproven, *self._stored(frozenset(unanswered))}

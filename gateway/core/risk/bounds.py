@@ -109,7 +109,7 @@ def _nodes(path: Path, *controls: Control) -> tuple[Node, ...]:
 
 def percentages(setup: RiskSetup) -> dict[Control, Decimal]:
     """No sum of a scope is larger than its gross notional, times the largest percentage that the sum is of."""
-    shocks = [abs(shock) for scenario in setup.scenarios for shock in scenario.shocks.values()]
+    shocks = [shock.copy_abs() for scenario in setup.scenarios for shock in scenario.shocks.values()]
     most_margin = max([each.margin_pct for each in setup.instruments.values()] + shocks, default=ZERO)
     most_volatile = max([each.volatility_pct for each in setup.instruments.values()], default=ZERO)
     return {

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from gateway.core.events import Event
-from gateway.core.money import EXACT, ZERO, average, multiply
+from gateway.core.money import EXACT, ZERO, average, multiply, negated
 from gateway.core.order import Order
 from gateway.core.risk import exposure
 from gateway.core.risk.asked import number, words
@@ -79,10 +79,10 @@ def _of_instruments(state: State, node: Node, control: Control, limit: Limit) ->
     open_ = state.risk.breaches
     if control is Control.MAX_POSITION_QTY:
         near = multiply(limit.value, _NEAR)
-        symbols = [symbol for symbol, cell in node.cells.items() if cell.long_qty >= near or -cell.short_qty >= near]
+        symbols = [symbol for symbol, cell in node.cells.items() if _largest(cell) >= near]
     else:
         near = multiply(multiply(limit.value, _NEAR), node.gross)
-        symbols = [symbol for symbol, cell in node.cells.items() if cell.gross * _WHOLE >= near]
+        symbols = [symbol for symbol, cell in node.cells.items() if multiply(cell.gross, _WHOLE) >= near]
     if open_:
         symbols += [symbol for symbol in node.cells if _key(node.scope, control, symbol) in open_]
     for symbol in sorted(set(symbols)):
@@ -92,15 +92,19 @@ def _of_instruments(state: State, node: Node, control: Control, limit: Limit) ->
 
 def _value(node: Node, cell: Cell, control: Control, limit: Limit) -> Decimal:
     if control is Control.MAX_POSITION_QTY:
-        return max(cell.long_qty, -cell.short_qty)
+        return _largest(cell)
     if node.gross <= limit.after or limit.value >= _WHOLE:
         return ZERO
     return average(multiply(cell.gross, _WHOLE), node.gross)
 
 
+def _largest(cell: Cell) -> Decimal:
+    return max(cell.long_qty, negated(cell.short_qty))
+
+
 def _change(state: State, node: Node, control: Control, symbol: str, value: Decimal, limit: Decimal) -> Iterator[Event]:
     before = state.risk.breaches.get(_key(node.scope, control, symbol)) if state.risk.breaches else None
-    if before is None and value < limit * _NEAR:
+    if before is None and value < multiply(limit, _NEAR):
         return
     severity = _severity(control, value, limit)
     if before is not None and severity is not Severity.CRITICAL and _is_over(before, value, limit):
@@ -115,14 +119,14 @@ def _severity(control: Control, value: Decimal, limit: Decimal) -> Severity | No
     """Beyond the limit, as the checks have it: at the limit orders still pass."""
     if value > limit:
         return Severity.CRITICAL
-    near = control not in _COUNTED and value > 0 and value >= limit * _NEAR
+    near = control not in _COUNTED and value > 0 and value >= multiply(limit, _NEAR)
     return Severity.WARNING if near else None
 
 
 def _is_over(before: BreachBegan, value: Decimal, limit: Decimal) -> bool:
     if before.severity is Severity.CRITICAL:
         return value <= limit
-    return value < limit * _OVER or not value
+    return value < multiply(limit, _OVER) or not value
 
 
 def _text(node: Node, control: Control, symbol: str, value: Decimal, limit: Decimal) -> str:

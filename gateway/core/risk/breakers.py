@@ -19,7 +19,7 @@ from typing import Any
 
 from gateway.core import events as ev
 from gateway.core.events import Event, Record
-from gateway.core.money import ZERO, average, multiply, subtract
+from gateway.core.money import ZERO, average, multiply, negated, rounded, subtract
 from gateway.core.order import Order
 from gateway.core.risk import exposure, scopes, watch
 from gateway.core.risk.asked import number, words
@@ -33,7 +33,7 @@ from gateway.core.types import Severity
 STEPS = 60
 """In how many steps a window moves on: what is counted is between one window and one step more."""
 _SECOND_NS, _MILLISECOND_NS = 1_000_000_000, Decimal(1_000_000)
-_HUNDRED, _CENT = Decimal(100), Decimal("0.01")
+_HUNDRED, _CENT, _NANOSECOND = Decimal(100), Decimal("0.01"), Decimal("1E-9")
 _REJECT_RATE = Breaker.REJECT_RATE
 
 _COUNTED: dict[type, tuple[Breaker, ...]] = {
@@ -339,7 +339,7 @@ def _stopped(rule: BreakerRule, scope: str, figure: Decimal, at_ns: int, what: s
 
 
 def _reason(rule: BreakerRule, scope: str, figure: Decimal, what: str) -> str:
-    shown, limit = number(figure.quantize(_CENT)), number(rule.value)
+    shown, limit = number(rounded(figure, _CENT)), number(rule.value)
     of = f" of {what}" if what else ""
     if rule.kind is Breaker.LATENCY:
         return f"{shown} answers in {rule.window_s} s took {limit} ms or longer at {words(scope)}"
@@ -354,7 +354,7 @@ def _of_tally(tally: Tally, rule: BreakerRule, at_ns: int) -> Decimal:
     total, bad = _within(tally, _step_ns(rule), at_ns)
     match rule.kind:
         case Breaker.REJECT_RATE:
-            return average(bad * _HUNDRED, Decimal(total)) if total >= rule.after else ZERO
+            return average(multiply(bad, _HUNDRED), Decimal(total)) if total >= rule.after else ZERO
         case Breaker.LATENCY:
             return Decimal(bad)
     return Decimal(total)
@@ -389,7 +389,7 @@ def _with_figures(state: State, kind: Breaker) -> set[str]:
 
 def _loss(state: State, scope: str, _: int) -> Decimal:
     profit, anew = state.risk.profits.get(scope, Profit()), state.risk.anew.get(_name(Breaker.LOSS, scope))
-    loss = -profit.day
+    loss = negated(profit.day)
     return subtract(loss, anew.figure) if anew is not None and anew.day == state.risk.day else loss
 
 
@@ -404,7 +404,7 @@ def _mark_age_s(state: State, scope: str, at_ns: int) -> Decimal:
     node = exposure.sync(state).nodes.get(scope)
     known = [state.risk.marks[symbol] for symbol in node.cells if symbol in state.risk.marks] if node else []
     oldest = max((at_ns - mark.at_ns for mark in known if mark.at_ns is not None), default=0)
-    return Decimal(oldest) / _SECOND_NS
+    return multiply(oldest, _NANOSECOND)
 
 
 def _items(state: State, scope: str, _: int) -> Decimal:
@@ -437,7 +437,7 @@ def begin_anew(state: State, source: str, scope: str) -> None:
         _look_up_again(state)
     profit = state.risk.profits.get(scope)
     if profit is not None and source in (Breaker.LOSS, Breaker.DRAWDOWN):
-        figure = -profit.day if source == Breaker.LOSS else profit.drawdown
+        figure = negated(profit.day) if source == Breaker.LOSS else profit.drawdown
         state.risk.anew[_name(source, scope)] = Anew(figure, profit.high, state.risk.day)
 
 

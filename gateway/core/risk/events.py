@@ -182,7 +182,9 @@ class MassCancelAnswered(msgspec.Struct, frozen=True, gc=False, omit_defaults=Tr
 
 
 class ClientAway(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="ClientAway"):
-    """The last stream of a client whose orders are canceled then has ended: after its grace they are."""
+    """The last stream of a client whose orders are canceled then has ended: after its grace they are. Told again when
+    the clock was set meanwhile: the grace begins anew.
+    """
 
     client_id: str
 

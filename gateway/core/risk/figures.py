@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from gateway.core.money import ZERO, add, average, multiply, negated, subtract
+from gateway.core.money import ZERO, add, average, multiply, negated, square_root, subtract
 from gateway.core.risk import correlation, exposure, prices, scopes
 from gateway.core.risk.book import Book, Leaf, Node
 from gateway.core.risk.controls import Control
@@ -18,7 +18,6 @@ from gateway.core.risk.setup import Limit, RiskSetup
 from gateway.core.risk.state import Held, Profit
 from gateway.core.state import State
 
-_ONE = Decimal(1)
 _HUNDRED = Decimal(100)
 _HUNDREDTH = Decimal("0.01")
 _SECOND_NS = 1_000_000_000
@@ -358,7 +357,7 @@ def figure(state: State, node: Node, control: Control, limit: Limit, at_ns: int)
 
 
 def _largest_position(_: State, node: Node, __: Limit, ___: int) -> Decimal:
-    return max([max(cell.long_qty, -cell.short_qty) for cell in node.cells.values()], default=ZERO)
+    return max([max(cell.long_qty, negated(cell.short_qty)) for cell in node.cells.values()], default=ZERO)
 
 
 def _concentration(_: State, node: Node, limit: Limit, __: int) -> Decimal:
@@ -396,7 +395,7 @@ def _message_rate(state: State, node: Node, limit: Limit, at_ns: int) -> Decimal
 
 
 def _correlated(state: State, node: Node) -> Decimal:
-    return average(correlation.squared(state.risk, node.sigmas).sqrt(), _ONE)
+    return square_root(correlation.squared(state.risk, node.sigmas))
 
 
 _NO_PROFIT = Profit()

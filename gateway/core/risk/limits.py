@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, assert_never
 
 from gateway.core.events import Event
-from gateway.core.money import LIMIT, MAX_DECIMALS, MAX_INTEGER_DIGITS
+from gateway.core.money import LIMIT, MAX_DECIMALS, MAX_INTEGER_DIGITS, is_multiple
 from gateway.core.order import Order
 from gateway.core.refusal import Refusal
 from gateway.core.risk import coverage, days, exposure, marks, overrides, proposals, scopes
@@ -188,7 +188,7 @@ def _check_limit(control: Control, limit: Limit) -> None:
         raise Refusal(
             Reason.FIELD_INVALID, "limit.value", f"{control} has to be above 0; to stop all orders use the kill switch"
         )
-    if SPECS[control].unit in _WHOLE and limit.value % 1:
+    if SPECS[control].unit in _WHOLE and not is_multiple(limit.value, Decimal(1)):
         raise Refusal(Reason.FIELD_INVALID, "limit.value", f"{limit.value} is no whole number; {control} counts")
     if limit.after and control not in _WITH_AFTER:
         raise Refusal(Reason.FIELD_NOT_ALLOWED, "limit.after", f"{control} counts from the first")

@@ -11,6 +11,9 @@ from gateway.core.risk.commands import ClientPresence
 from gateway.core.risk.setup import RiskSetup
 from gateway.core.state import Settings, State
 
+_JUMP_NS = 1_000_000_000
+"""As long as one turn of the clock: when it is set by less, what it measures stays as good as it was."""
+
 
 def decide(state: State, fact: ClientPresence) -> list[Event]:
     """A client has its first stream, or its last one ended."""
@@ -26,6 +29,19 @@ def process_started(state: State, settings: Settings) -> list[Event]:
         re.ClientAway(client_id)
         for client_id, working in state.working.items()
         if working and client_id not in state.risk.away and _grace_ns(settings.risk, client_id) is not None
+    ]
+
+
+def begin_anew(state: State, at_ns: int, jumped_ns: int) -> list[re.ClientAway]:
+    """Absences whose length the wall clock does not tell any more: it was set back to before they began, or forward by
+    `jumped_ns` when they were not over their grace. They wait it again, from now on: none is cut short.
+    """
+    forward_ns = jumped_ns if jumped_ns >= _JUMP_NS else 0
+    over = set(overdue(state, at_ns - forward_ns))
+    return [
+        re.ClientAway(client_id)
+        for client_id, since_ns in state.risk.away.items()
+        if at_ns < since_ns or (forward_ns and client_id not in over)
     ]
 
 

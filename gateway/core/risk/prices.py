@@ -31,7 +31,7 @@ def _price(state: State, symbol: str, instrument: RiskInstrument) -> Price:
     if made.px is not None:
         made.unit = multiply(made.px, made.point)
         made.reference = reference or (known.first if known is not None else ZERO)
-        made.moved = multiply(abs(subtract(made.px, made.reference)), _HUNDRED)
+        made.moved = multiply(subtract(made.px, made.reference).copy_abs(), _HUNDRED)
     return made
 
 

@@ -5,7 +5,7 @@ it. That no new order passes is `checks`; which orders are left is `watch`. All 
 ones, which the gateway did not send, count in no exposure and are canceled at the venue.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 from gateway.core import events as ev
@@ -128,10 +128,12 @@ def session_up(state: State, settings: Settings, venue: str, at_ns: int) -> list
     return _cancels(state, settings, _sweeping(state, at_ns), at_ns, venue) if state.risk.watched else []
 
 
-def timer(state: State, settings: Settings, at_ns: int) -> list[Event]:
-    """Cancels that are still owed, breakers and breaches."""
-    owed = _cancels(state, settings, _sweeping(state, at_ns), at_ns) if state.risk.watched else []
-    return [*owed, *_completed(state), *breakers.timer(state, at_ns), *breaches.timer(state, at_ns)]
+def timer(state: State, settings: Settings, at_ns: int, jumped_ns: int) -> list[Event]:
+    """Absences that begin anew, cancels that are still owed, breakers and breaches."""
+    anew = presence.begin_anew(state, at_ns, jumped_ns)
+    waiting = [event.client_id for event in anew]
+    owed = _cancels(state, settings, _sweeping(state, at_ns, waiting), at_ns) if state.risk.watched else []
+    return [*anew, *owed, *_completed(state), *breakers.timer(state, at_ns), *breaches.timer(state, at_ns)]
 
 
 def due(state: State, settings: Settings, at_ns: int) -> bool:
@@ -173,9 +175,12 @@ def _left_to_single_cancels(state: State, records: tuple[Record, ...]) -> set[st
     }
 
 
-def _sweeping(state: State, at_ns: int) -> dict[str, str]:
-    """The scopes whose orders are canceled now, with what the ClOrdIDs of their cancels begin with."""
-    found = {f"client:{client_id}": "AWAY" for client_id in presence.overdue(state, at_ns)}
+def _sweeping(state: State, at_ns: int, waiting: Collection[str] = ()) -> dict[str, str]:
+    """The scopes whose orders are canceled now, with what the ClOrdIDs of their cancels begin with. The grace of the
+    clients that are `waiting` is not over.
+    """
+    away = [client_id for client_id in presence.overdue(state, at_ns) if client_id not in waiting]
+    found = {f"client:{client_id}": "AWAY" for client_id in away}
     for stop in state.risk.stops.values():
         if stop.stopped.cancels:
             found[stop.stopped.scope] = f"STOP{stop.number}"

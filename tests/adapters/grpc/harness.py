@@ -180,7 +180,8 @@ class LaneStream:
 
     async def _opened(self) -> Lane:
         if self._lane is None:
-            _, self._lane = await asyncio.get_running_loop().create_unix_connection(Lane, self._path)
+            loop = asyncio.get_running_loop()
+            _, self._lane = await loop.create_unix_connection(lambda: Lane(answers=True), self._path)
             await self._lane.send(Kind.HELLO, self._hello.SerializeToString())
         return self._lane
 

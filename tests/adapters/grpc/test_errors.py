@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.adapters.grpc import exposure
+from gateway.adapters.grpc import exposure, lane
 from gateway.adapters.grpc.errors import CODES, ApiReason, Code, Failure, failure, internal, refused
 from gateway.adapters.grpc.server import MAX_CONCURRENT_CALLS, MAX_CONNECTIONS, OPTIONS
 from gateway.adapters.grpc.streams import EVENTS_PER_MESSAGE, MESSAGE_BYTES, WRITE_TIMEOUT_S
@@ -38,7 +38,11 @@ def test_the_page_of_limits_tells_the_limits_in_force() -> None:
     options = dict(OPTIONS)
     assert f"| {options['grpc.max_receive_message_length'] >> 20} MiB |" in page
     assert f"{options['grpc.max_concurrent_streams']:,} per connection, {MAX_CONCURRENT_CALLS:,} in all" in page
-    assert f"| {MAX_CONNECTIONS} on each listener |" in page
+    assert MAX_CONNECTIONS == lane.MAX_LANES
+    assert f"| {MAX_CONNECTIONS} on each listener: TCP, the Unix socket, the lane |" in page
+    assert f"| {(lane.MISSED_SIGNS + 1) * lane.SIGN_S:.0f} seconds without an answer to a PING | closed |" in page
+    assert f"said nothing for {lane.SIGN_S:.0f} to {2 * lane.SIGN_S:.0f} seconds; the client sends it back" in page
+    assert f"busy for {(lane.MISSED_SIGNS - 1) * lane.SIGN_S:.0f} seconds in one" in page
     assert f"| {MESSAGES_IN_FLIGHT} | the stream is not read" in page
     assert f"{EVENTS_PER_MESSAGE} events or {MESSAGE_BYTES >> 10} KiB, {REPLIES_PER_MESSAGE} replies" in page
     assert f"{WRITE_TIMEOUT_S:.0f} seconds for one message" in page
@@ -47,6 +51,12 @@ def test_the_page_of_limits_tells_the_limits_in_force() -> None:
     assert f"one in {exposure.MIN_INTERVAL_MS / 1000} s" in page
     assert f"| readers of `WatchExposure` | {exposure.MAX_WATCHERS} |" in page
     assert f"| {MAX_MARKS:,} | `INVALID_ARGUMENT`; none is set |" in page
+
+
+def test_the_connections_of_all_listeners_leave_descriptors_to_sessions_and_the_journal() -> None:
+    """Of the 1,024 that a process may usually have: TCP, the Unix socket and the lane together three quarters."""
+    assert dict(OPTIONS)["grpc.max_allowed_incoming_connections"] == MAX_CONNECTIONS
+    assert 2 * MAX_CONNECTIONS + lane.MAX_LANES <= 1_024 - 256
 
 
 @pytest.mark.parametrize("reason", CODES, ids=str)

@@ -22,6 +22,7 @@ from gateway import lane as framing
 from gateway.adapters.grpc import lane as lane_module
 from gateway.adapters.grpc import streams
 from gateway.adapters.grpc.server import AddressInUse, ApiServer
+from gateway.client import GatewayClient
 from gateway.codec.proto.fields import KEY_LENGTH
 from gateway.core.events import Cause, Record
 from gateway.core.risk.setup import RiskClient
@@ -86,6 +87,15 @@ def end_in(data: bytes) -> Any:
     return read_status(status_pb2.Status.FromString(data[5:]))
 
 
+def kinds_in(data: bytes) -> list[int]:
+    """Of whole frames."""
+    kinds = []
+    while data:
+        kinds.append(data[0])
+        data = data[5 + int.from_bytes(data[1:5], "big") :]
+    return kinds
+
+
 def exists(path: str | Path) -> bool:
     return Path(path).exists()
 
@@ -109,9 +119,10 @@ def open_lanes(gateway: Running) -> int:
         (frame(Kind.HELLO, b"\xff"), "this is not a gateway.v1.LaneHello"),
         (frame(Kind.HELLO, b"\x0a\x02\xc3\x28"), "is not UTF-8"),
         (frame(7, b""), "a frame of kind 7"),
+        (frame(Kind.PING, b""), "the first frame has to be a hello"),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "a frame of kind 80"),
     ],
-    ids=["message", "end", "no protobuf", "no text", "no kind", "gRPC"],
+    ids=["message", "end", "no protobuf", "no text", "no kind", "sign of life", "gRPC"],
 )
 async def test_who_does_not_begin_with_a_hello_gets_nowhere(gateway: Running, first: bytes, text: str) -> None:
     before = gateway.sequencer.state.seq
@@ -306,6 +317,16 @@ async def test_before_a_batch_others_have_their_turn(size: int, gives_way: bool)
         assert len(turns) - before == (4 if gives_way else 0)
 
 
+async def test_between_signs_of_life_others_have_their_turn() -> None:
+    """Whoever sends nothing else is not served before everybody."""
+    async with turns_while_on_a_lane() as (call, peer, turns):
+        peer.sendall(frame(Kind.PING, b"") * 5_000 + frame(Kind.MESSAGE, b"m"))
+        before = len(turns)
+        async with asyncio.timeout(20):
+            assert await call.read() == b"m"
+        assert len(turns) - before >= 5_000
+
+
 @asynccontextmanager
 async def turns_while_on_a_lane() -> AsyncIterator[tuple[lane_module.LaneCall, socket.socket, list[None]]]:
     """A call, its client as a bare socket, and one entry for each turn that another task has had."""
@@ -319,10 +340,12 @@ async def turns_while_on_a_lane() -> AsyncIterator[tuple[lane_module.LaneCall, s
             await asyncio.sleep(0)
 
     task = asyncio.create_task(another())
-    yield lane_module.LaneCall(lane, pb.LaneHello()), theirs, turns
-    task.cancel()
-    lane.abort()
-    theirs.close()
+    try:
+        yield lane_module.LaneCall(lane, pb.LaneHello()), theirs, turns
+    finally:
+        task.cancel()
+        lane.abort()
+        theirs.close()
 
 
 # --- Who leaves, who stays ---
@@ -368,6 +391,101 @@ async def test_one_who_never_reads_is_ended_and_not_kept(gateway: Running, monke
         await fast.write(submits("last"))
         assert (await fast.read()).replies
         fast.cancel()
+
+
+async def test_who_gives_no_sign_of_life_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one that was stopped: its connection is there, and nothing comes. Its orders do not stay for that."""
+    monkeypatch.setattr(lane_module, "SIGN_S", 0.01)
+    clients = {"alpha": RiskClient(accounts=("*",), cancel_on_disconnect_ns=0)}
+    async with running(lane=tmp_path / "gateway.sock", risk=risk_setup(clients=clients)) as gateway:
+        away = gateway.sequencer.state.risk.away
+        with structlog.testing.capture_logs() as logs:
+            with stranger(gateway, hello("alpha"), frame(Kind.MESSAGE, submits("k-1").SerializeToString())) as peer:
+                for _ in range(3):
+                    assert await next_ping(peer)
+                    peer.send(frame(Kind.PING, b""))
+                assert not away
+                while await next_ping(peer):
+                    pass
+            await eventually(lambda: set(away) == {"alpha"})
+        assert open_lanes(gateway) == 0
+        assert [(entry["event"], entry["client"]) for entry in logs] == [
+            ("a client on the lane gave no sign of life", "alpha")
+        ]
+
+
+async def next_ping(peer: socket.socket) -> bool:
+    """Wait for one, past everything else; False: the gateway has closed."""
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(20):
+        while header := await loop.sock_recv(peer, HEADER_BYTES):
+            if header == frame(Kind.PING, b""):
+                return True
+            await loop.sock_recv(peer, int.from_bytes(header[1:], "big"))
+    return False
+
+
+async def test_one_who_says_something_is_never_asked(gateway: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[bool] = []
+    heard = Lane.heard
+    monkeypatch.setattr(Lane, "heard", lambda lane: looks.append(heard(lane)) or looks[-1])
+    monkeypatch.setattr(lane_module, "SIGN_S", 0.01)
+    with stranger(gateway, hello("alpha")) as peer:
+        for number in range(3 * lane_module.MISSED_SIGNS):
+            peer.sendall(frame(Kind.MESSAGE, submits(f"k-{number}").SerializeToString()))
+            await eventually(lambda: len(looks) > number)  # noqa: B023  # It is waited for here.
+        assert all(looks)
+        assert Kind.PING not in kinds_in(peer.recv(1_000_000))
+
+
+async def test_the_clients_own_end_gives_signs_of_life(gateway: Running) -> None:
+    async with GatewayClient(f"unix:{gateway.lane.removesuffix('.lane')}", client_id="alpha"):
+        await eventually(lambda: gateway.feed.readers == 1)
+        (lane,) = gateway.server._lane._running
+        lane.heard()
+        lane.ping()
+        await eventually(lane.heard)
+    await eventually(lambda: open_lanes(gateway) == 0)
+
+
+async def test_a_slow_reader_gets_all_replies_while_the_gateway_stops(tmp_path: Path) -> None:
+    """A stream that is over is not done with: what it said still waits to be read."""
+    async with running(lane=tmp_path / "gateway.sock") as gateway:
+        keys = [[f"k-{batch}-{number}" for number in range(100)] for batch in range(20)]
+        frames = [frame(Kind.MESSAGE, submits(*batch).SerializeToString()) for batch in keys]
+        with stranger(gateway, hello("alpha")) as peer:
+            await eventually(lambda: gateway.server._streams._running)
+            (lane,) = gateway.server._lane._running
+            lane._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
+            await asyncio.get_running_loop().sock_sendall(peer, b"".join(frames))
+            await eventually(lambda: len(gateway.sequencer.state.orders) == 2_000)
+            stopping = asyncio.create_task(gateway.server.stop(3_600))
+            await eventually(lambda: not gateway.server._streams._running)
+            for _ in range(100):
+                await asyncio.sleep(0)
+            assert lane._transport.get_write_buffer_size(), "something waits"
+            assert not stopping.done()
+            data = await rest_of(peer)
+            async with asyncio.timeout(20):
+                await stopping
+        replies: list[str] = []
+        while data[0] == Kind.MESSAGE:
+            size = 5 + int.from_bytes(data[1:5], "big")
+            replies += [reply.cl_ord_id for reply in pb.TradeResponse.FromString(data[5:size]).replies]
+            data = data[size:]
+        assert replies == [key for batch in keys for key in batch]
+        assert end_in(data).code is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_a_stop_does_not_wait_for_one_who_has_not_begun(gateway: Running) -> None:
+    """Neither before the hello, nor before the first message: however much time streams are given."""
+    with stranger(gateway) as silent, stranger(gateway, hello("alpha")) as idle:
+        await eventually(lambda: open_lanes(gateway) == 2 and len(gateway.server._streams._running) == 1)
+        async with asyncio.timeout(20):
+            await gateway.server.stop(3_600)
+        assert await rest_of(silent) == b""
+        error = end_in(await rest_of(idle))
+    assert (error.code, error.reason) == (grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE")
 
 
 async def test_when_the_gateway_stops_streams_are_told_and_the_path_is_free(tmp_path: Path) -> None:
@@ -451,6 +569,10 @@ async def test_the_page_shows_a_client_that_works(gateway: Running, tmp_path: Pa
     told: list[Any] = []
     running = asyncio.create_task(asyncio.to_thread(exec, program, {"print": told.append}))
     await eventually(lambda: gateway.feed.readers == 1)
+    (lane,) = gateway.server._lane._running
+    lane.heard()
+    lane.ping()
+    await eventually(lane.heard)
     await gateway.as_client("alpha").submit("k-1")
     await eventually(lambda: [event.cl_ord_id for message in told for event in message.events][-2:] == ["k-1"] * 2)
     await gateway.server.stop(1)

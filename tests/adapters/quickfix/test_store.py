@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.adapters.quickfix import store as store_module
-from gateway.adapters.quickfix.store import Store, StoreError
+from gateway.adapters.quickfix.store import Sent, Store, StoreError, last_sent
 from gateway.adapters.quickfix.wire import expected_number
 from gateway.core.events import SessionAdministered
 from gateway.core.reports import SendRefused, SessionDown, SessionUp
@@ -226,6 +226,36 @@ def test_the_look_into_a_large_store_takes_no_memory_of_its_size(files: Files) -
     assert peak < 3_000_000
 
 
+@pytest.mark.parametrize("msg_type", ["D", "F", "G"])
+def test_the_last_request_of_a_store_is_found_behind_other_messages(files: Files, msg_type: str) -> None:
+    assert last_sent(files.folder.parent) == [], "a Logon is none"
+    files.order("g1", 4)
+    position = files.path("body").stat().st_size
+    files.send(msg_type, "11=g2\x0141=g1\x01", 5)
+    files.send("H", "11=g1\x01", 6)  # It asks about an order, under that order's own name.
+    files.send("0", "", 7)
+    (sent,) = last_sent(files.folder.parent)
+    assert (sent.venue_cl_ord_id, sent.file) == ("g2", files.path("body"))
+    assert 0 < sent.position - position < 40
+
+
+@pytest.mark.parametrize("gap", [0, store_module._STEP - 60, store_module._STEP, 3 * store_module._STEP + 7])
+def test_the_last_request_is_found_however_far_from_the_end_it_stands(files: Files, gap: int) -> None:
+    files.order("g1", 4)
+    with files.path("body").open("ab") as body:
+        body.write(b"\x01" * gap)
+    (sent,) = last_sent(files.folder.parent)
+    assert sent == Sent("g1", files.path("body"), sent.position)
+    assert files.path("body").read_bytes()[sent.position :].startswith(b"\x0135=D\x01")
+
+
+def test_the_store_of_a_restored_journal_proves_nothing(files: Files) -> None:
+    """Its files may have been emptied since of what the journal still waits for."""
+    files.order("g1", 4)
+    evidence = Store(files.folder, SESSION).examine(["g2"], LOGON, restored=True)
+    assert (evidence.unsent, evidence.no_proof) == ((), "the journal has less than was sent")
+
+
 # --- With the real QuickFIX ---
 
 
@@ -298,6 +328,21 @@ def test_c12_no_number_is_used_twice_when_the_store_is_lost_or_old(
     said = capsys.readouterr().out
     assert ("store lost" if stored is None else "store older than the journal") in said
     assert "next_sender_msg_seq_num=41" in said
+    named = ["FIX.4.4-GW-VENUE-XSIM.seqnums", "next=", "otherwise find out who"]
+    named += ["stored=10", "journal=41"] if stored is not None else ["is missing"]
+    assert [words for words in named if words not in said] == []
+
+
+def test_a_store_that_is_newer_than_the_journal_is_told_with_both_numbers(
+    venue: RawVenue, gateways: Gateways, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Files(tmp_path / "gateway" / "XSIM").numbers(50, 9)
+    gateway = gateways(venue_config(venue.port)).start(committed=5, floor=40)
+    assert venue.logon(seq=6)["34"] == "50"
+    gateway.wait_for(SessionUp)
+    said = capsys.readouterr().out
+    for words in ("store newer than the journal", "XSIM.seqnums", "stored=(50, 9)", "journal=(41, 6)", "asked for"):
+        assert words in said
 
 
 def refuse(venue: RawVenue, text: str) -> int:

@@ -94,7 +94,7 @@ class _Lane:
 
     def __init__(self, client_id: str, path: str) -> None:
         self._client_id, self._path = client_id, path
-        self._lane = Lane()
+        self._lane = Lane(answers=True)
 
     async def open(self) -> None:
         """Connect."""

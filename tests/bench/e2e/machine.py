@@ -30,6 +30,14 @@ def described() -> dict[str, str | int]:
     }
 
 
+def uncommitted() -> list[str]:
+    """The files whose content no commit has, so that figures measured with them belong to no commit."""
+    changed = subprocess.run(
+        ["git", "status", "--porcelain", "--untracked-files=no"], cwd=ROOT, check=False, capture_output=True, text=True
+    )
+    return [line[3:] for line in changed.stdout.splitlines()]
+
+
 def yardstick_ms() -> float:
     """What a fixed loop of Python takes: the same work at every time, so it shows how fast the machine is now."""
     began = time.perf_counter()

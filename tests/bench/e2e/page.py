@@ -16,7 +16,8 @@ _INTRODUCTION = """\
 # Performance
 
 What an order costs in time and in processor, measured on real processes over the loopback of one machine. `make bench` measures everything
-in under ten minutes, `make bench-quick` the comparison alone in under one; `make bench REPORT=docs` writes this page.
+in under ten minutes, `make bench-quick` the comparison alone in under one; `make bench REPORT=docs` writes this page,
+and refuses to when the tree has changes that no commit has.
 """
 
 _HOW = """\

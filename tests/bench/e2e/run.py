@@ -70,6 +70,11 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="under a minute: the comparison alone")
     parser.add_argument("--report", choices=["docs"], help="write docs/performance.md and its plots")
     given = parser.parse_args()
+    if given.report and (changed := machine.uncommitted()):
+        parser.error(
+            f"docs/performance.md names the commit that was measured, and {', '.join(changed)} is changed and not"
+            " committed. Commit or undo that first, or leave out the report. Nothing was measured."
+        )
     plan = QUICK if given.quick else FULL
     with tempfile.TemporaryDirectory(prefix="gateway-bench-") as folder, progress() as say:
         report = measure(plan, Path(folder), say)

@@ -4,13 +4,13 @@ import msgspec
 import pytest
 
 from gateway.core import events as ev
-from gateway.core.reports import ProcessStarted, SessionDown
+from gateway.core.reports import ProcessStarted, SessionDown, TimerFired
 from gateway.core.risk.commands import ClientPresence
 from gateway.core.risk.events import ClientAway, ClientBack, StopCompleted
 from gateway.core.risk.setup import RiskClient
 from gateway.core.types import ExecType
 from tests.core.risk.floor import Floor, cancels, of
-from tests.core.world import VENUE, order
+from tests.core.world import SECOND_NS, VENUE, order
 
 
 @pytest.fixture
@@ -86,6 +86,60 @@ def test_cancels_wait_for_a_session_that_is_down(floor: Floor) -> None:
     _leaves(floor)
     assert cancels(floor.tick(6)) == []
     assert cancels(floor.up(VENUE)) == [mine.order_id]
+
+
+def _set(floor: Floor, seconds: float) -> list[ev.Event]:
+    """Somebody sets the wall clock; its next turn is a second later, and knows by how much."""
+    floor.now_ns += int((seconds + 1) * SECOND_NS)
+    return floor.tell(TimerFired(jumped_ns=int(seconds * SECOND_NS)))
+
+
+@pytest.mark.parametrize("back_s", [4.5, 10, 3600])
+def test_a_clock_that_is_set_back_holds_the_cancels_up_for_one_grace_at_most(floor: Floor, back_s: float) -> None:
+    mine = floor.working("1", client_id="fix")
+    _leaves(floor)
+    floor.tick(4)
+    assert cancels(_set(floor, -back_s)) == []
+    assert cancels([event for _ in range(4) for event in floor.tick()]) == []
+    assert cancels(floor.tick()) == [mine.order_id]
+
+
+def test_so_does_one_that_nobody_noticed(floor: Floor) -> None:
+    """What lies in the future began before the clock was set back."""
+    mine = floor.working("1", client_id="fix")
+    _leaves(floor)
+    assert floor.tick(-3600) == [ClientAway("fix")]
+    assert cancels(floor.tick(4)) == []
+    assert cancels(floor.tick(1)) == [mine.order_id]
+    assert floor.recovered() == floor.state
+
+
+def test_a_clock_that_is_set_forward_cuts_no_grace_short(floor: Floor) -> None:
+    mine = floor.working("1", client_id="fix")
+    _leaves(floor)
+    assert _set(floor, 3600) == [ClientAway("fix")]
+    assert cancels(floor.tick(4)) == []
+    assert cancels(floor.tick(1)) == [mine.order_id]
+    assert floor.recovered() == floor.state
+
+
+def test_a_clock_that_is_set_forward_makes_no_grace_begin_anew_that_is_over(floor: Floor) -> None:
+    """Nor one by less than a turn: clocks are always set a little."""
+    mine = floor.working("1", client_id="fix")
+    _leaves(floor)
+    floor.tick(4)
+    assert cancels(_set(floor, 0.5)) == [mine.order_id]
+    floor.refuses_cancel(mine)
+    assert cancels(_set(floor, 3600)) == [mine.order_id]
+    assert floor.events(ClientAway) == [ClientAway("fix")]
+
+
+def test_a_stop_of_the_client_does_not_wait_for_its_grace(floor: Floor) -> None:
+    mine = floor.working("1", client_id="fix")
+    _leaves(floor)
+    assert cancels(floor.stop("client:fix")) == [mine.order_id]
+    floor.refuses_cancel(mine)
+    assert cancels(_set(floor, 3600)) == [mine.order_id]
 
 
 def test_a_session_that_is_back_within_the_grace_cancels_nothing(floor: Floor) -> None:

@@ -1,0 +1,244 @@
+"""The witness of reconciliation: no order before the venue was compared, no difference without an item, and every
+execution of a drop copy accounted for.
+
+It knows from the records alone which venues may be sent orders, which items are open, and which executions one of two
+sessions has told and the other has not.
+"""
+
+from collections.abc import Callable
+
+from gateway.core.events import (
+    CommandRefused,
+    DropCopyNoted,
+    Event,
+    ExecutionBusted,
+    ExecutionCorrected,
+    ExternalOrderReported,
+    ItemRaised,
+    ItemResolved,
+    OrderEntryOpened,
+    OrderFilled,
+    OrderSubmitted,
+    QuantityDisputed,
+    ReconciliationEnded,
+    Record,
+    ReplaceRequested,
+    ReportSetAside,
+    SessionLoggedOn,
+    SessionLoggedOut,
+)
+from gateway.core.reports import ExecutionReport, MessageRejected
+from gateway.core.state import Reconcile, Settings, State
+from gateway.core.types import ExecType, ItemKind, Reason
+from gateway.core.venue_reports import ENDED_STATUS
+
+Fail = Callable[[str], None]
+About = tuple[ItemKind, str, str, str]
+"""What an item is about: its kind, the venue, the order (ours or theirs), the execution."""
+Key = tuple[str, str, str]
+"""An execution: the order, the trade date, ExecID(17)."""
+Execution = OrderFilled | ExecutionCorrected | ExecutionBusted
+
+_EXECUTIONS = (ExecType.TRADE, ExecType.TRADE_CORRECT, ExecType.TRADE_CANCEL)
+_ENDED_BY_A_COMPARISON = (ItemKind.NOT_ANSWERED, ItemKind.SEQUENCE_RESET)
+BY_A_PERSON = (ItemKind.REPORT_UNKNOWN, ItemKind.ORDER_EXTERNAL, ItemKind.EXECUTION_UNCONFIRMED, ItemKind.STATUS)
+"""Items that no evidence may ever resolve; the others a venue that is honest again resolves."""
+
+
+class ReconciliationWitness:
+    """Order entry, items and drop copies, as the durable records have them."""
+
+    def __init__(self, failed: Fail, settings: Settings) -> None:
+        self._failed = failed
+        self._compared = settings.reconcile
+        self._copied = settings.drop_copies
+        self._grace_ns = {
+            venue: settings.reconcile.get(venue, Reconcile()).grace_ns for venue in settings.drop_copies.values()
+        }
+        self._ready: set[str] = set()
+        self._items: dict[str, About] = {}
+        self._open: dict[About, str] = {}
+        self._owed: dict[About, None] = {}
+        self._external: set[tuple[str, str]] = set()
+        self._showing: set[str] = set()
+        self._told: dict[Key, tuple[str, int]] = {}
+        self._untold: dict[Key, tuple[str, int]] = {}
+        self._copies: dict[Key, tuple[str, int]] = {}
+        self._missed: set[Key] = set()
+
+    # --- What is durable ---
+
+    def synced(self, record: Record) -> None:
+        """This is durable from here on."""
+        event = record.event
+        match event:
+            case SessionLoggedOn():
+                self._logged_on(event)
+            case SessionLoggedOut():
+                self._logged_out(event.venue)
+            case ReconciliationEnded() if event.complete:
+                self._ready.add(event.venue)
+                self._comparison_is_complete(record.seq, event.venue)
+            case OrderEntryOpened():
+                self._ready.add(event.venue)
+            case OrderSubmitted() | ReplaceRequested():
+                if event.venue not in self._ready:
+                    self._failed(f"record {record.seq}: {type(event).__name__}, and {event.venue} takes no orders")
+            case CommandRefused(reason=Reason.SESSION_NOT_RECONCILED):
+                if (venue := event.text.split(maxsplit=1)[0]) in self._ready:
+                    self._failed(f"record {record.seq}: refused because of {venue}, which takes orders")
+            case ItemRaised():
+                self._raised(record, event)
+            case ItemResolved():
+                self._resolved(record.seq, event)
+            case DropCopyNoted():
+                self._noted(record, event)
+            case OrderFilled() | ExecutionCorrected() | ExecutionBusted():
+                self._executed(record, event)
+            case _:
+                self._differs(record, event)
+
+    def batch_ended(self) -> None:
+        """What comes of one input shares its commit: by now each difference has its item."""
+        for kind, venue, subject, _ in self._owed:
+            self._failed(f"there is no item {kind} about {subject or venue}")
+
+    # --- Order entry ---
+
+    def on_wire(self, venue: str, name: str) -> None:
+        """A new order, or new terms, go into the socket."""
+        if venue not in self._ready:
+            self._failed(f"{name} was sent, and {venue} takes no orders: it is not compared, or not logged on")
+
+    def _logged_on(self, event: SessionLoggedOn) -> None:
+        venue = event.venue
+        if event.copies:
+            self._showing.add(event.copies)
+        elif venue in self._compared:
+            self._ready.discard(venue)
+            if event.unexpected:
+                self._owes((ItemKind.SEQUENCE_RESET, venue, "", ""))
+        else:
+            self._ready.add(venue)
+
+    def _logged_out(self, session: str) -> None:
+        self._ready.discard(session)
+        if (venue := self._copied.get(session)) is not None:
+            self._showing.discard(venue)
+            for key in [key for key, (at_venue, _) in self._untold.items() if at_venue == venue]:
+                del self._untold[key]
+
+    # --- Items ---
+
+    def _owes(self, about: About) -> None:
+        if about not in self._open:
+            self._owed[about] = None
+
+    def _raised(self, record: Record, event: ItemRaised) -> None:
+        about = (event.kind, event.venue, event.order_id or event.venue_order_id, event.exec_id)
+        if about in self._open:
+            self._failed(f"record {record.seq}: there is a second item {event.kind} about {about[2]}")
+        self._owed.pop(about, None)
+        self._items[event.item_id], self._open[about] = about, event.item_id
+        key = (event.order_id, event.trade_date, event.exec_id)
+        if event.kind is ItemKind.EXECUTION_MISSING:
+            self._is_late(record, self._told.get(key))
+            self._missed.add(key)
+        elif event.kind is ItemKind.EXECUTION_UNCONFIRMED:
+            self._is_late(record, self._untold.pop(key, None))
+
+    def _resolved(self, seq: int, event: ItemResolved) -> None:
+        about = self._items.pop(event.item_id, None)
+        if about is None:
+            self._failed(f"record {seq}: item {event.item_id} is resolved, and was not open")
+        else:
+            del self._open[about]
+
+    def _comparison_is_complete(self, seq: int, venue: str) -> None:
+        for kind in _ENDED_BY_A_COMPARISON:
+            if (kind, venue, "", "") in self._open:
+                self._failed(f"record {seq}: {venue} is compared, and its item {kind} is open")
+
+    def _differs(self, record: Record, event: Event) -> None:
+        """What has to have an item, where the venue is compared."""
+        match event:
+            case QuantityDisputed() if record.order is not None and record.order.venue in self._compared:
+                self._owes((ItemKind.QUANTITY, record.order.venue, event.order_id, ""))
+            case ReportSetAside() if event.report.venue in self._compared and not _is_reply(event.report):
+                unknown = getattr(event.report, "venue_order_id", "")
+                self._owes((ItemKind.REPORT_UNKNOWN, event.report.venue, unknown, ""))
+            case ExternalOrderReported():
+                self._stranger(event)
+
+    def _stranger(self, event: ExternalOrderReported) -> None:
+        """An order of somebody else has an item from the first time on that it is heard of."""
+        named = (event.venue, event.venue_order_id)
+        if event.report.ord_status in ENDED_STATUS:
+            self._external.discard(named)
+        elif named not in self._external and (event.venue in self._compared or event.venue in self._copied.values()):
+            self._external.add(named)
+            self._owes((ItemKind.ORDER_EXTERNAL, *named, ""))
+
+    # --- The drop copy ---
+
+    def _noted(self, record: Record, event: DropCopyNoted) -> None:
+        report = event.report
+        if not event.order_id or report.exec_type not in _EXECUTIONS:
+            return
+        key = (event.order_id, report.trade_date, report.exec_id)
+        self._untold.pop(key, None)
+        if record.cause.msg_seq_num is not None:
+            self._copies[key] = (record.cause.who, record.cause.msg_seq_num)
+        if event.known:
+            self._told.pop(key, None)
+        else:
+            self._told.setdefault(key, (report.venue, record.at_ns))
+
+    def _executed(self, record: Record, event: Execution) -> None:
+        """The ledger has it: from now on the drop copy is awaited, unless it was first."""
+        assert record.order is not None
+        key, venue = (event.order_id, event.trade_date, event.exec_id), record.order.venue
+        if self._told.pop(key, None) is None and venue in self._showing:
+            self._untold[key] = (venue, record.at_ns)
+
+    def _is_late(self, record: Record, waiting: tuple[str, int] | None) -> None:
+        """One of two sessions has not told it for the grace time; or the clock was set meanwhile."""
+        if waiting is None:
+            self._failed(f"record {record.seq}: an execution is missed that nobody waits for")
+        elif abs(record.at_ns - waiting[1]) < self._grace_ns[waiting[0]]:
+            self._failed(f"record {record.seq}: an execution is missed before its grace time is over")
+
+    def copy_of(self, event: Execution) -> tuple[str, int] | None:
+        """On which session, and under which number, the drop copy told an execution that was then taken from it."""
+        key = (event.order_id, event.trade_date, event.exec_id)
+        return self._copies.get(key) if key in self._missed else None
+
+    def waits(self) -> dict[tuple[str, str], int]:
+        """The executions that one of two sessions has told, and how long the other may keep silent."""
+        waiting = [*self._told.items(), *self._untold.items()]
+        return {("execution", " ".join(key)): self._grace_ns[venue] for key, (venue, _) in waiting}
+
+    # --- What is so now, and at the end ---
+
+    def committed(self, state: State) -> None:
+        """The state is as of the last durable record."""
+        if state.items.keys() != self._items.keys():
+            self._failed(f"open are the items {list(self._items)}, and the state has {list(state.items)}")
+        disputed = {order_id for order_id in state.disputed if state.orders[order_id].venue in self._compared}
+        if not disputed <= {subject for kind, _, subject, _ in self._open if kind is ItemKind.QUANTITY}:
+            self._failed(f"disputed are {sorted(disputed)}, and not each of these orders has an item")
+
+    def open(self, state: State) -> list[str]:
+        """What is not resolved yet, in words."""
+        lasts = {venue: state.last_runs.get(venue) for venue in self._compared}
+        found = [f"{venue} is not compared" for venue, last in lasts.items() if last is None or not last.complete]
+        found += [f"{venue} takes no orders, as the journal has it" for venue in lasts if venue not in self._ready]
+        found += [f"item {kind} about {subject or venue} is open" for kind, venue, subject, _ in self._open]
+        return found + [f"{' '.join(waiting)} waits for the other session" for waiting in self.waits()]
+
+
+def _is_reply(report: object) -> bool:
+    """What answers a question is no report of its own; nor is a reject that names one."""
+    return isinstance(report, MessageRejected) or (
+        isinstance(report, ExecutionReport) and report.exec_type is ExecType.ORDER_STATUS
+    )

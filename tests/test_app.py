@@ -1,0 +1,31 @@
+"""What app.py wires together, where no other test would notice that a wire is missing."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway import app
+from gateway.config import ClientConfig, Config, JournalConfig, RiskConfig
+from gateway.runtime.crowding import Crowding
+
+
+@pytest.mark.parametrize(("durability", "pauses"), [("process", True), ("power", False)])
+async def test_batches_pause_for_a_crowded_loop_where_no_commit_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, durability: Any, pauses: bool
+) -> None:
+    """Elsewhere the commit is pause enough (ADR 15)."""
+    monkeypatch.setattr(Crowding, "pause_s", lambda _: 0.008)
+    asked: list[float] = []
+
+    async def run(stack: Any) -> int:
+        asked.append(stack._sequencer._pause_s())
+        await stack._api.stop(0)
+        return app.CLEAN
+
+    monkeypatch.setattr(app._Stack, "run", run)
+    journal = JournalConfig(f"sqlite:///{tmp_path}/journal.sqlite", durability)
+    clients = (ClientConfig("alpha", accounts=("A1",)),)
+    config = Config("test", tmp_path, clients, (), (), RiskConfig("EUR", ()), journal=journal)
+    assert await app._run(config, tmp_path / "gateway.toml") == app.CLEAN
+    assert asked == [0.008 if pauses else 0.0]
