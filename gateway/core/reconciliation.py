@@ -140,7 +140,7 @@ def follow(state: State, settings: Settings, given: Input, records: tuple[Record
         case ProcessStarted():
             for venue in tuple(state.runs):
                 yield from _abandon(state, venue, "the process ended")
-        case ReconcileVenue():
+        case ReconcileVenue() if isinstance(records[0].event, ev.ReconciliationStarted):
             yield from _begun(state, settings, body.venue)
         case TimerFired():
             yield from _due(state, settings, given.at_ns)

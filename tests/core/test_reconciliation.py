@@ -167,6 +167,16 @@ def test_an_operator_has_it_done_now_and_not_twice_at_once() -> None:
     assert ended(reply(world, one)) == [True]
 
 
+def test_at_a_venue_that_is_not_compared_a_refused_command_raises_no_item() -> None:
+    """docs/reconciliation.md: no items at "off", also of an order whose quantity is disputed."""
+    world = World.started(msgspec.structs.replace(SETTINGS, venues=(VENUE,)))
+    (one,) = working(world, "1")
+    world.fill(one, 10, cum_qty=50)
+    assert one.disputed
+    assert world.ask(ReconcileVenue(OPS, VENUE, "to be sure")).reason is Reason.VENUE_UNKNOWN
+    assert not world.state.items
+
+
 @pytest.mark.parametrize("command", [ReconcileVenue(OPS, "?", ""), OpenOrderEntry(OPS, "?", "")])
 def test_a_venue_that_is_not_there_is_refused(command: ReconcileVenue | OpenOrderEntry) -> None:
     assert world_of().ask(command).reason is Reason.VENUE_UNKNOWN

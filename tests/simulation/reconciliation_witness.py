@@ -225,8 +225,9 @@ class ReconciliationWitness:
         if state.items.keys() != self._items.keys():
             self._failed(f"open are the items {list(self._items)}, and the state has {list(state.items)}")
         disputed = {order_id for order_id in state.disputed if state.orders[order_id].venue in self._compared}
-        if not disputed <= {subject for kind, _, subject, _ in self._open if kind is ItemKind.QUANTITY}:
-            self._failed(f"disputed are {sorted(disputed)}, and not each of these orders has an item")
+        told = {subject for kind, _, subject, _ in self._open if kind is ItemKind.QUANTITY}
+        if disputed != told:
+            self._failed(f"disputed at compared venues are {sorted(disputed)}, and items tell of {sorted(told)}")
 
     def open(self, state: State) -> list[str]:
         """What is not resolved yet, in words."""
