@@ -41,7 +41,8 @@ def tell(records: Sequence[Record]) -> None:
             case ev.OrderOverfilled() as event:
                 _log.error("order overfilled", order_id=event.order_id, excess=str(event.excess))
     for venue, orders in doubt.items():
-        _log.error("orders in doubt", venue=venue, count=len(orders), orders=orders[:SHOWN])
+        page = "docs/runbook.md#an-order-is-in-doubt"
+        _log.error("orders in doubt", venue=venue, count=len(orders), orders=orders[:SHOWN], runbook=page)
     _risk(records)
 
 
@@ -62,7 +63,8 @@ def _reconciled(event: ev.ReconciliationEnded) -> None:
     if event.complete:
         _log.info("reconciled", venue=event.venue, orders=event.orders, open_items=event.items)
     else:
-        _log.error("not reconciled", venue=event.venue, why=event.text, open_items=event.items)
+        page = "docs/runbook.md#order-entry-stays-closed-after-a-logon"
+        _log.error("not reconciled", venue=event.venue, why=event.text, open_items=event.items, runbook=page)
 
 
 # --- Risk ---

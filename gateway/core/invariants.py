@@ -1,4 +1,6 @@
-"""What must hold after every event, checked in production too, with explicit raises."""
+"""What must hold after every event, with explicit raises: the order that changed is looked at after each event, in
+production too, all of the state at each start.
+"""
 
 from decimal import Decimal
 from typing import Any

@@ -16,8 +16,8 @@ _MARK, _ENTRY = 8, 16
 
 class NameIndex:
     """Many small tables, chosen by the first 13 bits of the fingerprint. A new name is put at the end of its table, and
-    a table is searched from its beginning: a few microseconds even when there are ten million names, and no name ever
-    waits for a table that is laid out anew.
+    a table is searched from its beginning: 14 microseconds when there are ten million names (docs/recovery.md), and no
+    name ever waits for a table that is laid out anew.
     """
 
     __slots__ = ("_tables", "_total")

@@ -43,6 +43,7 @@ def test_many_orders_in_doubt_are_one_line_with_their_number() -> None:
         "error",
     )
     assert line["orders"] == [f"O{n}" for n in range(alerts.SHOWN)]
+    assert line["runbook"] == "docs/runbook.md#an-order-is-in-doubt"
 
 
 def test_each_venue_has_a_line_with_its_own_orders() -> None:
@@ -81,6 +82,7 @@ def test_a_reconciliation_that_failed_is_an_error() -> None:
         ("reconciled", "info"),
         ("not reconciled", "error"),
     ]
+    assert lines[1]["runbook"] == "docs/runbook.md#order-entry-stays-closed-after-a-logon"
 
 
 def test_ordinary_events_say_nothing() -> None:

@@ -1,7 +1,8 @@
 """How long a restart takes and what memory holds, at growing sizes of the journal: `make bench-recovery`.
 
-Journals of whole order lives, made by the real core, through the real SQLite journal. Every measurement is a process
-of its own, so that none finds what another left in memory.
+Journals of whole order lives, made by the real core, through the real SQLite journal. Orders stay in memory for as long
+as with the default configuration, or for `--retire-after` seconds. Every measurement is a process of its own, so that
+none finds what another left in memory.
 """
 
 import argparse
@@ -25,16 +26,18 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway.adapters.journal import SqlJournal
+from gateway.config.sections import RetentionConfig
 from gateway.core.engine import advance
 from gateway.core.order import Order
 from gateway.core.state import State
 from gateway.runtime.recovery import recover
 from gateway.runtime.snapshots import Snapshots
-from tests.bench.lives import Lives
+from tests.bench.lives import SECOND_NS, SETTINGS, Lives
 
 ROOT = Path(__file__).parents[2]
 SIZES = (10_000, 100_000, 1_000_000)
-BEHIND = 100_000
+AS_SHIPPED = RetentionConfig()
+BEHIND = AS_SHIPPED.snapshot_events
 """How far the newest snapshot is behind the journal's end: as far as the default configuration lets it fall."""
 
 Figures = dict[str, Any]
@@ -58,12 +61,15 @@ class Growth(msgspec.Struct):
 # --- The processes ---
 
 
-def generate(directory: Path, events: int) -> Figures:
+def generate(directory: Path, events: int, retire_after_s: int = AS_SHIPPED.retire_after_s) -> Figures:
     """A journal of so many events, and a snapshot some way behind its end."""
+    kept = msgspec.structs.replace(
+        SETTINGS, retire_after_ns=retire_after_s * SECOND_NS, max_ended_orders=AS_SHIPPED.ended_orders
+    )
     journal = SqlJournal(f"sqlite:///{directory / 'journal.sqlite'}", "process")
     journal.open()
     snapshot_at = events - min(BEHIND, events // 2)
-    lives = Lives(1)
+    lives = Lives(1, kept)
     for batch in lives.batches(events):
         journal.append(batch)
     state = State()
@@ -174,10 +180,10 @@ def _parts(value: object) -> Iterable[object]:
 # --- The table ---
 
 
-def measured(events: int) -> Growth:
+def measured(events: int, retire_after_s: int = AS_SHIPPED.retire_after_s) -> Growth:
     """Everything at one size."""
     with tempfile.TemporaryDirectory(prefix="gateway-bench-") as directory:
-        made = _process("generate", directory, str(events))
+        made = _process("generate", directory, str(events), str(retire_after_s))
         return Growth(**made, without=_process("restart", directory), with_snapshot=_process("resume", directory))
 
 
@@ -244,6 +250,7 @@ def main() -> None:
     """Measure, or be one of the processes that are measured."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", default=",".join(str(size) for size in SIZES), help="events, separated by commas")
+    parser.add_argument("--retire-after", type=int, default=AS_SHIPPED.retire_after_s, help="seconds")
     parser.add_argument("--markdown", action="store_true", help="print the table as it stands in docs/recovery.md")
     parser.add_argument("--process", nargs="+", help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -254,17 +261,17 @@ def main() -> None:
     for size in given.sizes.split(","):
         if not given.markdown:
             console.print(f"{int(size):,} events ...", style="dim")
-        grown.append(measured(int(size)))
+        grown.append(measured(int(size), given.retire_after))
     if given.markdown:
         print(markdown(grown))
     else:
         console.print(table(grown))
 
 
-def _be(what: str, directory: str, events: str = "0") -> Figures:
+def _be(what: str, directory: str, events: str = "0", retire_after_s: str = "0") -> Figures:
     path = Path(directory)
     if what == "generate":
-        return generate(path, int(events))
+        return generate(path, int(events), int(retire_after_s))
     snapshots = Snapshots(path / "snapshots", note=_said) if what == "resume" else None
     return restart(path, snapshots)
 
