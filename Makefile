@@ -4,7 +4,8 @@ PYTHON ?= python3
 VENV   := .venv/bin
 NODE   := tests/interop/node
 # Two processes is what the smallest machine has cores for; the tests of one file share the stack that they start, so
-# they go to one process. ARGS adds to pytest's: make test ARGS="-k journal".
+# they go to one process. One that dies ends the run with a failure: pytest-xdist may wait for ever when it replaces it.
+# ARGS adds to pytest's: make test ARGS="-k journal".
 ARGS   ?=
 
 .DEFAULT_GOAL := help
@@ -23,7 +24,7 @@ demo: env ## Two venues, the gateway and a strategy in a live view, until Ctrl-C
 	@$(VENV)/python -m ops.foreground $(VENV)/python -m ops.demo.run
 
 test: env lint typecheck node ## Lint, type check and run every test
-	@$(VENV)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(VENV)/python -m pytest -n 2 --dist loadfile --max-worker-restart 0 $(ARGS)
 
 lint: env ## Check style and formatting
 	@$(VENV)/ruff check --quiet --output-format=concise .

@@ -48,8 +48,9 @@ BY_A_PERSON = (ItemKind.REPORT_UNKNOWN, ItemKind.ORDER_EXTERNAL, ItemKind.EXECUT
 class ReconciliationWitness:
     """Order entry, items and drop copies, as the durable records have them."""
 
-    def __init__(self, failed: Fail, settings: Settings) -> None:
+    def __init__(self, failed: Fail, said: Callable[[str, int], str], settings: Settings) -> None:
         self._failed = failed
+        self._said = said
         self._compared = settings.reconcile
         self._copied = settings.drop_copies
         self._grace_ns = {
@@ -63,7 +64,7 @@ class ReconciliationWitness:
         self._showing: set[str] = set()
         self._told: dict[Key, tuple[str, int]] = {}
         self._untold: dict[Key, tuple[str, int]] = {}
-        self._copies: dict[Key, tuple[str, int]] = {}
+        self._copies: dict[Key, str] = {}  # As they were told: the session's numbers may start over.
         self._missed: set[Key] = set()
 
     # --- What is durable ---
@@ -188,7 +189,7 @@ class ReconciliationWitness:
         key = (event.order_id, report.trade_date, report.exec_id)
         self._untold.pop(key, None)
         if record.cause.msg_seq_num is not None:
-            self._copies[key] = (record.cause.who, record.cause.msg_seq_num)
+            self._copies[key] = self._said(record.cause.who, record.cause.msg_seq_num)
         if event.known:
             self._told.pop(key, None)
         else:
@@ -208,10 +209,10 @@ class ReconciliationWitness:
         elif abs(record.at_ns - waiting[1]) < self._grace_ns[waiting[0]]:
             self._failed(f"record {record.seq}: an execution is missed before its grace time is over")
 
-    def copy_of(self, event: Execution) -> tuple[str, int] | None:
-        """On which session, and under which number, the drop copy told an execution that was then taken from it."""
+    def copy_of(self, event: Execution) -> str:
+        """The message in which the drop copy told an execution that was then taken from it; "" when it did not."""
         key = (event.order_id, event.trade_date, event.exec_id)
-        return self._copies.get(key) if key in self._missed else None
+        return self._copies.get(key, "") if key in self._missed else ""
 
     def waits(self) -> dict[tuple[str, str], int]:
         """The executions that one of two sessions has told, and how long the other may keep silent."""

@@ -134,10 +134,11 @@ class Witness:
         """No cancel, reject or fill is ever made up."""
         wanted, event, cause = EVIDENCE.get(type(record.event)), record.event, record.cause
         if wanted is not None and cause.kind != "operator":
-            came = inbound(cause)
             if cause.kind == "timer" and isinstance(event, OrderFilled | ExecutionCorrected | ExecutionBusted):
-                came = self.reconciliation.copy_of(event)
-            said = self._said(*came) if came is not None else ""
+                said = self.reconciliation.copy_of(event)
+            else:
+                came = inbound(cause)
+                said = self._said(*came) if came is not None else ""
             if not any(f"\x01{piece}\x01" in said for piece in wanted):
                 self._failed(f"record {record.seq}: {type(event).__name__} is not what {cause.who} said")
         elif isinstance(event, OrderUnsent) and cause.kind != "operator" and event.venue_cl_ord_id in self._at_venue:

@@ -133,7 +133,7 @@ class World:
         self._deaths = list(self.plan.deaths)
         self.deadly = {death.where for death in self._deaths}
         self._slow_disk = False
-        self.reconciliation = ReconciliationWitness(self.failed, self.settings)
+        self.reconciliation = ReconciliationWitness(self.failed, self._said, self.settings)
         self.witness = Witness(self.failed, self._knows_execution, self._said, self.reconciliation, check_every)
         self.network = Network(self)
         self.venues = {name: SimVenue(self, name, self.plan.faults.get(name, [])) for name in BEGIN_STRINGS}
