@@ -31,6 +31,12 @@ T = TypeVar("T")
 CONFIRM_S = 5.0
 """How often the journal is asked whose it is."""
 
+SLEPT_S = 0.1
+"""How long a commit may take until the journal is asked whose it is before anything of it leaves."""
+
+ASK_AGAIN_S = 0.2
+"""How long to wait before it is asked again, when it could not be."""
+
 MAX_RECALLS = 64
 """Inputs of one batch that may have to wait for something that left memory to be read again; each costs a look into
 the journal, and what is behind them waits too.
@@ -83,7 +89,7 @@ class Sequencer:
     made on the event loop then, which costs less than another thread would. `pause_s` is asked before a batch for how
     many seconds to wait for more of it. A batch waits when it has commands and none of them came gathered; facts alone
     wait when the commands before them did. What is gathered, an order to stop trading, the gateway's own stop and a
-    batch that is full wait for nobody, and end a pause.
+    batch that is full wait for nobody, and end a pause. `clock_s` counts also while the process is stopped.
     """
 
     def __init__(
@@ -100,6 +106,7 @@ class Sequencer:
         on_commit: Committed = lambda _records, _seconds: None,
         commit_here: bool = False,
         pause_s: Callable[[], float] = lambda: 0.0,
+        clock_s: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.state = state
         self.settings = settings
@@ -111,6 +118,7 @@ class Sequencer:
         self._on_commit = on_commit
         self._commit_here = commit_here
         self._pause_s = pause_s
+        self._clock_s = clock_s
         self._max_batch = max_batch
         self._sources: list[Source] = []
         self._facts: deque[Input] = deque()
@@ -372,12 +380,14 @@ class Sequencer:
         """Durable, then visible (rule 1). How many seconds it took to make it durable."""
         seconds = 0.0
         if batch.records:
-            started = time.perf_counter()
+            started = self._clock_s()
             if self._commit_here:
                 self._journal.append(batch.records)
             else:
                 await self._loop.run_in_executor(self._writer, self._journal.append, batch.records)
-            seconds = time.perf_counter() - started
+            seconds = self._clock_s() - started
+            if seconds > SLEPT_S:
+                await self._confirm()
             self.committed_seq = batch.records[-1].seq
             self._release(batch.records)
             while self._commit_waiters and self._commit_waiters[0][0] <= self.committed_seq:
@@ -385,6 +395,25 @@ class Sequencer:
         for reply, answers in batch.replies:
             _resolve(reply, answers)
         return seconds
+
+    async def _confirm(self) -> None:
+        """Who was stopped may have been overtaken since the commit, and its orders are then no longer its to send
+        (C13): return when the journal is ours, and was so a moment ago.
+
+        Raises:
+            EpochStale: it is another's.
+        """
+        while True:
+            asked = self._clock_s()
+            try:
+                await self._loop.run_in_executor(self._writer, self._journal.confirm)
+            except EpochStale:
+                raise
+            except JournalError:
+                await asyncio.sleep(ASK_AGAIN_S)
+            else:
+                if self._clock_s() - asked <= SLEPT_S:
+                    return
 
     def _note(self, batch: _Batch, seconds: float) -> None:
         """What nobody waits for, when everything that somebody waits for has left."""

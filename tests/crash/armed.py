@@ -38,8 +38,9 @@ BODY_STORED, HEADER_STORED, BEFORE_SEQNUMS, BEFORE_SEND, AFTER_SEND, WAL_WRITE, 
 class Mine:
     """Counts passages while the file is there."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, end: Callable[[], None]) -> None:
         self._file = file
+        self._end = end
         self._passed = 0
 
     @property
@@ -55,13 +56,18 @@ class Mine:
         if wanted := self.wanted:
             self._passed += 1
             if self._passed == wanted:
-                die()
+                self._end()
 
 
 def die() -> None:
     """As `kill -9` from outside would: no handler, no flush, no cleaning up."""
     os.kill(os.getpid(), signal.SIGKILL)
     threading.Event().wait()
+
+
+def sleep() -> None:
+    """As `kill -STOP` from outside would: it goes on when it is woken."""
+    os.kill(os.getpid(), signal.SIGSTOP)
 
 
 # --- In the journal ---
@@ -281,6 +287,7 @@ POINTS: dict[str, Callable[[Mine], None]] = {
     "statement half sent": lambda mine: in_statement(mine, HALF_SEND),
     "statement sent": lambda mine: in_statement(mine, AFTER_SEND),
     "after the commit": lambda mine: around_append(mine, requests),
+    "asleep after the commit": lambda mine: around_append(mine, requests),
     "before the link": at_act,
     "in toApp": at_to_app,
     "body stored": lambda mine: at_to_app(mine, BODY_STORED),
@@ -310,5 +317,6 @@ POINTS: dict[str, Callable[[Mine], None]] = {
 
 def main() -> None:
     """The gateway's own command, mined."""
-    POINTS[os.environ["CRASH_POINT"]](Mine(Path(os.environ["CRASH_AT"])))
+    point = os.environ["CRASH_POINT"]
+    POINTS[point](Mine(Path(os.environ["CRASH_AT"]), sleep if point.startswith("asleep") else die))
     server.main()

@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import signal
+import time
 from pathlib import Path
 
 import grpc
@@ -14,7 +15,7 @@ from gateway.core.state import State
 from ops.stack import Stack, put, tail
 from tests.crash.conftest import Rigged
 from tests.crash.rig import RECOVERY_S, Rig, an_order
-from tests.e2e.hard import WAIT_S, ended, state_of
+from tests.e2e.hard import WAIT_S, ended, received, state_of
 
 JOURNAL_REFUSED, FATAL = 3, 1
 
@@ -137,6 +138,44 @@ async def test_c13_on_postgresql_a_stopped_process_that_wakes_after_another_took
 ) -> None:
     async with on_postgresql("") as run:
         await overtaken(run, wakes_to)
+
+
+async def test_c13_asleep_between_its_commit_and_the_venue_it_sends_nothing_either(rig: Rigged) -> None:
+    """Its commit was in time. But since then another decides what becomes of the order."""
+    async with rig("asleep after the commit") as run:
+        await run.up()
+        run.arm()
+        lost = asyncio.create_task(run.ask(an_order("late")))
+        old = run.stack.gateway
+        await asyncio.to_thread(stopped, old.pid)
+        new = taken_over(run)
+        try:
+            await asyncio.to_thread(new.gateway.wait_ready, RECOVERY_S)
+            os.kill(old.pid, signal.SIGCONT)
+            assert await lost is grpc.StatusCode.UNAVAILABLE
+            assert await asyncio.to_thread(ended, old) == FATAL
+            assert "another process took the journal over" in tail(old.log, 200)
+        finally:
+            new.gateway.stop()
+        old.stop()
+        await run.restarts()
+        await run.up()
+        order = await run.order("late")
+        assert (order.ord_status, order.in_doubt) == (OrdStatus.REJECTED, False)
+        assert not received(run.stack, "D")[last_name(run, order.order_id)]
+        await run.agrees()
+
+
+def stopped(pid: int) -> None:
+    """Wait until a process is stopped by a signal."""
+    until = time.monotonic() + WAIT_S
+    while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
+        assert time.monotonic() < until, "it goes on"
+        time.sleep(0.02)  # Another process's state: it is looked at again.
+
+
+def last_name(run: Rig, order_id: str) -> str:
+    return state_of(run.stack).orders[order_id].venue_cl_ord_id
 
 
 async def overtaken(run: Rig, wakes_to: str) -> None:

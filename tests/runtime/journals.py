@@ -5,6 +5,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from gateway.adapters.memory_journal import Disk, MemoryJournal
 from gateway.codec.journal import Told
@@ -90,7 +91,7 @@ async def running(
     journal: HeldJournal | None = None,
     release: Callable[[Sequence[Record]], None] | None = None,
     settings: Settings = SETTINGS,
-    **bounds: int,
+    **options: Any,
 ) -> AsyncIterator[Running]:
     """A started gateway whose sessions are up. What it released until then is not counted."""
     journal = journal or HeldJournal()
@@ -105,7 +106,7 @@ async def running(
         fatal.append,
         lambda: START_NS,
         on_commit=lambda records, _: commits.append(len(records)),
-        **bounds,
+        **options,
     )
     task = asyncio.create_task(sequencer.run())
     sequencer.tell(Input(START_NS, Cause("process"), ProcessStarted("1")))

@@ -91,6 +91,7 @@ class Process:
             on_commit=lambda records, _: world.witness.committed(self.state, records),
             commit_here=commit_here,
             pause_s=lambda: chance.random() * longest_pause_s if commit_here else 0.0,
+            clock_s=self.loop.time,
         )
         self.presence = Presence(self.sequencer)
         stand_in.belongs_to(self)
