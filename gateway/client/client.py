@@ -14,12 +14,13 @@ import grpc
 
 from gateway.client import wire
 from gateway.client.backoff import Backoff
+from gateway.client.cancellation import cancellations
 from gateway.client.errors import Failure, Overloaded, Unavailable, Unknown, of_call
 from gateway.client.event_stream import EventStream
 from gateway.client.handle import Handles, OrderHandle
 from gateway.client.keys import KeyGenerator, default_prefix
 from gateway.client.lane import lane_call, unix_socket_of
-from gateway.client.trade import TradeStream, task_is_canceled
+from gateway.client.trade import TradeStream
 from gateway.client.types import CommandReply, EventType, Order, OrderDetail, Position
 from gateway.client.wire import Number
 from gateway.core.types import OrdStatus, OrdType, Side, TimeInForce
@@ -439,16 +440,18 @@ class GatewayClient:
         limit_s = self._limit_s(timeout_s)
         clock = asyncio.get_running_loop().time
         deadline = clock() + limit_s
-        backoff = Backoff(self._random)
+        backoff, before = Backoff(self._random), cancellations()
         while True:
             try:
                 return await method(request, metadata=self._metadata, timeout=max(deadline - clock(), 0.001))
             except grpc.aio.AioRpcError as error:
                 failure = of_call(error)
             except asyncio.CancelledError:
-                if task_is_canceled():
+                if cancellations():
                     raise
                 failure = Failure(grpc.StatusCode.CANCELLED, "the gateway canceled the call", None)
+            if cancellations() > before:
+                raise asyncio.CancelledError
             delay_s = backoff.next_s()
             if not failure.is_transient or clock() + delay_s >= deadline:
                 raise failure.error()

@@ -9,8 +9,9 @@ import grpc
 
 from gateway.client import wire
 from gateway.client.backoff import Backoff
+from gateway.client.cancellation import cancellations
 from gateway.client.errors import Failure, of_call
-from gateway.client.trade import Metadata, task_is_canceled
+from gateway.client.trade import Metadata
 from gateway.client.types import Event
 from gateway.pb.v1 import gateway_pb2 as pb
 from gateway.pb.v1 import gateway_pb2_grpc
@@ -74,26 +75,34 @@ class EventStream:
         if self._call is None:
             request = pb.SubscribeRequest(from_seq=self.next_seq, filter=self._filter)
             self._call = self._stub.Subscribe(request, metadata=self._metadata)
+        before = cancellations()
         try:
             response = await self._call.read()
         except grpc.aio.AioRpcError as error:
-            return of_call(error)
+            failure = of_call(error)
         except asyncio.CancelledError:
             self._call = None  # Canceling a read ends the whole call in grpc.aio; the next one begins at next_seq.
-            if task_is_canceled():
+            if cancellations():
                 raise
             return Failure(grpc.StatusCode.CANCELLED, "the gateway canceled the stream", None)
-        if response is grpc.aio.EOF:
-            return Failure(grpc.StatusCode.UNAVAILABLE, "the gateway ended the stream", None)
+        else:
+            if response is not grpc.aio.EOF:
+                self._take(response)
+                return None
+            failure = Failure(grpc.StatusCode.UNAVAILABLE, "the gateway ended the stream", None)
+        self._call = None
+        if cancellations() > before:
+            raise asyncio.CancelledError
+        return failure
+
+    def _take(self, response: pb.SubscribeResponse) -> None:
         self._backoff.reset()
         self._batch.extend(wire.event(message) for message in response.events if message.seq >= self.next_seq)
         self._after_batch = max(self.next_seq, response.next_seq, self._batch[-1].seq + 1 if self._batch else 0)
         if not self._batch:
             self.next_seq = self._after_batch
-        return None
 
     async def _lost(self, failure: Failure) -> None:
-        self._call = None
         if not failure.is_transient:
             raise failure.error()
         delay_s = self._backoff.next_s()

@@ -19,6 +19,7 @@ import grpc
 
 from gateway.client import wire
 from gateway.client.backoff import Backoff
+from gateway.client.cancellation import cancellations
 from gateway.client.errors import Failure, GatewayError, Unavailable, Unknown, of_call, of_status
 from gateway.client.keys import MAX_KEY
 from gateway.client.lane import StreamFailed
@@ -175,8 +176,11 @@ class TradeStream:
         try:
             while True:
                 failure = await self._one_stream()
+                if cancellations():
+                    return  # By `close`, which has told everybody.
                 if not failure.is_transient:
-                    return self._end(failure.error())
+                    self._end(failure.error())
+                    return
                 self._take_back(failure.error())
                 delay_s = self._backoff.next_s()
                 _log.warning("Trade stream lost (%s: %s); next try in %.2f s", failure.code.name, failure.text, delay_s)
@@ -186,7 +190,7 @@ class TradeStream:
             self._end(GatewayError(f"the Trade stream cannot go on: {error!r}"))
 
     async def _one_stream(self) -> Failure:
-        """Run one stream until it ends, and say why it did."""
+        """Run one stream until it ends, and say why it did; also when this task was canceled."""
         try:
             call = await self._open_call()
         except StreamFailed as error:
@@ -203,8 +207,6 @@ class TradeStream:
         except StreamFailed as error:
             return error.failure
         except asyncio.CancelledError:
-            if task_is_canceled():
-                raise
             return Failure(grpc.StatusCode.CANCELLED, "the gateway canceled the stream", None)
         except _OutOfStepError as error:
             return Failure(grpc.StatusCode.INTERNAL, str(error), None)
@@ -290,11 +292,3 @@ class TradeStream:
             if not reader.done():
                 reader.set_exception(TimeoutError())
         self._on_end(why)
-
-
-def task_is_canceled() -> bool:
-    """After a CancelledError: whether this task was canceled. If not, the gateway canceled the call, which grpc.aio
-    raises in the same way.
-    """
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
