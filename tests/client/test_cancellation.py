@@ -86,21 +86,28 @@ async def test_who_asks_is_canceled_while_the_call_fails() -> None:
     assert call.calls == 1
 
 
-async def test_a_trade_stream_is_closed_in_the_moment_in_which_its_call_fails() -> None:
+class Closing:
+    """Opens real calls to nobody; the one that opens them is canceled in the moment in which the last one fails."""
+
+    def __init__(self, attempts: int) -> None:
+        options = [("grpc.use_local_subchannel_pool", 1)]
+        self.channel = grpc.aio.insecure_channel("127.0.0.1:1", options=options)
+        self.left = attempts
+        self._method: Any = self.channel.stream_stream("/none/None", pb.TradeRequest.SerializeToString)
+
+    async def open(self) -> Any:
+        call, task = self._method(), asyncio.current_task()
+        self.left -= 1
+        if self.left == 0 and task is not None:
+            call.add_done_callback(lambda _call: task.cancel())
+        return call
+
+
+@pytest.mark.parametrize("attempts", range(1, 6))
+async def test_a_trade_stream_is_closed_in_the_moment_in_which_its_call_fails(attempts: int) -> None:
     """Over the real grpc.aio."""
-    for attempt in range(1, 6):
-        channel = grpc.aio.insecure_channel("127.0.0.1:1", options=[("grpc.use_local_subchannel_pool", 1)])
-        method = channel.stream_stream("/none/None", pb.TradeRequest.SerializeToString, pb.TradeResponse.FromString)
-        trades: list[TradeStream] = []
-        calls: list[Any] = []
-
-        async def opened(calls: list[Any] = calls, method: Any = method, attempt: int = attempt) -> Any:
-            calls.append(method())
-            if len(calls) == attempt:
-                calls[-1].add_done_callback(lambda _call: trades[0]._task.cancel())
-            return calls[-1]
-
-        trades.append(TradeStream(opened, Random(attempt), 1, lambda _event: None, lambda _why: None))
-        await asyncio.wait_for(asyncio.wait([trades[0]._task]), 20)
-        assert len(calls) == attempt
-        await channel.close()
+    closing = Closing(attempts)
+    trade = TradeStream(closing.open, Random(attempts), 1, lambda _event: None, lambda _why: None)
+    await asyncio.wait_for(asyncio.wait([trade._task]), 20)
+    assert closing.left == 0
+    await closing.channel.close()
