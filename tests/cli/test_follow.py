@@ -35,7 +35,9 @@ from tests.core.world import World
 from tests.postgres import PostgresServer
 
 ROOT = Path(__file__).parents[2]
-WITHIN_S = 30
+WITHIN_S = 100
+"""A follower has only what nobody else wants of the processor."""
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture

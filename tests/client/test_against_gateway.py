@@ -23,7 +23,7 @@ from tests.e2e.stack import CLIENT_ID, NOT_YET, OPERATOR_ID, running_stack
 
 STRATEGIES = 20
 ORDERS_EACH = 50
-WAIT_S = 30
+WAIT_S = 60
 LIMIT = {"symbol": "ACME", "side": Side.BUY, "order_qty": 1, "ord_type": OrdType.LIMIT, "price": "50"}
 
 

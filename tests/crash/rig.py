@@ -138,14 +138,17 @@ class Rig:
     async def agrees(self, *besides: str) -> None:
         """The three accounts, once nothing is on its way; `besides` are lines expected to be found."""
         await without_doubt(self.gateway)
-        mine = self.books.clients[CLIENT_ID]
+        mine, kept = self.books.clients[CLIENT_ID], self.books.journal
         journal = SqlJournal(self.stack.journal_url)
-        self.books.read(journal.read(self.books.journal.seq + 1))
-        due = self.books.journal.seqs[CLIENT_ID][-1:]
-        await until(lambda: mine.seqs[-1:] >= due)
-        self.books.read(journal.read(self.books.journal.seq + 1))
+
+        def was_told() -> bool:
+            self.books.read(journal.read(kept.seq + 1))
+            return mine.seqs[-1:] == kept.seqs[CLIENT_ID][-1:]
+
+        await until(was_told)
         found = self.books.at_rest()
-        assert [line for line in found.lines() if not any(name in line for name in besides)] == []
+        wrong = [line for line in found.lines() if not any(name in line for name in besides)]
+        assert not wrong, "\n".join(wrong)
         assert not state_of(self.stack).disputed
 
     async def _listen(self) -> None:

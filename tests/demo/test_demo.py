@@ -53,7 +53,6 @@ def gateway_pid(folder: Path) -> int:
     raise AssertionError("the gateway is not running")
 
 
-@pytest.mark.timeout(240)
 def test_the_demo_trades_loses_nothing_and_duplicates_nothing(tmp_path: Path) -> None:
     verdict = verdict_of(demo(tmp_path / "demo", seconds=6))
     assert verdict.keys() == {
@@ -78,7 +77,6 @@ def test_kill_9_of_the_gateway_in_the_middle_loses_and_duplicates_nothing(tmp_pa
     assert (verdict["lost"], verdict["duplicated"]) == (0, 0), verdict
 
 
-@pytest.mark.timeout(240)
 def test_ctrl_c_ends_the_demo_in_order_and_leaves_nothing_running(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     running = demo(folder, seconds=600)

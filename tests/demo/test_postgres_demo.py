@@ -96,7 +96,6 @@ def test_a_journal_with_a_past_is_not_taken_for_a_demo(server: PostgresServer, t
     assert running.returncode == 1
 
 
-@pytest.mark.timeout(240)
 async def test_while_the_server_is_away_nothing_is_acknowledged_and_nothing_sent_and_then_it_goes_on(
     server: PostgresServer, tmp_path: Path
 ) -> None:

@@ -15,7 +15,7 @@ from sim_exchange import ledger
 from sim_exchange.control import ControlClient
 from tests.e2e.stack import NOT_YET, OPERATOR_ID
 
-WAIT_S = 30
+WAIT_S = 60
 
 
 async def accepted(gateway: GatewayClient, price: str = "90.00", **order: Any) -> OrderHandle:

@@ -18,7 +18,7 @@ from ops.stack import ROOT, Stack
 from sim_exchange.control import ControlClient
 from tests.e2e.stack import CLIENT_ID, NOT_YET, running_stack
 
-WAIT_S = 20
+WAIT_S = 60
 PASSWORD = "s3cr3t-of-XSIM"
 VARIABLE = "GATEWAY_TEST_XSIM_PASSWORD"
 PROGRAMS = {"gatewayctl": "gateway.cli.ctl", "gateway": "gateway.cli.server"}

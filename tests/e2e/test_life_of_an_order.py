@@ -8,7 +8,7 @@ from gateway.client import EventType, GatewayClient, OrdStatus, OrdType, Reason,
 from ops.stack import Stack
 from tests.e2e.stack import CLIENT_ID, NOT_YET
 
-WAIT_S = 20
+WAIT_S = 60
 
 
 async def rest_and_take(gateway: GatewayClient, **market: str) -> tuple[OrdStatus, OrdStatus]:

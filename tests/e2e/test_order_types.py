@@ -12,7 +12,7 @@ from ops.stack import Stack, put
 from sim_exchange.control import ControlClient
 from tests.e2e.stack import CLIENT_ID, running_stack
 
-WAIT_S = 20
+WAIT_S = 60
 LIMIT, MARKET, STOP, STOP_LIMIT = OrdType.LIMIT, OrdType.MARKET, OrdType.STOP, OrdType.STOP_LIMIT
 
 

@@ -84,7 +84,6 @@ def lose_by_stop(venue: Process) -> Callable[[], None]:
     return lambda: os.kill(venue.pid, signal.SIGCONT)
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize(("lost", "lose"), [("YSIM", lose_by_kill), ("XSIM", lose_by_stop)])
 async def test_a_thousand_orders_at_two_venues_of_which_one_is_gone(
     lost: str, lose: Callable[[Process], Callable[[], None]], tmp_path: Path

@@ -15,7 +15,7 @@ from sim_exchange.control import ControlClient
 from tests.e2e.hard import working
 from tests.e2e.stack import CLIENT_ID, OPERATOR_ID
 
-WAIT_S = 20
+WAIT_S = 60
 
 
 class Desk:

@@ -23,7 +23,7 @@ from tests.e2e.hard import accepted, ended, sent_twice, state_of, without_doubt,
 from tests.e2e.stack import CLIENT_ID, running_stack
 from tests.faults.faulty import faulty_gateway
 
-WAIT_S = 30
+WAIT_S = 60
 
 
 @pytest.fixture
