@@ -12,7 +12,7 @@ from gateway.core.order import Order, report_key
 from gateway.core.reports import ExecutionReport, OutOfReach
 from gateway.core.state import Settings, State
 from gateway.core.types import ExecType, ItemKind, OrdStatus
-from gateway.core.venue_reports import ENDED_STATUS, NOT_OURS, UNKNOWN_ORDER, find
+from gateway.core.venue_reports import NOT_OURS, UNKNOWN_ORDER, find
 
 RAISING = frozenset(
     {
@@ -56,9 +56,6 @@ def _of_order(state: State, settings: Settings, order: Order, event: Event, body
             why = "CumQty(14) is not the sum of the executions that it told us"
             yield ev.StatusRequested(order.order_id, order.venue, order.venue_cl_ord_id, why)
     yield from _ended(state, order)
-    if order.closed and _is_from(body, order.venue) and _tells_an_end(body):
-        text = f"{order.venue} has told its end"
-        yield from items.resolve(state, text, ItemKind.STATUS, order.venue, order.order_id)
     if not isinstance(event, ev.Reported):
         return
     if isinstance(event, (ev.OrderFilled, ev.ExecutionCorrected, ev.ExecutionBusted)):
@@ -207,10 +204,6 @@ def _copied(state: State, event: ev.DropCopyNoted) -> Iterator[Event]:
 
 def _is_reply(body: object) -> bool:
     return isinstance(body, ExecutionReport) and body.exec_type is ExecType.ORDER_STATUS
-
-
-def _tells_an_end(body: object) -> bool:
-    return isinstance(body, ExecutionReport) and body.ord_status in ENDED_STATUS and not body.poss_dup
 
 
 def _is_from(body: object, venue: str) -> bool:

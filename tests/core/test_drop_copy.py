@@ -8,14 +8,14 @@ import pytest
 
 from gateway.core import drop_copy, items
 from gateway.core import events as ev
-from gateway.core.commands import AdministerSession, CancelOrder
+from gateway.core.commands import AdministerSession
 from gateway.core.events import Cause, Event
 from gateway.core.order import Order
 from gateway.core.reports import DropCopied, ExecutionReport, SessionDown, SessionUp, TimerFired
 from gateway.core.state import State
 from gateway.core.types import ExecType, ItemKind, OrdStatus
 from tests.core.test_reconciliation import EACH, kinds
-from tests.core.world import CLIENT, SECOND_NS, SETTINGS, VENUE, World, restarted
+from tests.core.world import SECOND_NS, SETTINGS, VENUE, World, restarted
 
 DROP = f"{VENUE}.DROP"
 SETTLED = msgspec.structs.replace(
@@ -249,24 +249,3 @@ def test_an_order_that_we_never_sent_is_external() -> None:
 def test_an_operator_acts_on_a_drop_copys_session_as_on_any_other() -> None:
     world, _ = world_with()
     assert world.ask(AdministerSession("ops", DROP, "logout", "maintenance")).reason is None
-
-
-@pytest.mark.parametrize("exec_id", ["E9", "E10"])
-def test_an_end_that_the_drop_copy_told_first_and_a_reply_from_before_it_need_no_person(exec_id: str) -> None:
-    """The order session is the slower one: its reply is how things were, and behind it comes its own word of the end,
-    under the same ExecID(17) or another.
-    """
-    world, one = world_with()
-    world.ask(CancelOrder(CLIENT, "2", "1"))
-    world.tell(SessionDown(VENUE))
-    world.tell(SessionUp(VENUE))
-    ended = {"exec_type": ExecType.CANCELED, "ord_status": OrdStatus.CANCELED, "trade_date": "20260105"}
-    copied(world, one, "E9", **ended)
-    assert one.closed
-    assert not one.in_doubt
-    reply = ExecutionReport(VENUE, ExecType.ORDER_STATUS, OrdStatus.NEW, exec_id="0", cl_ord_id=one.venue_cl_ord_id)
-    world.tell(reply, Cause("venue", VENUE, 50))
-    assert kinds(world) == [ItemKind.STATUS]
-    world.report(one, exec_id=exec_id, **ended)
-    assert kinds(world) == []
-    assert world.recovered() == world.state
