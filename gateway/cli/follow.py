@@ -209,12 +209,12 @@ async def _attended(config: Path) -> int:
 async def _end(process: subprocess.Popen[bytes]) -> None:
     """In good order: it ends when the other end of its standard input is closed."""
     cast("IO[bytes]", process.stdin).close()
-    try:
-        async with asyncio.timeout(STOP_S):
-            await _ended(process)
-    except TimeoutError:
+    ending = asyncio.ensure_future(_ended(process))
+    # Not asyncio.timeout: up to Python 3.11.2 it does not work in a task that is canceled.
+    await asyncio.wait({ending}, timeout=STOP_S)
+    if not ending.done():
         process.kill()
-        await _ended(process)
+    await ending
 
 
 async def _ended(process: subprocess.Popen[bytes]) -> int:

@@ -1,8 +1,8 @@
 """Whether this task was canceled, when a call of grpc.aio has ended.
 
-grpc.aio mixes the two up, both ways. A call that the gateway cancels raises CancelledError, as if the task had been.
-And a task that is canceled while its call fails gets the call's own error instead: the cancellation is lost, and
-whoever tries again would do so for ever.
+grpc.aio mixes the two up, both ways. A call that is canceled raises CancelledError, as if the task had been. And a task
+that is canceled while its call fails gets the call's own error instead: the cancellation is lost, and whoever tries
+again would do so for ever.
 """
 
 import asyncio

@@ -55,6 +55,7 @@ class EventStream:
 
         Raises:
             NotAllowed, Refused: the gateway does not want this subscription.
+            StopAsyncIteration: `aclose` was called meanwhile.
         """
         while not self._batch:
             failure = await self._receive()
@@ -65,7 +66,9 @@ class EventStream:
         return event
 
     async def aclose(self) -> None:
-        """End the subscription at the gateway. Iterating again takes it up at `next_seq`."""
+        """End the subscription at the gateway, also for another task that waits for its next event: its iteration ends.
+        Iterating again takes it up at `next_seq`.
+        """
         if self._call is not None:
             self._call.cancel()
             self._call = None
@@ -75,12 +78,14 @@ class EventStream:
         if self._call is None:
             request = pb.SubscribeRequest(from_seq=self.next_seq, filter=self._filter)
             self._call = self._stub.Subscribe(request, metadata=self._metadata)
-        before = cancellations()
+        call, before = self._call, cancellations()
         try:
-            response = await self._call.read()
+            response = await call.read()
         except grpc.aio.AioRpcError as error:
             failure = of_call(error)
         except asyncio.CancelledError:
+            if self._call is not call:
+                raise StopAsyncIteration from None  # By `aclose`, of another task.
             self._call = None  # Canceling a read ends the whole call in grpc.aio; the next one begins at next_seq.
             if cancellations():
                 raise

@@ -177,7 +177,8 @@ class TradeStream:
             while True:
                 failure = await self._one_stream()
                 if cancellations():
-                    return  # By `close`, which has told everybody.
+                    self._end(Unavailable("the client was closed"))
+                    return
                 if not failure.is_transient:
                     self._end(failure.error())
                     return

@@ -239,6 +239,8 @@ def _request_rejected(event: ev.RequestRejected) -> str:
 
 
 def _order_replaced(event: ev.OrderReplaced) -> str:
+    if event.overtaken:
+        return f"replaced by {event.venue_cl_ord_id} before the replace that is in force, told late"
     by = f"by {event.venue_cl_ord_id}" if event.venue_cl_ord_id else "by the venue, unasked"
     return f"replaced {by}{_now(event.terms)}"
 

@@ -258,11 +258,13 @@ class RequestRejected(Reported, frozen=True, gc=False, omit_defaults=True, tag="
 class OrderReplaced(Reported, frozen=True, gc=False, omit_defaults=True, tag="OrderReplaced"):
     """New terms are in force (ExecType 5).
 
-    `venue_cl_ord_id` names the request; empty when the venue did it by itself.
+    `venue_cl_ord_id` names the request; empty when the venue did it by itself. `overtaken`: a later replace, asked for
+    on top of this one, is in force already, so that only the request is answered.
     """
 
     terms: Terms | None = None
     venue_cl_ord_id: str = ""
+    overtaken: bool = False
 
 
 class OrderCanceled(Reported, frozen=True, gc=False, omit_defaults=True, tag="OrderCanceled"):

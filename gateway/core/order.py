@@ -399,11 +399,13 @@ def _amend(order: Order, event: ev.OrderReplaced | ev.OrderRestated, _: int) -> 
             order.cum_qty, order.cum_value = totals(counted(order))
         return
     request = order.requests.get(event.venue_cl_ord_id)
-    if request is not None:
+    if request is None:
+        return
+    if not event.overtaken:
         order.cl_ord_id = request.cl_ord_id
         order.venue_cl_ord_id = request.venue_cl_ord_id
-        request.state = ACCEPTED  # Whatever was thought of it before: the venue's word is a fact.
-        order.unanswered.pop(event.venue_cl_ord_id, None)
+    request.state = ACCEPTED  # Whatever was thought of it before: the venue's word is a fact.
+    order.unanswered.pop(event.venue_cl_ord_id, None)
 
 
 def _answer(order: Order, event: Any, answer: str) -> None:

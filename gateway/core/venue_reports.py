@@ -243,9 +243,20 @@ def _pending(order: Order, report: ExecutionReport) -> Event:
 
 def _replaced(order: Order, report: ExecutionReport) -> Event:
     named = _request_named(order, report, "replace")
-    if named and order.requests[named].state == ACCEPTED and named != order.venue_cl_ord_id:
-        return _ignored(order, report, "this replace was accepted before, and a later one since")
+    if named and named != order.venue_cl_ord_id:
+        if order.requests[named].state == ACCEPTED:
+            return _ignored(order, report, "this replace was accepted before, and a later one since")
+        if _is_overtaken(order, named):
+            return ev.OrderReplaced(*_evidence(order, report)[:-1], venue_cl_ord_id=named, overtaken=True)
     return _replacement(order, report)
+
+
+def _is_overtaken(order: Order, named: str) -> bool:
+    """The replace in force was asked for on top of this one: the venue accepted this one before, and tells it late."""
+    later: Request | None = order.requests[order.venue_cl_ord_id]
+    while later is not None and later.orig_venue_cl_ord_id != named:
+        later = order.requests.get(later.orig_venue_cl_ord_id)
+    return later is not None
 
 
 def _replacement(order: Order, report: ExecutionReport) -> Event:

@@ -31,6 +31,10 @@ class JournalDamaged(JournalError):
         self.seq = seq
 
 
+class JournalNewer(JournalError):
+    """A newer version of the gateway wrote it."""
+
+
 class EpochStale(JournalError):
     """Another process took over this journal: nothing was written and this process has to stop."""
 
@@ -68,7 +72,8 @@ class Journal(Protocol):
         """
 
     def confirm(self) -> None:
-        """See that we own it still, without writing: who has nothing to commit would not learn it otherwise (C13).
+        """See that we own it still, without writing: who has nothing to commit, or slept since the last commit, would
+        not learn it otherwise (C13).
 
         Raises:
             EpochStale: another owner has taken over.

@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
+import structlog
+
 from gateway.core import items, retention
 from gateway.core.commands import Command
 from gateway.core.engine import Answer, answer, execute
@@ -28,6 +30,8 @@ from gateway.runtime.retired import Recall, set_aside, taken_up
 
 T = TypeVar("T")
 
+_log = structlog.get_logger(__name__)
+
 CONFIRM_S = 5.0
 """How often the journal is asked whose it is."""
 
@@ -36,6 +40,12 @@ SLEPT_S = 0.1
 
 ASK_AGAIN_S = 0.2
 """How long to wait before it is asked again, when it could not be."""
+
+GIVE_UP_S = 60.0
+"""For how long it is asked; as long as a commit waits for a database that is away."""
+
+MOST_ASKS = 3
+"""How often it is asked because the answer took long as well: a machine that is only slow has to go on."""
 
 MAX_RECALLS = 64
 """Inputs of one batch that may have to wait for something that left memory to be read again; each costs a look into
@@ -402,18 +412,29 @@ class Sequencer:
 
         Raises:
             EpochStale: it is another's.
+            JournalError: nobody could say. What was committed is durable, and the next start finds it.
         """
-        while True:
+        give_up_s = self._clock_s() + GIVE_UP_S
+        for _ in range(MOST_ASKS):
             asked = self._clock_s()
+            await self._ask(give_up_s)
+            if self._clock_s() - asked <= SLEPT_S:
+                return
+
+    async def _ask(self, give_up_s: float) -> None:
+        away = False
+        while True:
             try:
-                await self._loop.run_in_executor(self._writer, self._journal.confirm)
+                return await self._loop.run_in_executor(self._writer, self._journal.confirm)
             except EpochStale:
                 raise
-            except JournalError:
-                await asyncio.sleep(ASK_AGAIN_S)
-            else:
-                if self._clock_s() - asked <= SLEPT_S:
-                    return
+            except JournalError as error:
+                if self._clock_s() >= give_up_s:
+                    raise
+                if not away:
+                    _log.warning("journal_not_confirmed", reason=str(error), next="asked again; nothing leaves before")
+                away = True
+            await asyncio.sleep(ASK_AGAIN_S)
 
     def _note(self, batch: _Batch, seconds: float) -> None:
         """What nobody waits for, when everything that somebody waits for has left."""

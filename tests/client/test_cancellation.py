@@ -27,6 +27,8 @@ class Failing:
     async def read(self) -> Any:
         self.calls += 1
         self.waiting.set()
+        if self.calls > 1:
+            return await asyncio.Event().wait()  # It has tried again, and can be canceled now.
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:

@@ -122,3 +122,19 @@ async def test_where_trading_stopped_and_by_what_is_said(gw: GatewayClient, book
     book.add(pb.TRADING_STOPPED, scope="account:A1", source="kill", text="fat finger")
     event = await anext(gw.events(1))
     assert (event.type, event.scope, event.source) == (EventType.TRADING_STOPPED, "account:A1", "kill")
+
+
+async def test_a_subscription_that_is_closed_ends_for_who_waits_on_it(gw: GatewayClient, server: FakeGateway) -> None:
+    """It does not subscribe again behind the back of whoever closed it."""
+    events = gw.events()
+    first = events.next_seq
+    reading = asyncio.create_task(anext(events))
+    async with asyncio.timeout(10):
+        while not server.subscriptions:  # noqa: ASYNC110 - The fake gateway's, which tells nobody.
+            await asyncio.sleep(0.005)
+    await events.aclose()
+    with pytest.raises(StopAsyncIteration):
+        await asyncio.wait_for(reading, 10)
+    assert server.subscriptions == [first]
+    await gw.submit(**LIMIT)
+    assert await take(events, 2) == [first, first + 1]

@@ -7,6 +7,7 @@ import pytest
 
 from gateway.core import events as ev
 from gateway.core.commands import CancelOrder, ReplaceOrder, RequestOrderStatus
+from gateway.core.order import ord_status
 from gateway.core.reports import MessageRejected
 from gateway.core.types import ExecType, OrdStatus
 from tests.core.world import CLIENT, VENUE, World
@@ -82,6 +83,29 @@ def test_a_replace_that_is_told_again_after_a_later_one_changes_nothing() -> Non
     world.report(order, ExecType.REPLACED, cl_ord_id=names[0])
     assert isinstance(world.records[-1].event, ev.ReportIgnored)
     assert (order.terms.order_qty, order.venue_cl_ord_id) == (60, names[1])
+
+
+@pytest.mark.parametrize("order_in_which_they_are_told", [(0, 1, 2), (1, 0, 2), (2, 0, 1), (2, 1, 0), (1, 2, 0)])
+def test_chained_replaces_that_are_told_in_any_order_come_to_the_same(
+    order_in_which_they_are_told: tuple[int, ...],
+) -> None:
+    """Each was asked for on top of the one before, so the last is in force, whichever the venue tells last."""
+    world = World.started()
+    order = world.submit()
+    world.acknowledge(order)
+    asked = [("2", "1", 80), ("3", "2", 70), ("4", "3", 60)]
+    for cl_ord_id, orig, order_qty in asked:
+        assert world.ask(ReplaceOrder(CLIENT, cl_ord_id, orig, order_qty=Decimal(order_qty))).reason is None
+    names = list(order.unanswered)
+    for which in order_in_which_they_are_told:
+        qty = Decimal(asked[which][2])
+        world.report(order, ExecType.REPLACED, cl_ord_id=names[which], order_qty=qty, venue_order_id="V1")
+    assert (order.terms.order_qty, order.cl_ord_id, order.venue_cl_ord_id) == (60, "4", names[2])
+    assert not order.unanswered
+    assert {order.requests[name].state for name in names} == {"accepted"}
+    world.fill(order, 60)
+    assert ord_status(order) is OrdStatus.FILLED
+    assert world.recovered() == world.state
 
 
 def test_a_restatement_whose_cum_qty_is_not_ours_is_disputed() -> None:

@@ -123,7 +123,7 @@ class Machine(Listening):
                     want_px,
                     orig,
                 )
-                twin.hear(Asked("replace", asked.cl_ord_id, asked.venue_cl_ord_id, want_qty, want_px))
+                twin.hear(Asked("replace", asked.cl_ord_id, asked.venue_cl_ord_id, want_qty, want_px, orig))
 
     @precondition(lambda self: self.orders)
     @rule(index=INDEX, name=INDEX)

@@ -33,13 +33,14 @@ PLACES = {
 
 @dataclass(frozen=True)
 class Asked:
-    """The client's request, as sent: "new", "cancel" or "replace", and the terms that it asks for."""
+    """The client's request, as sent: "new", "cancel" or "replace", the terms that it asks for, and what it replaces."""
 
     kind: str
     cl_ord_id: str
     venue_cl_ord_id: str
     order_qty: Decimal = Decimal(0)
     price: Decimal = Decimal(0)
+    on_top_of: str = ""
 
 
 @dataclass(frozen=True)
@@ -252,6 +253,10 @@ def _report(now: Picture, said: ExecutionReport, asked: dict[str, Asked], first:
         case ExecType.REPLACED:
             _decided(now, first)
             now.holds.add(OrdStatus.NEW)
+            if request is not None and request.venue_cl_ord_id in _below(now, asked):
+                now.replaced_by.insert(0, request.venue_cl_ord_id)  # It came before the one in force, and is told late.
+                _decided(now, request.venue_cl_ord_id)
+                return
             if request is not None and request.kind == "replace":
                 _replaced(now, request)
         case ExecType.ORDER_STATUS:
@@ -365,6 +370,15 @@ def _speaks_of_the_order(said: ExecutionReport, request: Asked | None) -> bool:
         case ExecType.ORDER_STATUS:
             return not said.ord_rej_reason
     return True
+
+
+def _below(now: Picture, asked: dict[str, Asked]) -> list[str]:
+    """The replaces on top of which the one in force was asked for."""
+    below, name = [], asked[now.venue_cl_ord_id].on_top_of
+    while name in asked and asked[name].kind == "replace":
+        below.append(name)
+        name = asked[name].on_top_of
+    return below
 
 
 def _replaced(now: Picture, request: Asked) -> None:

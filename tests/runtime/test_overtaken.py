@@ -49,9 +49,6 @@ async def test_overtaken_while_it_slept_it_releases_nothing_of_what_it_had_commi
     disk = Disk()
     journal = Sleeper(disk)
     async with running(journal=journal, clock_s=journal.clock_s, commit_here=here) as run:
-        journal.hold()
-        if here:
-            journal.let_go()
         reply = asyncio.create_task(run.sequencer.execute(order("1"), ASKED))
         journal.naps = [sequencer.SLEPT_S * 2]
         overtakes(journal, disk)
@@ -75,7 +72,6 @@ def overtakes(journal: Sleeper, disk: Disk) -> None:
         MemoryJournal(disk).open()
 
     journal.inner.append = append  # type: ignore[method-assign]
-    journal.let_go()
 
 
 async def test_who_is_not_overtaken_goes_on_when_it_has_looked_without_sleeping() -> None:
@@ -106,3 +102,31 @@ async def test_nothing_leaves_while_nobody_can_say_whose_the_journal_is(monkeypa
             await turns(1)
         assert (await reply).reason is None
         assert journal.asked == 6
+
+
+async def test_a_machine_on_which_every_answer_takes_long_goes_on() -> None:
+    journal = Sleeper(Disk())
+    async with running(journal=journal, clock_s=journal.clock_s) as run:
+        journal.naps = [sequencer.SLEPT_S * 2] * 100
+        assert (await run.sequencer.execute(order("1"), ASKED)).reason is None
+        assert journal.asked == sequencer.MOST_ASKS
+
+
+@pytest.mark.parametrize("stopping", [False, True])
+async def test_when_nobody_can_say_for_too_long_the_process_ends(
+    monkeypatch: pytest.MonkeyPatch, stopping: bool
+) -> None:
+    """As with a commit that cannot be made: what is durable is found by the next start, and nothing leaves late."""
+    monkeypatch.setattr(sequencer, "ASK_AGAIN_S", 0.0)
+    journal = Sleeper(Disk())
+    async with running(journal=journal, clock_s=journal.clock_s) as run:
+        journal.naps, journal.away = [sequencer.SLEPT_S * 2], 1_000_000
+        reply = asyncio.create_task(run.sequencer.execute(order("1"), ASKED))
+        while journal.asked < 3:
+            await turns(1)
+        if stopping:
+            run.sequencer.stop()
+        journal.now_s += sequencer.GIVE_UP_S
+        assert isinstance(await ended(run.task), JournalError)
+        assert (run.released, len(run.fatal), reply.done()) == ([], 1, False)
+        reply.cancel()

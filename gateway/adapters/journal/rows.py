@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from gateway.adapters.journal.database import as_batch
 from gateway.adapters.journal.tables import REVISIONS, batch, border, owner
 from gateway.codec.journal import FORMAT_VERSION, ChainBroken, Damage, Link, link, unseal
-from gateway.runtime.ports import JournalError
+from gateway.runtime.ports import JournalNewer
 
 VERSION_TABLE = "alembic_version"
 
@@ -20,13 +20,13 @@ def revision(connection: sa.Connection, tables: set[str], label: str) -> str | N
     """The revision of the tables of the journal `label`; None when they are older than that.
 
     Raises:
-        JournalError: a newer version of the gateway made them.
+        JournalNewer: a newer version of the gateway made them.
     """
     if VERSION_TABLE not in tables:
         return None
     found = connection.execute(sa.select(sa.column("version_num")).select_from(sa.table(VERSION_TABLE))).scalar()
     if found is not None and found not in REVISIONS:
-        raise JournalError(
+        raise JournalNewer(
             f"the tables of journal {label} have revision {found}, and this gateway knows revisions up to "
             f"{REVISIONS[-1]}: start the version of the gateway that wrote it, or a newer one"
         )
@@ -38,7 +38,7 @@ def owned_epoch(connection: sa.Connection, label: str, *, lock: bool = False) ->
     transaction ends.
 
     Raises:
-        JournalError: a newer version of the gateway wrote it.
+        JournalNewer: a newer version of the gateway wrote it.
     """
     query = sa.select(owner.c.format_version, owner.c.epoch)
     row = connection.execute(query.with_for_update() if lock else query).one_or_none()
@@ -46,7 +46,7 @@ def owned_epoch(connection: sa.Connection, label: str, *, lock: bool = False) ->
         return None
     format_version, epoch = row
     if format_version > FORMAT_VERSION:
-        raise JournalError(
+        raise JournalNewer(
             f"journal {label} has format version {format_version}, and this gateway knows versions up to "
             f"{FORMAT_VERSION}: start the version of the gateway that wrote it, or a newer one"
         )

@@ -45,7 +45,7 @@ from gateway.codec.journal import (
     verify,
 )
 from gateway.core.events import Record
-from gateway.runtime.ports import EpochStale, JournalAway, JournalDamaged, JournalError, JournalHead
+from gateway.runtime.ports import EpochStale, JournalAway, JournalDamaged, JournalError, JournalHead, JournalNewer
 
 _log = structlog.get_logger(__name__)
 
@@ -142,12 +142,14 @@ class SqlJournal:
         """See `Journal.confirm`."""
         if self._writer is None:
             raise JournalError(f"journal {self.label} is not open")
-        with self._translated("read"), self._reading() as reader:
-            epoch = rows.owned_epoch(reader.connection, self.label)
+        over = f"journal {self.label}: epoch {self._epoch} is over, another process took the journal over"
+        try:
+            with self._translated("read"), self._reading() as reader:
+                epoch = rows.owned_epoch(reader.connection, self.label)
+        except JournalNewer as error:
+            raise EpochStale(f"{over}: {error}") from error
         if epoch != self._epoch:
-            raise EpochStale(
-                f"journal {self.label}: epoch {self._epoch} is over, another process took the journal over"
-            )
+            raise EpochStale(over)
 
     def close(self) -> None:
         """See `Journal.close`."""

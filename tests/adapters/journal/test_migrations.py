@@ -14,7 +14,7 @@ from gateway.adapters.journal import SqlJournal
 from gateway.adapters.journal.tables import REVISIONS, batch, metadata, owner
 from gateway.adapters.journal.upgrade import configuration
 from gateway.codec.journal import FORMAT_VERSION, Link, link, seal
-from gateway.runtime.ports import JournalError
+from gateway.runtime.ports import EpochStale, JournalError
 from tests.adapters.journal.records import fill, fills
 
 
@@ -98,6 +98,17 @@ def test_tables_of_a_newer_revision_are_refused_and_left_alone(url: str) -> None
             use()
     with _connected(url) as connection:
         assert connection.execute(sa.select(owner.c.epoch)).scalar() == 1
+
+
+def test_who_was_overtaken_by_a_newer_version_learns_of_it(url: str) -> None:
+    """C13: the newer one may have brought the tables up to date before the older one wakes."""
+    journal = SqlJournal(url)
+    journal.open()
+    with _connected(url) as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(EpochStale, match=r"another process took the journal over: .* revision 9999"):
+        journal.confirm()
+    journal.close()
 
 
 def test_a_refused_start_upgrades_nothing(url: str) -> None:
