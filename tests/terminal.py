@@ -13,7 +13,7 @@ from typing import Self
 
 from ops.stack import ROOT
 
-DEADLINE_S = 30
+DEADLINE_S = 60
 
 
 class Terminal:

@@ -24,7 +24,7 @@ OFTEN = 1 / 6
 as many the follower is killed.
 """
 LINGER_S, LOOK_S = 4.0, 0.05
-ENDS_S = 30.0
+ENDS_S = 60.0
 
 
 class Ended(Exception):

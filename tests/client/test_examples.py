@@ -90,7 +90,7 @@ def run(name: str, *arguments: str) -> list[str]:
 
 def other_side(gw: SyncGatewayClient, symbol: str, side: Side, order_qty: int, price: str) -> None:
     """A counterparty, under another account, that takes what it finds and leaves nothing behind."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + END_S
     while True:
         try:
             handle = gw.submit(
@@ -106,7 +106,7 @@ def other_side(gw: SyncGatewayClient, symbol: str, side: Side, order_qty: int, p
         except Refused as refused:
             if refused.reason not in NOT_YET or time.monotonic() > end:
                 raise
-    assert handle.done(timeout_s=20).ord_status is OrdStatus.FILLED
+    assert handle.done(timeout_s=END_S).ord_status is OrdStatus.FILLED
 
 
 def test_every_example_is_run_here() -> None:
@@ -117,7 +117,7 @@ def test_submit_and_wait(stack: Stack, gw: SyncGatewayClient) -> None:
     resting = gw.submit(
         symbol="ACME", side=Side.SELL, order_qty=60, ord_type=OrdType.LIMIT, price="100.05", account="ACC2"
     )
-    resting.wait_for(OrdStatus.NEW, timeout_s=20)
+    resting.wait_for(OrdStatus.NEW, timeout_s=END_S)
     lines = run("submit_and_wait.py", stack.api_address)
     assert lines[0] == "CANCELED: 60 of 100 at 100.05"
     assert [line.split(": ")[1] for line in lines[1:]] == ["60 at 100.05"]

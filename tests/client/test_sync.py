@@ -53,12 +53,14 @@ def served() -> Iterator[Served]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    served = Served(loop)
-    yield served
-    served.run(served.server.stop())
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
+    try:
+        served = Served(loop)
+        yield served
+        served.run(served.server.stop())
+    finally:  # The interpreter waits for this thread when it ends.
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
 
 
 @pytest.fixture

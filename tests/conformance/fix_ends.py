@@ -18,7 +18,7 @@ from gateway.pb.v1 import gateway_pb2_grpc
 from sim_exchange.control import ControlClient
 from tests.conformance.expectations import Mismatch
 
-DEADLINE_S = 10.0
+DEADLINE_S = 60.0
 
 Wire = Mapping[str, str]
 """A FIX message by tag. None of these tables has repeating groups."""

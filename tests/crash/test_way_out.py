@@ -15,7 +15,7 @@ from gateway.pb.v1 import gateway_pb2 as pb
 from tests.crash.conftest import Rigged
 from tests.crash.rig import Command, Rig, an_order
 from tests.e2e.hard import WAIT_S, until
-from tests.e2e.stack import without_crowd
+from tests.e2e.stack import until_open, without_crowd
 from tests.postgres import PostgresServer
 
 KINDS = ("new", "cancel", "replace")
@@ -82,6 +82,8 @@ async def test_c1_on_postgresql_killed_with_half_a_statement_sent_nothing_happen
 
 
 async def never_was(run: Rig, kind: str, passage: int) -> None:
+    # The logon and comparison of the other venue are events too: they come before the order, and so before the count.
+    await asyncio.to_thread(until_open, run.stack, ("XSIM", "YSIM"))
     base = await run.base()
     before = run.records()
     run.arm(passage)

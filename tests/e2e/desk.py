@@ -1,5 +1,6 @@
 """A trader, an operator and a hand on the venue, at one stack: for what our books and the venue's say of each other."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -58,9 +59,14 @@ class Desk:
         return (await self.gateway.get_order(cl_ord_id=handle.cl_ord_id)).order
 
     async def compared(self) -> None:
-        """Have everything compared, and wait for the end of it."""
-        asked = self.api.administer(pb.ReconcileRequest(venue=self.venue, reason="a test"))
-        await told(self.stack, EventType.RECONCILIATION_ENDED, from_seq=asked.seq, venue=self.venue)
+        """Have everything compared, and wait for the end of it; it is asked for again where an answer came too late."""
+        async with asyncio.timeout(WAIT_S):
+            while True:
+                asked = self.api.administer(pb.ReconcileRequest(venue=self.venue, reason="a test"))
+                await told(self.stack, EventType.RECONCILIATION_ENDED, from_seq=asked.seq, venue=self.venue)
+                ends = [each for each in events_of(self.stack, ev.ReconciliationEnded) if each.venue == self.venue]
+                if ends[-1].complete:
+                    return
 
     # --- Items --------------------------------------------------------------------------------------------------------
 

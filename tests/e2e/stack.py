@@ -11,7 +11,7 @@ from ops.stack import Stack, tail
 
 CLIENT_ID = "demo"
 OPERATOR_ID = "ops"
-OPEN_S = 30.0
+OPEN_S = 60.0
 
 NOT_YET = (Reason.SESSION_DOWN, Reason.SESSION_NOT_RECONCILED)
 """Why an order is refused as long as its venue has not been logged on to, or not compared."""

@@ -32,7 +32,7 @@ REFUSED = 3
 
 async def trade(stack: Stack, count: int, price: str = "90.00") -> list[str]:
     """Orders that the venue has acknowledged; their order_ids."""
-    async with GatewayClient(stack.api_address, client_id=CLIENT_ID, timeout_s=30) as gateway:
+    async with GatewayClient(stack.api_address, client_id=CLIENT_ID, timeout_s=60) as gateway:
         return [(await working(gateway, price)).order.order_id for _ in range(count)]
 
 
@@ -239,7 +239,7 @@ async def unanswered(stack: Stack) -> str:
     """An order that works at the venue, whose word on it was lost."""
     with control(stack) as venue:
         venue.do("fault", kind="lose", exec_type="0")
-    async with GatewayClient(stack.api_address, client_id=CLIENT_ID, timeout_s=30) as gateway:
+    async with GatewayClient(stack.api_address, client_id=CLIENT_ID, timeout_s=60) as gateway:
         handle = await accepted(gateway, "86.00")
     await until(lambda: state_of(stack).orders[handle.order.order_id].venue_cl_ord_id in received(stack, "D"))
     return handle.order.order_id

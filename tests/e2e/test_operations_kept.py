@@ -24,7 +24,7 @@ from tests.e2e.programs import (
     the_session,
     until,
 )
-from tests.e2e.stack import CLIENT_ID, OPERATOR_ID
+from tests.e2e.stack import CLIENT_ID, OPERATOR_ID, until_open
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +67,7 @@ def test_a_session_is_logged_out_renumbered_and_logged_on_and_all_of_it_is_kept(
     ctl(desk, "session", "logon", "YSIM", "--reason", "maintenance is over", "--yes")
     until(lambda: bool(the_session(desk, "YSIM")["logged_on"]))
     assert int(the_session(desk, "YSIM")["next_sender_msg_seq_num"]) > 5000
+    until_open(desk, ("YSIM",))
     asyncio.run(buy(desk, "ACME", "YSIM"))
 
     told = ctl_lines(desk, "events", "--type", "session_administered", "--venue", "YSIM")

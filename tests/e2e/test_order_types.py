@@ -110,7 +110,7 @@ async def test_orders_that_rest_are_canceled_on_request(desk: Desk, tif: TimeInF
 
 
 async def test_a_gtd_order_expires(desk: Desk) -> None:
-    soon = time.time_ns() + 1_500_000_000
+    soon = time.time_ns() + 5_000_000_000
     handle = await desk.send(Side.BUY, 10, price="99.00", time_in_force=TimeInForce.GTD, expire_time_ns=soon)
     assert (await handle.done(timeout_s=WAIT_S)).ord_status is OrdStatus.EXPIRED
 

@@ -20,14 +20,14 @@ from tests.e2e.stack import OPERATOR_ID, running_stack
 OUR_SESSION = "FIX.4.4:XSIM->GATEWAY"
 HURRY = """
 [venues.reconcile]
-timeout_s = 1
+timeout_s = 3
 """
 NO_ANSWERS = {"kind": "lose", "exec_type": "I", "every": 1}
 """No reply to any question about orders leaves the venue."""
 
 
 def in_a_hurry(text: str) -> str:
-    """XSIM is given up after a second; DESK is worked there by hand."""
+    """XSIM is given up after some seconds; DESK is worked there by hand."""
     head, end = text.split('\n[[venues]]\nname = "YSIM"')
     return f'{head}ack_timeout_s = 1\n{HURRY}\n[[venues]]\nname = "YSIM"{end}{MANUAL}'
 

@@ -12,7 +12,7 @@ from gateway.client import Event, EventType, GatewayClient, OrderHandle, OrdStat
 from gateway.pb.v1 import gateway_pb2 as pb
 from ops.stack import Stack
 from sim_exchange.control import ControlClient
-from tests.e2e.hard import working
+from tests.e2e.hard import told, working
 from tests.e2e.stack import CLIENT_ID, OPERATOR_ID
 
 WAIT_S = 60
@@ -225,11 +225,9 @@ async def test_only_operators_administer(desk: Desk) -> None:
 
 async def test_a_session_that_an_operator_logs_out_refuses_orders_until_he_logs_it_on(desk: Desk) -> None:
     with Api(desk.stack.api_address, OPERATOR_ID) as ops:
-        ops.administer(pb.LogoutRequest(venue="XSIM", reason="a test"))
+        seq = ops.administer(pb.LogoutRequest(venue="XSIM", reason="a test")).seq
         desk.venue("wait", **{"for": "logoff"}, timeout_s=WAIT_S)
-        async for event in operator_events(desk):
-            if event.type is EventType.SESSION_LOGGED_OUT and event.venue == "XSIM":
-                break
+        await told(desk.stack, EventType.SESSION_LOGGED_OUT, from_seq=seq, venue="XSIM")
         with pytest.raises(Refused) as refused:
             await desk.send()
         assert refused.value.reason == Reason.SESSION_DOWN

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.client import EventType, OrdStatus, OrdType, Side, SyncGatewayClient
+from gateway.client import OrdStatus, OrdType, Side, SyncGatewayClient
 from ops.stack import Stack
-from tests.e2e.stack import CLIENT_ID, running_stack
+from tests.e2e.stack import CLIENT_ID, running_stack, until_open
 
 HERE = Path(__file__).parent / "node"
 ROOT = Path(__file__).parents[2]
@@ -75,7 +75,7 @@ def test_it_submits_and_streams_until_the_order_is_filled(stack: Stack, gw: Sync
     resting = gw.submit(
         symbol="ACME", side=Side.SELL, order_qty=30, ord_type=OrdType.LIMIT, price="100.20", account="ACC2"
     )
-    resting.wait_for(OrdStatus.NEW, timeout_s=20)
+    resting.wait_for(OrdStatus.NEW, timeout_s=END_S)
     arguments = ("--side", "SIDE_BUY", "--order-qty", "30", "--price", "100.20", "--cl-ord-id", "node-fills")
     code, lines = run(stack.api_address, *arguments)
     assert code == 0
@@ -96,7 +96,6 @@ def test_it_submits_and_streams_until_the_order_is_filled(stack: Stack, gw: Sync
 
 
 def test_its_stream_goes_on_after_a_kill_of_the_gateway(stack: Stack, gw: SyncGatewayClient) -> None:
-    logons = gw.events(venue="XSIM", types=[EventType.SESSION_LOGGED_ON])
     arguments = ("--side", "SIDE_BUY", "--order-qty", "20", "--price", "99.80", "--cl-ord-id", "node-resumes")
     with started(stack.api_address, *arguments) as process:
         assert process.stdout is not None
@@ -105,7 +104,7 @@ def test_its_stream_goes_on_after_a_kill_of_the_gateway(stack: Stack, gw: SyncGa
             lines.append(json.loads(process.stdout.readline()))
         stack.gateway.kill()
         stack.gateway.start()
-        next(logons)
+        until_open(stack, ("XSIM",))
         gw.submit(symbol="ACME", side=Side.SELL, order_qty=20, ord_type=OrdType.LIMIT, price="99.80", account="ACC2")
         code, rest = ended(process)
     assert code == 0

@@ -27,7 +27,7 @@ from sim_exchange.ledger import Ledger
 from sim_exchange.session import Now
 
 SOH = "\x01"
-DEADLINE_S = 15.0
+DEADLINE_S = 60.0
 Message = dict[int, str]
 
 

@@ -74,10 +74,12 @@ async def test_one_who_never_reads_is_ended_and_not_kept(gateway: Running, monke
     monkeypatch.setattr(framing, "WRITE_AHEAD_BYTES", 16_384)
     with stranger(gateway, hello("alpha"), frame(Kind.MESSAGE, SUBSCRIBE.SerializeToString())) as peer:
         fast = gateway.as_client("alpha").trade()
+        await fast.write(submits("first"))
+        assert (await fast.read()).replies
+        await eventually(lambda: open_lanes(gateway) == 2)  # Before there is enough to block: then one may soon end.
         for batch in range(20):
             await fast.write(submits(*(f"k-{batch}-{number}" for number in range(100))))
             await fast.read()
-        assert open_lanes(gateway) == 2
         await eventually(lambda: gateway.feed.readers == 0)
         await eventually(lambda: open_lanes(gateway) == 1)
         assert len(await rest_of(peer)) > framing.WRITE_AHEAD_BYTES

@@ -13,7 +13,7 @@ from typing import Any
 import quickfix as fix
 
 SOH = "\x01"
-DEADLINE_S = 15.0
+DEADLINE_S = 60.0
 
 
 def wait_until(condition: Callable[[], Any], what: str) -> Any:

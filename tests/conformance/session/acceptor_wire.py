@@ -10,7 +10,7 @@ from tests.conformance.session.acceptor_cases import ACCEPTOR_CASES
 from tests.sim_exchange.conftest import VenueProcess, running
 
 SOH = "\x01"
-DEADLINE_S = 15.0
+DEADLINE_S = 60.0
 USER, PASSWORD = "gw", "not-to-be-kept"
 Field = tuple[int, str]
 Message = dict[int, str]
