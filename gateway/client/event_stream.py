@@ -84,17 +84,17 @@ class EventStream:
         except grpc.aio.AioRpcError as error:
             failure = of_call(error)
         except asyncio.CancelledError:
-            if self._call is not call:
-                raise StopAsyncIteration from None  # By `aclose`, of another task.
-            self._call = None  # Canceling a read ends the whole call in grpc.aio; the next one begins at next_seq.
             if cancellations():
+                self._call = None  # Canceling a read ends the whole call in grpc.aio; the next one begins at next_seq.
                 raise
-            return Failure(grpc.StatusCode.CANCELLED, "the gateway canceled the stream", None)
+            failure = Failure(grpc.StatusCode.CANCELLED, "the gateway canceled the stream", None)
         else:
             if response is not grpc.aio.EOF:
                 self._take(response)
                 return None
             failure = Failure(grpc.StatusCode.UNAVAILABLE, "the gateway ended the stream", None)
+        if self._call is not call:
+            raise StopAsyncIteration  # By `aclose`, of another task.
         self._call = None
         if cancellations() > before:
             raise asyncio.CancelledError
