@@ -230,15 +230,14 @@ class _Stack:
         _log.info("ready", **ready)
 
     async def _take_over(self) -> None:
-        """The journal says that this process owns it now. Where it may lack what was sent, IDs have a new beginning."""
+        """The journal says that this process owns it now."""
         restored, lost = self._looked.restored, self._looked.missing
         if lost:
             self._snapshots.put_aside(self._journal, self._state.seq)
             texts, why = [each.text for each in lost], restored.reason if restored is not None else ""
             _log.error("started with less than was accepted", seq=self._state.seq, missing=texts, reason=why)
         who = "" if restored is None else f"accept-loss: {restored.reason}" if restored.reason else "restore"
-        may_lack = restored is not None or self._config.journal.durability == "process"
-        began = ProcessStarted(__version__, self._epoch, may_lack)
+        began = ProcessStarted(__version__, self._epoch)
         self._sequencer.tell(Input(time.time_ns(), Cause("process", who), began))
         await self._sequencer.committed(self._state.seq + 1)
         await asyncio.to_thread(self._keeper.write, self._sequencer.committed_seq)

@@ -559,8 +559,7 @@ class SessionLoggedOut(msgspec.Struct, frozen=True, gc=False, omit_defaults=True
 class EpochBegan(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="EpochBegan"):
     """A process took over.
 
-    `id_prefix` starts every id that is given from here on. It comes from the time of the first epoch, or of the first
-    one after a restore.
+    `id_prefix` starts every id that is given from here on. It comes from the time.
     """
 
     version: str

@@ -145,15 +145,10 @@ class TimerFired(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag=
 
 
 class ProcessStarted(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="ProcessStarted"):
-    """A process of this `version` took over the journal, under this epoch of it (0: the next one).
-
-    `restored` says that the journal was put back from a backup, or may have lost its end with the machine: what was
-    sent since then is not in it, so the IDs that were given must not be given again.
-    """
+    """A process of this `version` took over the journal, under this epoch of it (0: the next one)."""
 
     version: str
     epoch: int = 0
-    restored: bool = False
 
 
 class DropCopied(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="DropCopied"):

@@ -71,9 +71,12 @@ def timer(state: State, settings: Settings, at_ns: int) -> list[Event]:
 
 
 def process_started(state: State, fact: ProcessStarted, at_ns: int) -> list[Event]:
-    """A new process owns the journal: no session is up, and what was on its way may or may not have arrived."""
-    prefix = "" if fact.restored else state.id_prefix
-    prefix = prefix or _base36(at_ns // 1_000_000_000)
+    """A new process owns the journal: no session is up, and what was on its way may or may not have arrived.
+
+    The IDs that it gives begin with the time. So none is given again that was sent after a backup, or by what a loss of
+    power took from the journal, or after the moment to which somebody set the whole machine back (rule 2).
+    """
+    prefix = _base36(at_ns // 1_000_000_000)
     down = [ev.SessionLoggedOut(venue, "the process ended") for venue, session in state.sessions.items() if session.up]
     return [
         ev.EpochBegan(fact.version, fact.epoch or state.epoch + 1, prefix),
@@ -98,7 +101,7 @@ def takes_orders(state: State, settings: Settings, venue: str) -> bool:
 
 
 def request_id(state: State, ahead: int) -> str:
-    """The venue_cl_ord_id of the `ahead`-th request from here: a counter behind the journal's own prefix, at most 20
+    """The venue_cl_ord_id of the `ahead`-th request from here: a counter behind the epoch's own prefix, at most 20
     characters, never used again.
     """
     return f"{state.id_prefix}R{state.last_request_no + ahead}"

@@ -204,7 +204,7 @@ def test_after_a_restore_no_id_is_given_a_second_time(site: Site) -> None:
     state = site.world.state
     before = state.id_prefix
     site.world.now_ns += 60 * SECOND_NS
-    site.world.tell(ProcessStarted("2", restored=True))
+    site.world.tell(ProcessStarted("2"))
     assert state.id_prefix != before
 
 

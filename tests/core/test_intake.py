@@ -391,7 +391,7 @@ def test_mass_cancels_are_bounded_like_cancels() -> None:
 # --- What a request becomes ---
 
 
-def test_ids_come_from_counters_behind_the_journals_prefix() -> None:
+def test_ids_come_from_counters_behind_the_epochs_prefix() -> None:
     world = World.started()
     world.submit("1")
     world.submit("2")

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from gateway.cli.ctl_api import Api
 from gateway.client import GatewayClient
 from gateway.core import events as ev
@@ -172,9 +174,12 @@ async def test_an_older_copy_is_refused_until_a_person_accepts_the_loss_by_name(
     assert not logged(own_stack, "started with less than was accepted")[1:], "it was accepted once and for all"
 
 
-async def test_a_loss_of_power_that_nothing_shows_gives_no_id_twice(tmp_path: Path) -> None:
-    """With durability "process" the whole data directory may come back as of a moment ago."""
-    edit = {"gateway": lambda text: put(text, "durability", '"process"')}
+@pytest.mark.parametrize("durability", ["process", "power"])
+async def test_a_loss_that_nothing_shows_gives_no_id_twice(tmp_path: Path, durability: str) -> None:
+    """The whole data directory may come back as of a moment ago: with durability "process" when the power went, with
+    "power" when somebody sets the machine back.
+    """
+    edit = {"gateway": lambda text: put(text, "durability", f'"{durability}"')}
     with running_stack(tmp_path / "stack", edit) as stack:
         kept = await trade(stack, 1)
         stack.gateway.stop()
