@@ -198,6 +198,7 @@ CATALOGUE: dict[str, tuple[Fault, ...]] = {
             (
                 f"{E2E}/test_hard_stores.py::test_a_journal_that_cannot_grow_ends_the_process_and_keeps_all_that_was_acknowledged",
                 f"{E2E}/test_hard_stores.py::test_a_fill_that_finds_no_space_comes_again_from_the_venue_and_is_booked_once",
+                f"{SEQUENCE}::test_a_message_that_cannot_be_stored_ends_the_process_and_never_left",
             ),
         ),
         Fault(

@@ -25,9 +25,9 @@ from gateway.runtime.ports import Known
 
 _NUMBERS = re.compile(rb"\s*(\d{1,20}) : (\d{1,20})\s*")
 _CL_ORD_ID = re.compile(rb"\x0111=([^\x01]*)\x01")
-_ENTRY = re.compile(rb"(\d+),(\d+),(\d+) ")
+_ENTRY = re.compile(rb"(\d+),(\d+),(\d+)")
 _TAIL = 128
-"""Bytes at the end of `.header` that surely hold its last entry: three numbers of at most 20 digits."""
+"""Bytes at the end of `.header` that surely hold its last two entries: three numbers each, of at most 20 digits."""
 _REQUEST = re.compile(rb"\x0135=[DFG]\x01.*?\x0111=([^\x01]+)\x01", re.DOTALL)
 _STEP, _LONGEST = 1 << 20, 1 << 13
 """How much of `.body` is looked at at a time, from its end; and how long a request of ours is at most."""
@@ -89,6 +89,9 @@ class _Entry(NamedTuple):
     seq: int
     begin: int
     end: int
+
+
+_NOTHING = _Entry(0, 0, 0)
 
 
 def last_sent(store_dir: Path) -> list[Sent]:
@@ -240,10 +243,12 @@ class Store:
             return "the files are not those that the last process wrote"
         if note.emptied or note.reset:
             return "the numbers started over or were set while the last process ran"
-        following, last = self.next_sender_msg_seq_num(), self._last_entry()
-        if following is None or last is None:
-            return "the numbers or the last entry cannot be read"
-        if last.seq and (last.seq not in (following - 1, following) or last.end > self._file("body").stat().st_size):
+        following, entries = self.next_sender_msg_seq_num(), self._last_entries()
+        if following is None or entries is None:
+            return "the numbers or the last entries cannot be read"
+        before, last = entries
+        fits = before.end <= last.begin and last.end <= self._file("body").stat().st_size
+        if last.seq and (last.seq not in (following - 1, following) or not fits):
             return "the files contradict each other"
         if not logon_seq_num or (logon_seq_num != note.floor and not self._has_logon(logon_seq_num)):
             return f"our Logon with number {logon_seq_num}, which the journal knows, is not in them"
@@ -256,24 +261,29 @@ class Store:
             return ""
         return " ".join(f"{each.st_dev}:{each.st_ino}" for each in stats)
 
-    def _last_entry(self) -> "_Entry | None":
-        """The last message in the files; one of zeros when there is none, None when its entry is damaged."""
+    def _last_entries(self) -> "tuple[_Entry, _Entry] | None":
+        """The last two messages in the files; zeros where there is none, None when an entry is damaged."""
         with self._file("header").open("rb") as header:
             size = header.seek(0, os.SEEK_END)
             header.seek(max(0, size - _TAIL))
             tail = header.read()
-        if not tail:
-            return _Entry(0, 0, 0)
-        match = _ENTRY.fullmatch(tail[tail.rstrip(b" ").rfind(b" ") + 1 :])
-        if match is None:
+        *entries, rest = tail.split(b" ")
+        if rest:
             return None
-        seq, offset, length = (int(group) for group in match.groups())
-        return _Entry(seq, offset, offset + length)
+        found = [_NOTHING, _NOTHING]
+        for text in entries[-2:]:
+            match = _ENTRY.fullmatch(text)
+            if match is None:
+                return None
+            seq, offset, length = (int(group) for group in match.groups())
+            found.append(_Entry(seq, offset, offset + length))
+        return found[-2], found[-1]
 
     def _stored(self, wanted: frozenset[str]) -> set[str]:
         """Those of the requests that may have left: of every message but one whose number was not used up."""
-        last, following = self._last_entry(), self.next_sender_msg_seq_num()
-        end = 0 if last is None else last.begin if last.seq == following else last.end
+        entries, following = self._last_entries(), self.next_sender_msg_seq_num()
+        last = _NOTHING if entries is None else entries[1]
+        end = last.begin if last.seq == following else last.end
         if not end:
             return set()
         with self._file("body").open("rb") as body, mmap.mmap(body.fileno(), 0, access=mmap.ACCESS_READ) as data:

@@ -80,7 +80,6 @@ class Wire:
         self.logon_seq_num = 0
         self.resend_from = 0
         self.assigned = 0
-        self.unstored: frozenset[int] = frozenset()
         self.sent = self.confirmed = self.probed = 0
         self.connected = False
         self.connections = 0
@@ -193,7 +192,7 @@ class Wire:
             if not self.engine.isLoggedOn():
                 raise fix.DoNotSend
             self.assigned = msg_seq_num
-        elif msg_seq_num < self.resend_from or msg_seq_num in self.unstored:
+        elif msg_seq_num < self.resend_from:
             raise fix.DoNotSend
 
     # --- In ---

@@ -1,9 +1,13 @@
 """Sequence numbers: the journal owns the inbound ones, no order goes out twice, and a store is never lost unnoticed."""
 
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from gateway.adapters.quickfix.store import StoreError
 from gateway.core.events import SessionAdministered
 from gateway.core.reports import ExecutionReport, SendRefused, SessionDown, SessionUp
 from tests.adapters.quickfix.conftest import Gateways, venue_config
@@ -95,16 +99,41 @@ def test_what_was_sent_after_our_logon_is_sent_again_when_the_venue_has_a_gap(
     assert (again["11"], again["34"], again["43"]) == ("g2", second["34"], "Y")
 
 
-def test_a_message_that_could_not_be_stored_whole_is_never_sent_again(venue: RawVenue, gateways: Gateways) -> None:
+def test_a_message_that_cannot_be_stored_ends_the_process_and_never_left(
+    venue: RawVenue, gateways: Gateways, tmp_path: Path
+) -> None:
+    """QuickFIX writes nothing more to a file that failed once, so that no order would leave until a restart."""
     gateway = gateways(venue_config(venue.port)).start()
     venue.logon()
     gateway.wait_for(SessionUp)
     gateway.order("g1")
-    number = venue.read_until("D")["34"]
-    gateway.link._wire.unstored = frozenset({int(number)})
-    venue.send(f"35=2\x017={number}\x0116=0\x01")
-    gap = venue.read()
-    assert (gap["35"], gap["34"], gap["36"]) == ("4", number, str(int(number) + 1))
+    venue.read_until("D")
+    with full(tmp_path / "gateway" / "XSIM" / "FIX.4.4-GW-VENUE-XSIM.body"):
+        gateway.order("g2")
+    (error,) = gateway.fatal
+    assert isinstance(error, StoreError)
+    assert str(error).startswith(f"{tmp_path}/gateway/XSIM: message 3 could not be written")
+    gateway.order("g3")
+    venue.drop()
+    gateway.link.stop()
+
+    after = gateways(venue_config(venue.port)).start()
+    venue.logon()
+    after.wait_for(SessionUp)
+    after.order("g4")
+    assert venue.read_until("D")["11"] == "g4"
+    assert not {"g2", "g3"} & {message.get("11") for message in venue.got}
+
+
+@contextmanager
+def full(path: Path, room: int = 20) -> Iterator[None]:
+    """A disk that has room for so many bytes more behind this file, which is the largest that is written to."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + room, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_send_while_logged_off_is_refused_and_burns_no_number(venue: RawVenue, gateways: Gateways) -> None:

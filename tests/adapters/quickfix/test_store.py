@@ -164,9 +164,18 @@ def torn_header(files: Files, _: pytest.MonkeyPatch) -> None:
     path.write_bytes(path.read_bytes()[:-2])
 
 
+def torn_only_entry(files: Files, _: pytest.MonkeyPatch) -> None:
+    files.path("header").write_bytes(b"3,0,")
+
+
 def torn_body(files: Files, _: pytest.MonkeyPatch) -> None:
     path = files.path("body")
     os.truncate(path, path.stat().st_size - 10)
+
+
+def overlapping_entries(files: Files, _: pytest.MonkeyPatch) -> None:
+    with files.path("header").open("ab") as header:
+        header.write(b"5,0,10 ")
 
 
 def no_body(files: Files, _: pytest.MonkeyPatch) -> None:
@@ -177,7 +186,7 @@ def no_body(files: Files, _: pytest.MonkeyPatch) -> None:
     "spoil",
     [
         other_boot, no_note, damaged_note, copied_back, emptied, numbers_start_over, no_numbers, odd_numbers,
-        older_numbers, newer_numbers, torn_header, torn_body, no_body,
+        older_numbers, newer_numbers, torn_header, torn_only_entry, torn_body, overlapping_entries, no_body,
     ],
 )  # fmt: skip
 def test_files_that_are_not_certainly_whole_and_ours_prove_nothing(
