@@ -36,7 +36,7 @@ class JournalNewer(JournalError):
 
 
 class EpochStale(JournalError):
-    """Another process took over this journal: nothing was written and this process has to stop."""
+    """Another process took over this journal, or put another in its place: this process has to stop."""
 
 
 class JournalHead(msgspec.Struct, frozen=True):
@@ -76,7 +76,7 @@ class Journal(Protocol):
         not learn it otherwise (C13).
 
         Raises:
-            EpochStale: another owner has taken over.
+            EpochStale: another owner has taken over, or what is written here does not reach the journal any more.
             JournalError: it cannot be seen now, which proves nothing.
         """
 

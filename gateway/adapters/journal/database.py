@@ -27,6 +27,9 @@ class Writer(Protocol):
     def prove(self, epoch: int) -> bool:
         """Return when everything that was committed is as durable as the setting says, or `epoch` is over (False)."""
 
+    def replaced(self) -> bool:
+        """Whether something else stands where it writes to, so that the next reader will not find what is written."""
+
     def close(self) -> None:
         """Give the connection back."""
 

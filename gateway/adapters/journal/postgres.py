@@ -135,6 +135,10 @@ class PostgresWriter:
                 return False
         return True
 
+    def replaced(self) -> bool:
+        """See `Writer.replaced`. A table that was dropped shows at the next statement."""
+        return False
+
     def close(self) -> None:
         """See `Writer.close`."""
         with contextlib.suppress(sa.exc.DBAPIError):

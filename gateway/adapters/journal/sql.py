@@ -142,6 +142,8 @@ class SqlJournal:
         """See `Journal.confirm`."""
         if self._writer is None:
             raise JournalError(f"journal {self.label} is not open")
+        if self._writer.replaced():
+            raise EpochStale(f"journal {self.label} was removed or replaced while it was open: {_REPLACED}")
         over = f"journal {self.label}: epoch {self._epoch} is over, another process took the journal over"
         try:
             with self._translated("read"), self._reading() as reader:
@@ -278,6 +280,7 @@ class SqlJournal:
             JournalDamaged: here the chain breaks; every batch given before is good.
         """
         with self._translated("read"), self._reading() as reader:
+            self._database.refuse_lost_commits()
             end = reader.before(first_seq)
             for batch in reader.batches(end.seq + 1):
                 check(end, batch)
@@ -352,6 +355,7 @@ class SqlJournal:
         with self._translated("drop archived batches from"):
             with self._reading():
                 pass
+            self._database.refuse_lost_commits()
             writer = self._database.writer(patient=True)
             try:
                 with writer.transaction() as connection:
@@ -470,6 +474,7 @@ def _database(url: str, durability: Durability, give_up_s: float) -> Database:
     raise JournalError(f"a journal cannot be kept in {made.drivername}: write a URL such as {_URLS}")
 
 
+_REPLACED = "what is committed now is not in it. Put its files back as they were before you start again"
 _URLS = "sqlite:///journal.sqlite or postgresql+psycopg://user@host/database"
 
 

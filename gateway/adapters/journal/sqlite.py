@@ -10,7 +10,7 @@ like a torn tail (see gateway.codec.sqlite_wal).
 
 import contextlib
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -53,8 +53,9 @@ _NEXT_STEPS = {
 class SqliteWriter:
     """See `Writer`."""
 
-    def __init__(self, connection: sa.Connection, connect: Callable[[], sa.Connection]) -> None:
+    def __init__(self, connection: sa.Connection, connect: Callable[[], sa.Connection], files: Sequence[Path]) -> None:
         self.connection = connection
+        self._files = {path: known for path in files if (known := _identity(path)) is not None}
         self._driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]
         self._connect = connect
         self._log: LogMover | None = None
@@ -86,6 +87,10 @@ class SqliteWriter:
     def prove(self, _epoch: int) -> bool:
         """See `Writer.prove`. A commit that SQLite reports is one."""
         return True
+
+    def replaced(self) -> bool:
+        """See `Writer.replaced`. SQLite goes on writing to files that have no name any more."""
+        return any(_identity(path) != known for path, known in self._files.items())
 
     def close(self) -> None:
         """See `Writer.close`."""
@@ -124,7 +129,7 @@ class SqliteDatabase:
         except BaseException:
             connection.close()
             raise
-        return SqliteWriter(connection, self._engine.connect)
+        return SqliteWriter(connection, self._engine.connect, (self._path, self._wal_path()))
 
     def _set_up(self, writer: sa.Connection) -> None:
         """Put the connection into the mode that the durability asks for, and see that it really is.
@@ -230,19 +235,33 @@ class SqliteDatabase:
         )
 
     def _lost_frame(self) -> int | None:
-        """The bad frame before whole ones in SQLite's log, if there is one."""
-        path = self._wal_path()
-        try:
-            wal = path.read_bytes()
+        """The bad frame before whole ones in SQLite's log, if there is one: seen twice, because a living writer that
+        begins the log anew, or is in the middle of a frame, looks like damage while it is read.
+        """
+        path, before = self._wal_path(), None
+        while True:
+            try:
+                wal = path.read_bytes()
+            except FileNotFoundError:
+                return None
             lost = lost_frame(wal)
-            # A living writer may have begun the log anew while it was read, which looks like damage to frames of
-            # two generations.
-            return lost if lost is None or path.read_bytes()[:32] == wal[:32] else self._lost_frame()
-        except FileNotFoundError:
-            return None
+            if lost is None or (wal[:32], lost) == before:
+                return lost
+            before = wal[:32], lost
 
     def _wal_path(self) -> Path:
-        return self._path.with_name(self._path.name + "-wal")
+        """Beside the file itself, where the journal's name is a link to it."""
+        real = self._path.resolve()
+        return real.with_name(real.name + "-wal")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file this is; None when there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _read_only(path: Path) -> sa.Engine:

@@ -9,8 +9,11 @@ from typing import Any, Literal
 
 import pytest
 import structlog
+from sqlalchemy import make_url
 
 from gateway.adapters.journal import SqlJournal
+from gateway.adapters.journal.archive import Archive
+from gateway.adapters.journal.sqlite import SqliteDatabase
 from gateway.codec.journal import Link, seal
 from gateway.core.events import Record
 from gateway.runtime.ports import JournalDamaged, JournalError
@@ -227,6 +230,38 @@ def test_a_flipped_bit_in_the_log_before_its_tail_refuses_the_start(left: Path, 
     verdict = _journal(left).verify()
     assert verdict.damage is not None
     assert verdict.damage.seq == damaged.value.seq == verdict.records + 1
+
+
+@pytest.mark.parametrize("use", ["archive", "backup"])
+def test_nothing_else_cuts_what_a_start_refuses(left: Path, tmp_path: Path, use: str) -> None:
+    """Any writer makes SQLite's own view of the log final when it closes, and a copy has only that view."""
+    _flip(_wal(left), 32 + 19 * FRAME + 100)
+    before = left.read_bytes(), _wal(left).read_bytes()
+    journal = SqlJournal(f"sqlite:///{left}", older=Archive(tmp_path / "archive"))
+    with pytest.raises(JournalDamaged, match=r"left\.sqlite-wal does not match its checksum"):
+        journal.drop_before(5) if use == "archive" else list(journal.batches())
+    assert (left.read_bytes(), _wal(left).read_bytes()) == before, "the evidence was touched"
+
+
+def test_the_log_of_a_journal_behind_a_link_is_looked_at_too(left: Path, tmp_path: Path) -> None:
+    """SQLite keeps it beside the file itself."""
+    _flip(_wal(left), 32 + 19 * FRAME + 100)
+    (tmp_path / "data").mkdir()
+    link = tmp_path / "data" / "journal.sqlite"
+    link.symlink_to(left)
+    with pytest.raises(JournalDamaged, match=r"left\.sqlite-wal does not match its checksum"):
+        _journal(link).open()
+    assert _journal(link).verify().damage is not None
+
+
+def test_a_log_that_is_read_while_it_is_written_is_no_damage(left: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a living writer has not written whole yet is whole at the second look."""
+    half = bytearray(_wal(left).read_bytes())
+    half[32 + 19 * FRAME + 100] ^= 1
+    seen = iter([bytes(half)])
+    whole = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: next(seen, b"") or whole(path))
+    assert SqliteDatabase(make_url(f"sqlite:///{left}"), "power").lost_commits() is None
 
 
 def test_a_flipped_bit_in_the_last_commit_of_the_log_is_a_torn_tail(left: Path) -> None:

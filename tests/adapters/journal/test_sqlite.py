@@ -1,6 +1,7 @@
 """The journal on SQLite keeps the contract in both durabilities, and is what it says it is."""
 
 import itertools
+import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from gateway.adapters.journal import SqlJournal, database
 from gateway.adapters.journal.sqlite import SqliteDatabase
 from gateway.codec.journal import FORMAT_VERSION, Batch
-from gateway.runtime.ports import JournalDamaged, JournalError
+from gateway.runtime.ports import EpochStale, JournalDamaged, JournalError
 from tests.adapters.journal.contract import JournalContract, Opener
 from tests.adapters.journal.records import BASE_NS, fill, fills
 
@@ -121,6 +122,42 @@ def test_a_journal_of_a_newer_format_is_refused_and_left_alone(path: Path) -> No
     with sqlite3.connect(path) as database:
         assert database.execute("SELECT epoch FROM journal_owner").fetchall() == [(1,)]
     database.close()
+
+
+@pytest.mark.parametrize("ending", ["", "-wal"])
+@pytest.mark.parametrize("how", ["removed", "moved", "replaced"])
+def test_an_owner_learns_that_its_files_were_removed_or_replaced(path: Path, how: str, ending: str) -> None:
+    """SQLite would commit to files without a name until the process ends, and what it told would be gone then."""
+    journal = _journal(path)
+    journal.open()
+    journal.append([fill(1)])
+    journal.confirm()
+    other = path.with_name("other")
+    file = path.with_name(path.name + ending)
+    if how == "replaced":
+        shutil.copy(file, other)
+        other.replace(file)
+    elif how == "moved":
+        file.rename(other)
+    else:
+        file.unlink()
+    with pytest.raises(EpochStale, match="was removed or replaced while it was open"):
+        journal.confirm()
+    journal.close()
+
+
+def test_an_owner_that_moves_its_log_is_an_owner_still(path: Path) -> None:
+    journal = _journal(path)
+    journal.open()
+    journal.append([fill(1)])
+    reader = sqlite3.connect(path)
+    reader.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    reader.close()
+    journal.confirm()
+    journal.append([fill(2)])
+    journal.confirm()
+    assert list(journal.read()) == fills(1, 2)
+    journal.close()
 
 
 def test_a_lost_epoch_row_cannot_bring_an_old_epoch_back(path: Path) -> None:
