@@ -31,6 +31,7 @@ from gateway.runtime.witnesses import (
     read_note,
     read_restored,
     refusal,
+    unproven,
 )
 
 
@@ -67,6 +68,8 @@ def look(config: Config, journal: SqlJournal, state: State) -> Looked:
     note, restored = read_note(data_dir), read_restored(data_dir)
     witnesses = [*_notes(data_dir, note, restored), *kept_snapshots(config).witnesses(), *_projections(config)]
     found = [*missing(journal, state.seq, witnesses), *_unknown_requests(data_dir, state)]
+    if restored is not None:
+        found += unproven(state.seq, restored, data_dir / RESTORED)
     before = note.accepted if note is not None else ()
     explained = restored is not None and explains(journal, state.seq, restored)
     return Looked(

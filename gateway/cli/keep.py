@@ -18,11 +18,11 @@ from gateway.adapters.journal import SqlJournal
 from gateway.adapters.journal.archive import Archive
 from gateway.cli.configured import ConfigFile, configuration
 from gateway.cli.failing import failed
-from gateway.codec.journal import Batch
+from gateway.codec.journal import Batch, until
 from gateway.config import Config
 from gateway.core.engine import Diverged
 from gateway.core.invariants import InvariantBroken
-from gateway.runtime.files import Taken, alone, write_durably
+from gateway.runtime.files import Taken, alone, make_durably, write_durably
 from gateway.runtime.ports import JournalError, JournalHead
 from gateway.runtime.recovery import recover
 from gateway.runtime.snapshots import Snapshots
@@ -34,7 +34,7 @@ LOCK = "gateway.lock"
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """What a backup says of itself. `hash` is that of the last batch, in hex."""
+    """What a backup says of itself. It ends at the batch with this `hash` (in hex), whatever its journal has behind."""
 
     stack: str
     version: str
@@ -70,15 +70,33 @@ def backup(
     """Copy the journal, running or not, and prove the copy."""
     loaded = configuration(config)
     with failures():
-        to.mkdir(parents=True, exist_ok=True, mode=0o700)
-        source, copy = kept_journal(loaded), SqlJournal(f"sqlite:///{(to / JOURNAL).absolute()}")
+        source, copy = kept_journal(loaded), _journal_in(to)
+        _refuse_itself(source, copy)
+        make_durably(to)
         last = source.last_seq()
         begin = _end_of_backup(source, copy, to)
-        head = copy.import_batches(_shown("Copying", _through(source.batches(begin + 1), last), begin, last))
+        # A gateway that runs would never let the copy end, so it goes to what is there now.
+        going = _shown("Copying", until(source.batches(begin + 1), last), begin, last)
+        head = copy.import_batches(going, readable=True)
         _prove(copy, head)
         made = Manifest(loaded.stack, __version__, time.time_ns(), head.seq, head.epoch, head.hash.hex())
-        (to / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(made)) + b"\n")
+        write_durably(to / MANIFEST, msgspec.json.format(msgspec.json.encode(made)) + b"\n")
     print(f"{to}: {head.seq:,} events, {head.seq - begin:,} of them new; the chain is whole, hash {head.hash.hex()}")
+
+
+def _journal_in(folder: Path) -> SqlJournal:
+    return SqlJournal(f"sqlite:///{(folder / JOURNAL).absolute()}")
+
+
+def _refuse_itself(journal: SqlJournal, copy: SqlJournal) -> None:
+    """Before anything is written: a backup is never taken for the journal, nor the journal for a backup.
+
+    Raises:
+        JournalError: they are the same file.
+    """
+    ours, its = journal.file, copy.file
+    if ours is not None and its is not None and ours.exists() and its.exists() and ours.samefile(its):
+        raise JournalError(f"{its} is the journal itself: name a folder of its own for the backup")
 
 
 def _end_of_backup(source: SqlJournal, copy: SqlJournal, to: Path) -> int:
@@ -95,14 +113,6 @@ def _end_of_backup(source: SqlJournal, copy: SqlJournal, to: Path) -> int:
     return head.seq
 
 
-def _through(batches: Iterable[Batch], last: int) -> Iterator[Batch]:
-    """Those that were there when the copy began: a gateway that runs would never let it end."""
-    for batch in batches:
-        if batch.last_seq > last:
-            return
-        yield batch
-
-
 # --- Restore ----------------------------------------------------------------------------------------------------------
 
 
@@ -113,19 +123,22 @@ def restore(
     """Put a backup into an empty journal, prove it and replay it. The gateway must not run."""
     loaded = configuration(config)
     with failures(), nobody_runs(Path(loaded.data_dir)):
+        source, target = _journal_in(from_), kept_journal(loaded)
+        _refuse_itself(target, source)
         manifest = _manifest(from_)
-        source, target = SqlJournal(f"sqlite:///{(from_ / JOURNAL).absolute()}"), kept_journal(loaded)
         there = target.head()
         if there is not None and there.seq:
             raise JournalError(
                 f"journal {target.label} has {there.seq:,} events already: a backup is only put into an empty one"
             )
         _matches(source, manifest)
-        # Before the first batch: a start after a restore that was cut short must not give IDs a second time either.
-        write_durably(Path(loaded.data_dir) / RESTORED, msgspec.json.encode(manifest))
-        head = target.import_batches(_shown("Restoring", source.batches(), 0, manifest.last_seq))
+        # Before the first batch: no start takes what a restore that broke off has put back for a journal that is whole.
+        _leave(manifest, Path(loaded.data_dir), pending=True)
+        going = _shown("Restoring", source.batches(1, manifest.last_seq), 0, manifest.last_seq)
+        head = target.import_batches(going)
         _prove(target, head)
         state = recover(target)
+        _leave(manifest, Path(loaded.data_dir), pending=False)
     print(
         f"{target.label}: {head.seq:,} events, {len(state.orders):,} orders in memory, "
         f"{state.executions:,} executions.\n"
@@ -144,9 +157,17 @@ def _manifest(folder: Path) -> Manifest:
         raise JournalError(f"{folder / MANIFEST} cannot be read: {error}") from None
 
 
+def _leave(manifest: Manifest, data_dir: Path, *, pending: bool) -> None:
+    """For the next start: this is put back or, while that is `pending`, to be put back."""
+    left = msgspec.structs.asdict(manifest) | {"pending": pending}
+    write_durably(data_dir / RESTORED, msgspec.json.encode(left))
+
+
 def _matches(source: SqlJournal, manifest: Manifest) -> None:
-    """A backup that was cut short or changed is refused before anything is written."""
-    verdict = source.verify()
+    """A backup that was cut short or changed is refused before anything is written. What a later one that broke off
+    has put behind its end is no part of it.
+    """
+    verdict = source.verify(manifest.last_seq)
     if verdict.damage is not None:
         raise JournalError(f"backup {source.label} is damaged at seq {verdict.damage.seq}: {verdict.damage.what}")
     if (verdict.records, verdict.head_hash.hex()) != (manifest.last_seq, manifest.hash):

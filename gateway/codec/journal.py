@@ -9,7 +9,7 @@ and a field that a newer minor version added is skipped by an older program.
 
 import hashlib
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -157,6 +157,16 @@ def check(end: Link, batch: Batch) -> None:
         raise _broken(
             batch.first_seq, f"{_name(batch)} was written in epoch {batch.epoch}, after epoch {end.epoch} had begun"
         )
+
+
+def until(batches: Iterable[Batch], last_seq: int | None) -> Iterator[Batch]:
+    """Those that end at `last_seq` or before, all when it is None. What comes behind is not asked for."""
+    for batch in batches:
+        if last_seq is not None and batch.last_seq > last_seq:
+            return
+        yield batch
+        if batch.last_seq == last_seq:
+            return
 
 
 class Verdict(msgspec.Struct, frozen=True):

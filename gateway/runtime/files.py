@@ -50,6 +50,17 @@ def write_durably(path: Path, content: bytes) -> None:
     sync(path.parent)
 
 
+def make_durably(directory: Path) -> None:
+    """Make a directory that is not there, for its owner alone, with those above it, so that it is there after a loss
+    of power.
+    """
+    if directory.is_dir():
+        return
+    make_durably(directory.parent)
+    directory.mkdir(exist_ok=True, mode=0o700)
+    sync(directory.parent)
+
+
 def sync(path: Path) -> None:
     """Make the content of a file durable, or the names in a directory."""
     descriptor = os.open(path, os.O_RDONLY)

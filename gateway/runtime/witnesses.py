@@ -42,13 +42,15 @@ class Missing(msgspec.Struct, frozen=True):
 
 class Restored(msgspec.Struct, frozen=True):
     """Why the journal may have less than was accepted: it was put back up to the batch with this hash (in hex), or it
-    ended there when a person gave a `reason` to go on without what was `missing`.
+    ended there when a person gave a `reason` to go on without what was `missing`. While it is `pending` it is only to
+    be put back, and that explains nothing.
     """
 
     last_seq: int
     hash: str
     reason: str = ""
     missing: tuple[str, ...] = ()
+    pending: bool = False
 
 
 class Note(msgspec.Struct, frozen=True):
@@ -90,9 +92,19 @@ def _is_in(journal: Journal, witness: Witness) -> bool:
 
 def explains(journal: Journal, end_seq: int, restored: Restored) -> bool:
     """Whether the journal is the one that was put back or accepted."""
+    if restored.pending:
+        return False
     if not restored.last_seq:
         return not end_seq
     return not [*missing(journal, end_seq, [Witness("", restored.last_seq, bytes.fromhex(restored.hash))])]
+
+
+def unproven(end_seq: int, restored: Restored, path: Path) -> Iterator[Missing]:
+    """That the journal ends where a restore was to end which did not: it is all there, but nobody has proven it.
+    `path` is where that is said.
+    """
+    if restored.pending and restored.last_seq == end_seq:
+        yield Missing(f"the restore into it, {path}, did not end", f"restore of {restored.hash}")
 
 
 def refusal(label: str, end_seq: int, found: Iterable[Missing]) -> str:

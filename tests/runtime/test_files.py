@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.runtime import files
-from gateway.runtime.files import Taken, alone, write_durably
+from gateway.runtime.files import Taken, alone, make_durably, write_durably
 
 
 def test_a_lock_belongs_to_one_at_a_time(tmp_path: Path) -> None:
@@ -46,3 +46,14 @@ def test_a_small_file_is_durable_by_content_and_by_name_and_never_half_there(
     write_durably(path, b"{}")
     assert synced == [(tmp_path / "restored.json.new", b"old"), (tmp_path, b"{}")]
     assert sorted(tmp_path.iterdir()) == [path]
+
+
+def test_each_directory_that_is_made_is_durable_in_the_one_above(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(Path(f"/proc/self/fd/{descriptor}").readlink()))
+    for _ in range(2):
+        make_durably(tmp_path / "a" / "b")
+    assert synced == [tmp_path, tmp_path / "a"]
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("a", "a/b")] == [0o700, 0o700]

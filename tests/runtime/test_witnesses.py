@@ -21,6 +21,7 @@ from gateway.runtime.witnesses import (
     read_note,
     read_restored,
     refusal,
+    unproven,
 )
 from tests.bench.lives import Lives
 
@@ -98,6 +99,21 @@ def test_a_restore_explains_the_journal_that_was_put_back_and_no_other(disk: Dis
     assert not explains(cut(disk, 2), disk.batches[1].last_seq, restored)
     assert not explains(MemoryJournal(Disk()), 0, restored)
     assert not explains(cut(disk, 3), put_back.seq, Restored(put_back.seq, bytes(32).hex()))
+
+
+@pytest.mark.parametrize(("batches", "shown"), [(2, False), (3, True), (4, False), (0, False)])
+def test_a_restore_that_did_not_end_explains_nothing_and_shows_in_the_journal_that_it_left(
+    disk: Disk, batches: int, shown: bool
+) -> None:
+    """A longer one is not its work, and a shorter one lacks what it was to put back."""
+    put_back = witnessing(disk, 3)
+    pending = Restored(put_back.seq, put_back.hash.hex(), pending=True)
+    end_seq = disk.batches[batches - 1].last_seq if batches else 0
+    assert not explains(cut(disk, batches), end_seq, pending)
+    assert [each.text for each in unproven(end_seq, pending, Path("F"))] == (
+        ["the restore into it, F, did not end"] if shown else []
+    )
+    assert not [*unproven(put_back.seq, Restored(put_back.seq, put_back.hash.hex()), Path("F"))]
 
 
 def test_a_journal_that_was_given_up_whole_explains_an_empty_one_only(disk: Disk) -> None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from gateway.adapters.journal.sql import SqlJournal
 from gateway.codec.journal import Batch, Link, link
-from gateway.runtime.files import sync
+from gateway.runtime.files import make_durably, sync
 from gateway.runtime.ports import JournalError
 
 # About as much as goes into one file.
@@ -85,7 +85,7 @@ class Archive:
         Raises:
             JournalError: they do not follow, or cannot be written.
         """
-        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_durably(self.directory)
         coming = iter(batches)
         end = after
         for kept in self.batches(after.seq + 1):

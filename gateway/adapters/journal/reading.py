@@ -51,8 +51,7 @@ class Reader:
             JournalError: the archive does not have what was moved there.
         """
         while True:
-            with corruption(self._database, first_seq):
-                chunk = self._database.chunk(self.connection, first_seq)
+            chunk = self._chunk(first_seq)
             if (not chunk or chunk[0].first_seq != first_seq) and (archived := self.archived()).seq >= first_seq:
                 yield from self._archived_batches(first_seq, archived)
                 first_seq = archived.seq + 1
@@ -61,6 +60,15 @@ class Reader:
                 return
             yield from chunk
             first_seq = chunk[-1].last_seq + 1
+
+    def _chunk(self, first_seq: int) -> list[Batch]:
+        """Some of the next batches, and only one when the database cannot make sense of what comes behind it."""
+        try:
+            with corruption(self._database, first_seq):
+                return self._database.chunk(self.connection, first_seq)
+        except ChainBroken:
+            with corruption(self._database, first_seq):
+                return rows.one(self.connection, first_seq)
 
     def ending_at(self, seq: int) -> bytes | None:
         """The hash of the batch that ends at `seq`, when there is one."""

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from gateway.adapters.journal.database import as_batch
 from gateway.adapters.journal.tables import REVISIONS, batch, border, owner
-from gateway.codec.journal import FORMAT_VERSION, ChainBroken, Damage, Link, link, unseal
+from gateway.codec.journal import FORMAT_VERSION, Batch, ChainBroken, Damage, Link, link, unseal
 from gateway.runtime.ports import JournalNewer
 
 VERSION_TABLE = "alembic_version"
@@ -91,6 +91,16 @@ def proven_end(connection: sa.Connection, after: Link) -> Link:
     newest = as_batch(rows[0], end.seq + 1)
     unseal(end, newest)
     return link(newest)
+
+
+def one(connection: sa.Connection, seq: int) -> list[Batch]:
+    """The first batch from `seq` on, if there is one; no other is looked at.
+
+    Raises:
+        ChainBroken: it holds values of the wrong types.
+    """
+    query = sa.select(batch).where(batch.c.first_seq >= seq).order_by(batch.c.first_seq).limit(1)
+    return [as_batch(row, seq) for row in connection.execute(query)]
 
 
 def before(connection: sa.Connection, seq: int, after: Link) -> Link:

@@ -12,6 +12,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 import sqlalchemy as sa
 import structlog
@@ -21,7 +22,6 @@ from gateway.adapters.journal import rows
 from gateway.adapters.journal.database import (
     CHUNK_BATCHES,
     CHUNK_BYTES,
-    Database,
     Durability,
     Older,
     Writer,
@@ -29,6 +29,7 @@ from gateway.adapters.journal.database import (
 from gateway.adapters.journal.reading import Reader, corruption
 from gateway.adapters.journal.sqlite import SqliteDatabase
 from gateway.adapters.journal.tables import REVISIONS, batch, owner
+from gateway.adapters.journal.urls import database_at
 from gateway.codec.journal import (
     Batch,
     ChainBroken,
@@ -42,6 +43,7 @@ from gateway.codec.journal import (
     seal,
     unseal,
     unseal_told,
+    until,
     verify,
 )
 from gateway.core.events import Record
@@ -71,7 +73,7 @@ class SqlJournal:
         older: Older | None = None,
         give_up_s: float = GIVE_UP_S,
     ) -> None:
-        self._database = _database(url, durability, give_up_s)
+        self._database = database_at(url, durability, give_up_s)
         self._older = older
         self._lock = threading.Lock()
         self._writer: Writer | None = None
@@ -82,6 +84,11 @@ class SqlJournal:
     def label(self) -> str:
         """The file or database, for people; without a password."""
         return self._database.label
+
+    @property
+    def file(self) -> Path | None:
+        """The file that it is kept in; None when that is a server's."""
+        return Path(self._database.label) if isinstance(self._database, SqliteDatabase) else None
 
     @property
     def prompt(self) -> bool:
@@ -237,8 +244,11 @@ class SqlJournal:
         with self._translated("read"), self._reading() as reader:
             return reader.ending_at(seq)
 
-    def verify(self) -> Verdict:
+    def verify(self, through: int | None = None) -> Verdict:
         """Walk the whole chain, and look for commits that the database would drop from its log.
+
+        With `through` no further than the batch that ends there: neither damage behind it counts nor an import that
+        did not end.
 
         Raises:
             JournalError: there is no journal, or it cannot be read at all.
@@ -246,11 +256,11 @@ class SqlJournal:
         with self._translated("verify"):
             lost = self._database.lost_commits()
             try:
-                with self._reading() as reader:
-                    verdict = verify(reader.batches(1))
+                with self._reading(torn=through is not None) as reader:
+                    verdict = verify(until(reader.batches(1), through))
             except ChainBroken as broken:
                 verdict = Verdict(damage=broken.damage)
-        if verdict.damage is None and lost is not None:
+        if verdict.damage is None and lost is not None and verdict.records != through:
             return structs.replace(verdict, damage=Damage(verdict.records + 1, lost))
         return verdict
 
@@ -273,26 +283,31 @@ class SqlJournal:
         with self._translated("read"), self._reading() as reader:
             return reader.archived()
 
-    def batches(self, first_seq: int = 1) -> Iterator[Batch]:
-        """The batches from the one that holds `first_seq`, in order, each proven to follow on the one before.
+    def batches(self, first_seq: int = 1, through: int | None = None) -> Iterator[Batch]:
+        """The batches from the one that holds `first_seq`, in order, each proven to follow on the one before; with
+        `through` as far as `verify` walks with it.
 
         Raises:
             JournalDamaged: here the chain breaks; every batch given before is good.
         """
-        with self._translated("read"), self._reading() as reader:
-            self._database.refuse_lost_commits()
+        with self._translated("read"), self._reading(torn=through is not None) as reader:
+            if through is None:
+                self._database.refuse_lost_commits()
             end = reader.before(first_seq)
-            for batch in reader.batches(end.seq + 1):
+            for batch in until(reader.batches(end.seq + 1), through):
                 check(end, batch)
                 end = link(batch)
                 if batch.last_seq >= first_seq:
                     yield batch
 
-    def import_batches(self, batches: Iterable[Batch], after: Link | None = None) -> JournalHead:
+    def import_batches(
+        self, batches: Iterable[Batch], after: Link | None = None, *, readable: bool = False
+    ) -> JournalHead:
         """Put whole batches of another journal behind the end of this one; where it ends then.
 
         An empty journal takes those from seq 1, or from behind `after`, which then counts as archived. No gateway
-        may run on it. Until all are in, the journal cannot be opened, so that nothing starts with less than there is.
+        may run on it. Until all are in, the journal cannot be opened, so that nothing starts with less than there is;
+        with `readable` one that was whole before can be used all the time, with as much as is in.
 
         Raises:
             JournalError: they do not follow, or cannot be written.
@@ -302,16 +317,16 @@ class SqlJournal:
             self._database.refuse_lost_commits()
             writer = self._database.writer()
             try:
-                return self._import(writer, batches, after or Link())
+                return self._import(writer, batches, after or Link(), readable=readable)
             finally:
                 writer.close()
 
-    def _import(self, writer: Writer, batches: Iterable[Batch], after: Link) -> JournalHead:
+    def _import(self, writer: Writer, batches: Iterable[Batch], after: Link, *, readable: bool) -> JournalHead:
         epoch, end, begun = 0, Link(), False
         for chunk in _chunks(batches):
             with writer.transaction() as connection:
                 if not begun:
-                    epoch, end = self._begin_import(connection, after)
+                    epoch, end = self._begin_import(connection, after, readable=readable)
                     begun = True
                 end = self._put(connection, end, chunk)
         epoch = max(epoch, end.epoch, 1)
@@ -320,14 +335,14 @@ class SqlJournal:
         writer.prove(epoch)
         return JournalHead(seq=end.seq, hash=end.hash, epoch=epoch)
 
-    def _begin_import(self, connection: sa.Connection, after: Link) -> tuple[int, Link]:
+    def _begin_import(self, connection: sa.Connection, after: Link, *, readable: bool) -> tuple[int, Link]:
         """The epoch that was in force, and the end that the first batch has to follow."""
-        epoch = self._ready(connection) or 0
+        epoch = self._ready(connection) or rows.IMPORTING
         end = rows.proven_end(connection, rows.archived(connection))
         if end.seq == 0 and after.seq > 0:
             rows.set_archived(connection, after)
             end = after
-        rows.own(connection, rows.IMPORTING)
+        rows.own(connection, epoch if readable else rows.IMPORTING)
         return epoch, end
 
     def _put(self, connection: sa.Connection, end: Link, chunk: Sequence[Batch]) -> Link:
@@ -412,8 +427,8 @@ class SqlJournal:
             yield Reader(self._database, connection, self._older, tables, epoch) if epoch is not None else None
 
     @contextlib.contextmanager
-    def _reading(self) -> Iterator[Reader]:
-        """A reader of the journal.
+    def _reading(self, *, torn: bool = False) -> Iterator[Reader]:
+        """A reader of the journal; with `torn` also of one with a part of what was to be imported.
 
         Raises:
             JournalError: there is none, or an import into it did not end.
@@ -421,7 +436,7 @@ class SqlJournal:
         with self._connected() as reader:
             if reader is None:
                 raise JournalError(self._database.missing())
-            if reader.epoch == rows.IMPORTING:
+            if reader.epoch == rows.IMPORTING and not torn:
                 raise self._importing()
             yield reader
 
@@ -458,24 +473,7 @@ class SqlJournal:
             raise JournalError(f"journal {self.label}: cannot {doing} it: {error}") from error
 
 
-def _database(url: str, durability: Durability, give_up_s: float) -> Database:
-    try:
-        made = sa.make_url(url)
-    except (sa.exc.ArgumentError, ValueError):
-        # What cannot be read may hold a password, so it is not shown.
-        raise JournalError(f"the journal's URL cannot be read: write one such as {_URLS}") from None
-    if made.drivername in ("sqlite", "sqlite+pysqlite"):
-        return SqliteDatabase(made, durability)
-    if made.drivername == "postgresql+psycopg":
-        # psycopg takes long to import, and every command would wait for it.
-        from gateway.adapters.journal.postgres import PostgresDatabase  # noqa: PLC0415
-
-        return PostgresDatabase(made, durability, give_up_s)
-    raise JournalError(f"a journal cannot be kept in {made.drivername}: write a URL such as {_URLS}")
-
-
 _REPLACED = "what is committed now is not in it. Put its files back as they were before you start again"
-_URLS = "sqlite:///journal.sqlite or postgresql+psycopg://user@host/database"
 
 
 def _chunks(batches: Iterable[Batch]) -> Iterator[list[Batch]]:

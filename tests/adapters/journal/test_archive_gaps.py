@@ -1,5 +1,6 @@
 """An archive that lacks a part: a start says so at once, by the names of its files, and goes on."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,21 @@ def test_a_start_says_what_is_missing_and_goes_on(tmp_path: Path) -> None:
         next(SqlJournal(url, older=archive).read(2))
     (tmp_path / "shelf.sqlite").rename(segment.path)
     assert said_at_a_start(url, archive) == []
+
+
+def test_a_new_archive_is_durable_with_its_own_name_before_anything_is_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(Path(f"/proc/self/fd/{descriptor}").readlink()))
+    archive = Archive(tmp_path / "archive")
+    journal = SqlJournal(f"sqlite:///{tmp_path / 'journal.sqlite'}", "process", older=archive)
+    journal.open()
+    for seq in range(1, 4):
+        journal.append([fill(seq)])
+    archive.add(journal.batches(), journal.archived(), 2)
+    journal.close()
+    assert (synced[0], synced[-1]) == (tmp_path, archive.directory)
 
 
 def said_at_a_start(url: str, archive: Archive) -> list[Any]:

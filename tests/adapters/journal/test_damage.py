@@ -264,6 +264,17 @@ def test_a_log_that_is_read_while_it_is_written_is_no_damage(left: Path, monkeyp
     assert SqliteDatabase(make_url(f"sqlite:///{left}"), "power").lost_commits() is None
 
 
+def test_what_is_good_before_a_flipped_bit_in_the_log_can_be_proven_alone(left: Path) -> None:
+    """As of a backup that ended there."""
+    _flip(_wal(left), 32 + 19 * FRAME + 17)
+    damage = _journal(left).verify().damage
+    assert damage is not None
+    good = _journal(left).verify(damage.seq - 1)
+    assert (good.records, good.damage) == (damage.seq - 1, None)
+    assert [each.last_seq for each in _journal(left).batches(1, damage.seq - 1)] == [*range(1, damage.seq)]
+    assert _journal(left).verify(damage.seq).damage == damage
+
+
 def test_a_flipped_bit_in_the_last_commit_of_the_log_is_a_torn_tail(left: Path) -> None:
     """Nobody can tell it from a write that stopped there."""
     _flip(_wal(left), _wal(left).stat().st_size - 50)
