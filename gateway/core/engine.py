@@ -431,9 +431,9 @@ def _index(state: State, order: Order, at_ns: int) -> None:
     """Keep the indexes true to the order: who waits, who is in doubt, who is working, how the venue calls it, and
     since when it has ended.
     """
-    first = next(iter(order.requests), "")
-    if first and (state.doubtful or first in state.waiting):
-        _track(state, order, order.requests[first])
+    first = next(iter(order.requests.values()), None)
+    if first is not None and (first.in_doubt or state.doubtful or first.venue_cl_ord_id in state.waiting):
+        _track(state, order, first)
     if order.unanswered:
         for key in order.unanswered:
             _track(state, order, order.requests[key])

@@ -10,7 +10,7 @@ from typing import assert_never
 
 import msgspec
 
-from gateway.core import doubt, items
+from gateway.core import doubt, items, rejects
 from gateway.core import events as ev
 from gateway.core.events import Event, Terms
 from gateway.core.executions import execution, net, totals
@@ -24,20 +24,17 @@ from gateway.core.reports import (
     ReportFact,
     UnexpectedMessage,
 )
-from gateway.core.risk.watch import mass_cancel_answered, mass_cancel_failed
+from gateway.core.risk.watch import mass_cancel_answered
 from gateway.core.state import Settings, State
 from gateway.core.types import ExecType, ItemKind, OrdStatus, Severity
 
 # Looked up once: on Python 3.11 each look at a member of an enum costs as much as a call.
 _TRADE, _TRADE_CANCEL, _ORDER_STATUS = ExecType.TRADE, ExecType.TRADE_CANCEL, ExecType.ORDER_STATUS
 _OF_AN_EXECUTION = frozenset({ExecType.TRADE, ExecType.TRADE_CORRECT, ExecType.TRADE_CANCEL})
-_MSG_TYPE = {"new": "D", "cancel": "F", "replace": "G"}
 UNKNOWN_ORDER = "5"
 """OrdRejReason(103): unknown order."""
 DUPLICATE_ORDER = "6"
 """OrdRejReason(103): duplicate order."""
-UNKNOWN_TO_CANCEL = "1"
-"""CxlRejReason(102): unknown order."""
 CORPORATE_ACTION = "0"
 """ExecRestatementReason(378): GT corporate action."""
 ENDED_STATUS = (OrdStatus.FILLED, OrdStatus.CANCELED, OrdStatus.REJECTED, OrdStatus.EXPIRED)
@@ -55,11 +52,11 @@ def decide(state: State, settings: Settings, report: ReportFact) -> list[Event]:
         case ExecutionReport():
             return _execution_report(state, settings, report)
         case OrderCancelReject():
-            return _cancel_reject(state, report)
+            return rejects.cancel_reject(state, report)
         case MassCancelReport():
             return [mass_cancel_answered(report)]
         case MessageRejected():
-            return _message_rejected(state, report)
+            return rejects.message_rejected(state, report)
         case UnexpectedMessage():
             return [ev.ReportSetAside(report, report.problem)]
     assert_never(report)
@@ -314,49 +311,6 @@ def _split_factor(order: Order, report: ExecutionReport) -> Decimal:
         return Decimal(1)
     factor = FACTORS.divide(told, order.terms.order_qty)  # Rounded when no decimal holds it; the check then fails.
     return factor if report.cum_qty == EXACT.multiply(order.cum_qty, factor) else Decimal(1)
-
-
-def _cancel_reject(state: State, report: OrderCancelReject) -> list[Event]:
-    order_id = state.by_venue_cl_ord_id.get(report.cl_ord_id)
-    order = state.orders.get(order_id or "")
-    if order is None or order.venue != report.venue:
-        return [ev.ReportSetAside(report, "it answers no request of ours")]
-    rejected = _request_rejected(order, order.requests[report.cl_ord_id], report.text, report.cxl_rej_reason)
-    return [rejected, *_doubt(state, order)] if report.cxl_rej_reason == UNKNOWN_TO_CANCEL else [rejected]
-
-
-def _doubt(state: State, order: Order) -> list[Event]:
-    """A venue that does not know an order and never spoke of it may not have received it: ask (Appendix D, B.1.f)."""
-    first = order.requests[order.first_venue_cl_ord_id]
-    if first.state != SENT or first.in_doubt:
-        return []
-    why = f"{order.venue} answered a request as if it did not know the order"
-    events: list[Event] = [ev.OrderInDoubt(order.order_id, first.venue_cl_ord_id, why)]
-    if state.session(order.venue).up:
-        events.append(ev.StatusRequested(order.order_id, order.venue, order.venue_cl_ord_id, why))
-    return events
-
-
-def _request_rejected(order: Order, request: Request, text: str, reason: str) -> Event:
-    if request.state not in (*UNANSWERED, "void") and request.venue_cl_ord_id != order.presumed:
-        return ev.ReportIgnored(order.order_id, "", f"{request.kind} {request.cl_ord_id} is {request.state} already")
-    return ev.RequestRejected(order.order_id, text=text, venue_cl_ord_id=request.venue_cl_ord_id, cxl_rej_reason=reason)
-
-
-def _message_rejected(state: State, report: MessageRejected) -> list[Event]:
-    order = state.orders.get(state.by_venue_cl_ord_id.get(report.ref_cl_ord_id, ""))
-    if report.ref_msg_type == "q":
-        text = report.text or f"rejected with reason {report.reject_reason}"
-        return [ev.MessageRefused(report), *mass_cancel_failed(state, report.venue, report.ref_cl_ord_id, text)]
-    if order is None or order.venue != report.venue:
-        return [ev.MessageRefused(report)]
-    request = order.requests[report.ref_cl_ord_id]
-    if report.ref_msg_type not in ("", _MSG_TYPE[request.kind]) or request.state not in UNANSWERED:
-        # A status request carries the order's own ClOrdID: its reject says nothing about the order.
-        return [ev.MessageRefused(report)]
-    if request.kind == "new":
-        return [ev.OrderRejected(order.order_id, text=report.text, ord_rej_reason=report.reject_reason)]
-    return [_request_rejected(order, request, report.text, report.reject_reason)]
 
 
 # --- Evidence about what is in doubt ---

@@ -7,6 +7,8 @@ import pytest
 from gateway.core import engine, order
 from gateway.core import events as ev
 from gateway.core.commands import CancelOrder
+from gateway.core.events import Cause
+from gateway.core.invariants import check_state
 from gateway.core.reports import (
     ExecutionReport,
     MessageRejected,
@@ -51,6 +53,48 @@ def test_what_contradicts_or_is_incomplete_is_set_aside(fields: dict[str, object
     assert isinstance(event, ev.ReportSetAside)
     assert life.shown == ("PENDING_NEW", 0, 100, "-")
     assert life.world.state.set_aside[-1].event.report == report
+
+
+def test_a_cancel_reject_that_names_the_order_says_nothing_about_it() -> None:
+    """A venue that names the wrong one is no evidence: the order stays in doubt."""
+    life = Life()
+    life.world.tell(SessionDown(VENUE))
+    for reason in ("0", "1"):
+        (event,) = life.world.hear(OrderCancelReject(VENUE, life.order.venue_cl_ord_id, "?", cxl_rej_reason=reason))
+        assert isinstance(event, ev.ReportSetAside)
+        assert event.why == "it names an order, not a cancel or a replace of it"
+    assert in_doubt(life)
+
+
+@pytest.mark.parametrize("reason", ["0", "1"])
+def test_a_cancel_reject_with_its_names_the_wrong_way_round_refuses_the_cancel(reason: str) -> None:
+    life = Life().live("cancel")
+    first, cancel = life.order.requests
+    event, *_ = life.world.hear(OrderCancelReject(VENUE, first, cancel, cxl_rej_reason=reason))
+    assert isinstance(event, ev.RequestRejected)
+    assert (event.venue_cl_ord_id, life.shown) == (cancel, ("PENDING_NEW", 0, 100, "-"))
+
+
+def test_the_wrong_way_round_is_believed_only_of_what_was_sent() -> None:
+    """The cancel names the replace, not the first order: which of the two is refused cannot be told."""
+    life = Life().live("NEW replace=50")
+    first, replace = life.order.requests
+    life.world.ask(CancelOrder(CLIENT, "c", "r"))
+    cancel = list(life.order.requests)[-1]
+    assert life.order.requests[cancel].orig_venue_cl_ord_id == replace
+    (event,) = life.world.hear(OrderCancelReject(VENUE, first, cancel))
+    assert isinstance(event, ev.ReportSetAside)
+
+
+def test_doubt_about_an_order_that_was_answered_is_indexed_too() -> None:
+    """As a journal of an older version may have it."""
+    life = Life()
+    made, world = life.order, life.world
+    rejected = ev.RequestRejected(made.order_id, venue_cl_ord_id=made.venue_cl_ord_id)
+    for event in (rejected, ev.OrderInDoubt(made.order_id, made.venue_cl_ord_id, "?")):
+        engine.apply(world.state, event, world.now_ns, Cause("venue", VENUE))
+    check_state(world.state)
+    assert world.state.doubtful == {made.venue_cl_ord_id: made.order_id}
 
 
 def test_no_order_id_is_nobodys_name() -> None:

@@ -14,7 +14,7 @@ import msgspec
 from gateway.adapters.quickfix.link import QuickFixLink
 from gateway.adapters.quickfix.store import Store
 from gateway.adapters.quickfix.wire import Wire
-from gateway.core import drop_copy, engine, intake, items, reconciliation, retention, sessions, venue_reports
+from gateway.core import drop_copy, engine, intake, items, reconciliation, rejects, retention, sessions, venue_reports
 from gateway.core import events as ev
 from gateway.core.events import Event, Record
 from gateway.core.name_index import NameIndex
@@ -160,15 +160,15 @@ def last_batch_not_recovered() -> AbstractContextManager[Any]:
 
 def unknown_order_taken_for_canceled() -> AbstractContextManager[Any]:
     """The venue refuses a cancel because it does not know the order: then it is gone, is it not?"""
-    real = venue_reports._cancel_reject
+    real = rejects.cancel_reject
 
     def hopeful(state: State, report: OrderCancelReject) -> list[Event]:
         order = state.orders.get(state.by_venue_cl_ord_id.get(report.cl_ord_id, ""))
-        if order is None or report.cxl_rej_reason != venue_reports.UNKNOWN_TO_CANCEL:
+        if order is None or report.cxl_rej_reason != rejects.UNKNOWN_TO_CANCEL:
             return real(state, report)
         return [ev.OrderCanceled(order.order_id, text=report.text, venue_cl_ord_id=report.cl_ord_id)]
 
-    return patch.object(venue_reports, "_cancel_reject", hopeful)
+    return patch.object(rejects, "cancel_reject", hopeful)
 
 
 def key_taken_by_another_request() -> AbstractContextManager[Any]:

@@ -1,0 +1,72 @@
+"""A venue's no to a message of ours: OrderCancelReject(35=9), Reject(35=3) and BusinessMessageReject(35=j)."""
+
+from gateway.core import events as ev
+from gateway.core.events import Event
+from gateway.core.order import SENT, UNANSWERED, VOID, Order, Request
+from gateway.core.reports import MessageRejected, OrderCancelReject
+from gateway.core.risk.watch import mass_cancel_failed
+from gateway.core.state import State
+
+_MSG_TYPE = {"new": "D", "cancel": "F", "replace": "G"}
+UNKNOWN_TO_CANCEL = "1"
+"""CxlRejReason(102): unknown order."""
+
+
+def cancel_reject(state: State, report: OrderCancelReject) -> list[Event]:
+    """The venue refuses a cancel or a replace. What names an order alone refuses neither, and says nothing about that
+    order: it is set aside.
+    """
+    order = state.orders.get(state.by_venue_cl_ord_id.get(report.cl_ord_id, ""))
+    if order is None or order.venue != report.venue:
+        return [ev.ReportSetAside(report, "it answers no request of ours")]
+    refused = _refused(order, report)
+    if refused is None:
+        return [ev.ReportSetAside(report, "it names an order, not a cancel or a replace of it")]
+    rejected = _request_rejected(order, refused, report.text, report.cxl_rej_reason)
+    return [rejected, *_doubt(state, order)] if report.cxl_rej_reason == UNKNOWN_TO_CANCEL else [rejected]
+
+
+def _refused(order: Order, report: OrderCancelReject) -> Request | None:
+    """The cancel or replace that ClOrdID(11) names. A venue may have it in OrigClOrdID(41) and the order in
+    ClOrdID(11): believed only when both are what we sent, the other way round.
+    """
+    named = order.requests[report.cl_ord_id]
+    if named.kind != "new":
+        return named
+    other = order.requests.get(report.orig_cl_ord_id)
+    return other if other is not None and other.orig_venue_cl_ord_id == report.cl_ord_id else None
+
+
+def _doubt(state: State, order: Order) -> list[Event]:
+    """A venue that does not know an order and never spoke of it may not have received it: ask (Appendix D, B.1.f)."""
+    first = order.requests[order.first_venue_cl_ord_id]
+    if first.state != SENT or first.in_doubt:
+        return []
+    why = f"{order.venue} answered a request as if it did not know the order"
+    events: list[Event] = [ev.OrderInDoubt(order.order_id, first.venue_cl_ord_id, why)]
+    if state.session(order.venue).up:
+        events.append(ev.StatusRequested(order.order_id, order.venue, order.venue_cl_ord_id, why))
+    return events
+
+
+def _request_rejected(order: Order, request: Request, text: str, reason: str) -> Event:
+    if request.state not in (*UNANSWERED, VOID) and request.venue_cl_ord_id != order.presumed:
+        return ev.ReportIgnored(order.order_id, "", f"{request.kind} {request.cl_ord_id} is {request.state} already")
+    return ev.RequestRejected(order.order_id, text=text, venue_cl_ord_id=request.venue_cl_ord_id, cxl_rej_reason=reason)
+
+
+def message_rejected(state: State, report: MessageRejected) -> list[Event]:
+    """The venue refuses a message as such, of whatever kind it was."""
+    order = state.orders.get(state.by_venue_cl_ord_id.get(report.ref_cl_ord_id, ""))
+    if report.ref_msg_type == "q":
+        text = report.text or f"rejected with reason {report.reject_reason}"
+        return [ev.MessageRefused(report), *mass_cancel_failed(state, report.venue, report.ref_cl_ord_id, text)]
+    if order is None or order.venue != report.venue:
+        return [ev.MessageRefused(report)]
+    request = order.requests[report.ref_cl_ord_id]
+    if report.ref_msg_type not in ("", _MSG_TYPE[request.kind]) or request.state not in UNANSWERED:
+        # A status request carries the order's own ClOrdID: its reject says nothing about the order.
+        return [ev.MessageRefused(report)]
+    if request.kind == "new":
+        return [ev.OrderRejected(order.order_id, text=report.text, ord_rej_reason=report.reject_reason)]
+    return [_request_rejected(order, request, report.text, report.reject_reason)]
