@@ -58,7 +58,11 @@ def send_refused(state: State, fact: SendRefused) -> list[Event]:
 
 
 def timer(state: State, settings: Settings, at_ns: int) -> list[Event]:
-    """Silence is not evidence: what waits too long is in doubt, and the venue is asked."""
+    """Silence is not evidence: what waits too long is in doubt, and the venue is asked.
+
+    What leaves memory leaves first, as it is before anything else of this turn is applied: nothing of it waits, and a
+    doubt about a later order may take over the OrderID(37) that led to it.
+    """
     late: list[ev.OrderInDoubt] = []
     for venue, limit in settings.ack_timeout_ns.items():
         for key, order_id in state.silent.get(venue, {}).items():
@@ -67,7 +71,7 @@ def timer(state: State, settings: Settings, at_ns: int) -> list[Event]:
             late.append(ev.OrderInDoubt(order_id, key, f"no answer for {limit // 1_000_000_000} s"))
     asked = [state.orders[order_id] for order_id in dict.fromkeys(event.order_id for event in late)]
     questions = [_question(order, "the venue has not answered") for order in asked if state.session(order.venue).up]
-    return [*late, *questions, *retention.retire(state, settings, at_ns)]
+    return [*retention.retire(state, settings, at_ns), *late, *questions]
 
 
 def process_started(state: State, fact: ProcessStarted, at_ns: int) -> list[Event]:

@@ -7,12 +7,12 @@ import pytest
 
 from gateway.core import engine, retention
 from gateway.core import events as ev
-from gateway.core.commands import ReplaceOrder
+from gateway.core.commands import CancelOrder, ReplaceOrder
 from gateway.core.invariants import InvariantBroken, check_state
 from gateway.core.order import view
 from gateway.core.reports import TimerFired
 from gateway.core.risk.events import RiskDayBegan
-from gateway.core.types import ExecType, Side
+from gateway.core.types import ExecType, Side, TimeInForce
 from tests.core.keeping import KEEP_NS, NOTHING, RETIRING, Keeping, filled, known
 from tests.core.world import CLIENT, PROCESS, SECOND_NS, SETTINGS, order
 
@@ -86,6 +86,20 @@ def test_a_change_starts_the_time_anew(world: Keeping) -> None:
     assert list(world.state.ended) == [second.order_id, first.order_id]
     assert [left.order_id for left in world.later(KEEP_NS // 2)] == [second.order_id]
     assert [left.order_id for left in world.later(KEEP_NS // 2)] == [first.order_id]
+
+
+def test_what_leaves_is_not_changed_by_what_comes_into_doubt_in_the_same_moment(world: Keeping) -> None:
+    """The venue's OrderIDs(37) start over each day: the GTC order of yesterday has the one of today's."""
+    older = world.submit("1", time_in_force=TimeInForce.GTC)
+    world.report(older, ExecType.NEW, venue_order_id="V2")
+    newer = filled(world, "2")
+    world.later(KEEP_NS - 10 * SECOND_NS)
+    assert world.ask(CancelOrder(CLIENT, "3", "1")).reason is None
+    left, *asked = world.later(10 * SECOND_NS)
+    assert isinstance(left, ev.OrderRetired)
+    assert left.order_id == newer.order_id
+    assert [type(event) for event in asked] == [ev.OrderInDoubt, ev.StatusRequested]
+    assert world.recovered() == world.state
 
 
 def test_too_many_leave_before_their_time_the_oldest_first() -> None:
