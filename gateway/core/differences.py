@@ -12,7 +12,7 @@ from gateway.core.order import Order, report_key
 from gateway.core.reports import ExecutionReport, OutOfReach
 from gateway.core.state import Settings, State
 from gateway.core.types import ExecType, ItemKind, OrdStatus
-from gateway.core.venue_reports import NOT_OURS, UNKNOWN_ORDER, find
+from gateway.core.venue_reports import NOT_OURS, find
 
 RAISING = frozenset(
     {
@@ -134,7 +134,8 @@ def _set_aside(state: State, settings: Settings, event: ev.ReportSetAside) -> It
         yield from _unknown(state, report, event.why)
         return
     order = find(state, report)
-    if order is not None and _is_reply(report) and report.ord_rej_reason == UNKNOWN_ORDER:
+    ours = order is not None and order.venue == report.venue
+    if order is not None and ours and _is_reply(report) and report.ord_status is OrdStatus.REJECTED:
         if order.working:
             yield from items.raise_(
                 state,

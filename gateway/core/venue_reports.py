@@ -217,8 +217,12 @@ def _cancellation(order: Order, report: ExecutionReport) -> Event:
 
 
 def _rejection(order: Order, report: ExecutionReport) -> Event:
+    """Of the request that the report names; of the order, when that is a replace in force and OrdStatus(39) says so: a
+    venue may accept a replace of an order that it has not accepted yet, and reject the order then.
+    """
     request = order.requests.get(report.cl_ord_id)
-    if request is not None and request.kind != "new":
+    in_force = request is not None and request.state == ACCEPTED and report.cl_ord_id == order.venue_cl_ord_id
+    if request is not None and request.kind != "new" and not (in_force and report.ord_status is OrdStatus.REJECTED):
         return ev.RequestRejected(
             *_evidence(order, report), venue_cl_ord_id=report.cl_ord_id, cxl_rej_reason=report.ord_rej_reason
         )
@@ -320,7 +324,7 @@ def _status_reply(state: State, order: Order, report: ExecutionReport) -> list[E
     """The venue's answer to a status request: adopt what it says of requests in doubt; never take quantities from it
     (rule 4).
     """
-    if report.ord_status is OrdStatus.REJECTED and report.ord_rej_reason == UNKNOWN_ORDER:
+    if _knows_no_such_order(order, report):
         return [_unknown_at_venue(order, report)]
     events: list[Event] = []
     if _tells_of_a_replacement(order, report):
@@ -412,6 +416,21 @@ def _tells_of_an_end(order: Order, report: ExecutionReport) -> bool:
     return report.ord_status in _ENDINGS and (unsent or bool(order.presumed) or not order.closed)
 
 
+def _knows_no_such_order(order: Order, report: ExecutionReport) -> bool:
+    """By its reason, or because the venue calls rejected what it had confirmed: no order that was accepted or executed
+    becomes Rejected, so venues that give no OrdRejReason(103) mean the same.
+    """
+    rejected = report.ord_status is OrdStatus.REJECTED
+    return rejected and (report.ord_rej_reason == UNKNOWN_ORDER or _was_confirmed(order))
+
+
+def _was_confirmed(order: Order) -> bool:
+    """The venue itself accepted or executed the order, and has not rejected it itself."""
+    first = order.requests[order.first_venue_cl_ord_id]
+    accepted = first.state == ACCEPTED and order.presumed != first.venue_cl_ord_id
+    return OrdStatus.REJECTED not in order.marks and (accepted or bool(order.executions))
+
+
 def _unknown_at_venue(order: Order, report: ExecutionReport) -> Event:
     """The venue never saw the order. It received our question after it would have received the order (one ordered
     session), so this is proof.
@@ -419,7 +438,8 @@ def _unknown_at_venue(order: Order, report: ExecutionReport) -> Event:
     An order that it once confirmed cannot vanish: that is a contradiction for a person, not a proof.
     """
     first = order.requests[order.first_venue_cl_ord_id]
-    if first.state == SENT or (order.presumed == first.venue_cl_ord_id and not order.closed):
+    taken_for_accepted = order.presumed == first.venue_cl_ord_id and not order.closed
+    if (first.state == SENT or taken_for_accepted) and not order.executions:
         return ev.OrderUnsent(
             order.order_id,
             first.venue_cl_ord_id,
@@ -427,7 +447,8 @@ def _unknown_at_venue(order: Order, report: ExecutionReport) -> Event:
         )
     if first.state == UNSENT:
         return _ignored(order, report, "that the venue does not know the order is known")
-    return ev.ReportSetAside(report, f"{order.venue} no longer knows order {order.order_id}, which it once confirmed")
+    says = "no longer knows" if report.ord_rej_reason == UNKNOWN_ORDER else "calls rejected"
+    return ev.ReportSetAside(report, f"{order.venue} {says} order {order.order_id}, which it once confirmed")
 
 
 def _surprise(state: State, settings: Settings, order: Order, report: ExecutionReport) -> list[Event]:
@@ -437,7 +458,7 @@ def _surprise(state: State, settings: Settings, order: Order, report: ExecutionR
     A reply that comes again (PossDupFlag(43)=Y) tells how things were. What was in doubt is no surprise.
     """
     silent = order.venue not in settings.reconcile or report.poss_dup or order.in_doubt
-    if silent or report.ord_rej_reason == UNKNOWN_ORDER:
+    if silent or _knows_no_such_order(order, report):
         return []
     ours, theirs = ord_status(order).name, report.ord_status.name
     told = f"we had order {order.order_id} as {ours}, {order.venue} says {theirs} without having told us before"

@@ -10,6 +10,7 @@ from gateway.core.commands import CancelOrder, ReplaceOrder, RequestOrderStatus
 from gateway.core.order import ord_status
 from gateway.core.reports import MessageRejected
 from gateway.core.types import ExecType, OrdStatus
+from tests.core.life import Life
 from tests.core.world import CLIENT, VENUE, World
 
 
@@ -69,6 +70,15 @@ def test_a_reject_of_a_cancel_message_ends_the_cancel_only() -> None:
     (cancel,) = order.unanswered
     world.hear(MessageRejected(VENUE, "F", cancel, text="no"))
     assert (order.closed, dict(order.unanswered)) == (False, {})
+
+
+def test_an_order_that_is_rejected_under_the_name_of_a_replace_in_force_has_ended() -> None:
+    """The venue accepted the replace before the order itself (Pending New), and then rejected the order."""
+    life = Life().live("PENDING_NEW replace=50")
+    replace = list(life.order.requests)[-1]
+    life.world.report(life.order, ExecType.REPLACED, cl_ord_id=replace, ord_status=OrdStatus.PENDING_NEW)
+    life.world.report(life.order, ExecType.REJECTED, cl_ord_id=replace, ord_status=OrdStatus.REJECTED)
+    assert life.shown == ("REJECTED", 0, 0, "-")
 
 
 def test_a_replace_that_is_told_again_after_a_later_one_changes_nothing() -> None:

@@ -199,10 +199,12 @@ def test_the_terms_of_an_order_that_has_ended_do_not_matter() -> None:
 # --- ORDER_UNKNOWN, REPORT_UNKNOWN ---
 
 
-def test_an_order_that_the_venue_forgot_is_an_item_until_it_speaks_of_it_again() -> None:
+@pytest.mark.parametrize("ord_rej_reason", ["5", "99", ""])
+def test_an_order_that_the_venue_forgot_is_an_item_until_it_speaks_of_it_again(ord_rej_reason: str) -> None:
     world, one = with_order()
     reconnect(world)
-    assert ended(reply(world, one, OrdStatus.REJECTED, ord_rej_reason="5")) == [True], "that is an answer too"
+    events = reply(world, one, OrdStatus.REJECTED, ord_rej_reason=ord_rej_reason)
+    assert (ended(events), one.working) == ([True], True), "that is an answer too"
     raised = only(world).raised
     assert (raised.kind, raised.severity) == (ItemKind.ORDER_UNKNOWN, Severity.CRITICAL)
     world.fill(one, 10)

@@ -287,8 +287,36 @@ def test_an_order_said_to_be_unknown_lives_when_the_venue_speaks_of_it_after_all
     assert life.world.recovered() == life.world.state
 
 
-def test_an_order_that_the_venue_once_confirmed_cannot_vanish() -> None:
-    life = Life().live("NEW")
-    status_reply(life, OrdStatus.REJECTED, ord_rej_reason="5")
-    assert life.shown == ("NEW", 0, 100, "-")
+@pytest.mark.parametrize("ord_rej_reason", ["5", "99", ""])
+@pytest.mark.parametrize(
+    ("steps", "shown"),
+    [
+        ("NEW", ("NEW", 0, 100, "-")),
+        ("STOPPED", ("STOPPED", 0, 100, "-")),
+        ("TRADE=10", ("PARTIALLY_FILLED", 10, 90, "-")),
+        ("NEW cancel", ("PENDING_CANCEL", 0, 100, "c")),
+    ],
+)
+def test_an_order_that_the_venue_once_confirmed_cannot_vanish(
+    steps: str, shown: tuple[object, ...], ord_rej_reason: str
+) -> None:
+    """Nor can it become Rejected: its risk stays, and so does the way to its fills."""
+    life = Life().live(steps)
+    status_reply(life, OrdStatus.REJECTED, ord_rej_reason=ord_rej_reason)
+    assert life.shown == shown
     assert life.world.state.set_aside_total == 1
+
+
+def test_an_order_of_which_only_a_correction_came_was_confirmed_too() -> None:
+    life = Life()
+    life.traded = "never told"
+    life.live("correct=10")
+    status_reply(life, OrdStatus.REJECTED, ord_rej_reason="5")
+    assert (life.order.closed, life.world.state.set_aside_total) == (False, 1)
+
+
+def test_an_order_that_the_venue_never_accepted_may_be_rejected_by_a_status_reply() -> None:
+    life = Life().live("PENDING_NEW")
+    for _ in range(2):
+        status_reply(life, OrdStatus.REJECTED)
+        assert (life.shown, life.world.state.set_aside_total) == (("REJECTED", 0, 0, "-"), 0)

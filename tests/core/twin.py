@@ -90,6 +90,7 @@ class Picture:
     first: str
     older: set[str] = field(default_factory=set)
     guaranteed: Decimal = Decimal(0)
+    executed: bool = False
     never_arrived: bool = False
     replaced_by: list[str] = field(default_factory=list)
     presumed: Asked | None = None
@@ -243,6 +244,9 @@ def _report(now: Picture, said: ExecutionReport, asked: dict[str, Asked], first:
         case ExecType.TRADE:
             _decided(now, first)
             now.holds.add(OrdStatus.NEW)
+            now.executed = True
+        case ExecType.TRADE_CORRECT | ExecType.TRADE_CANCEL:
+            now.executed = True
         case ExecType.PENDING_CANCEL | ExecType.PENDING_REPLACE:
             kind = "cancel" if said.exec_type is ExecType.PENDING_CANCEL else "replace"
             if request is not None and request.kind == kind:
@@ -406,7 +410,7 @@ def _status_reply(now: Picture, said: ExecutionReport, first: str, replace: Aske
     pending = status in (OrdStatus.PENDING_CANCEL, OrdStatus.PENDING_REPLACE)
     if said.ord_rej_reason:
         taken_for_accepted = now.presumed is not None and now.presumed.kind == "new" and not now.ended
-        if first in now.unspoken or taken_for_accepted:
+        if (first in now.unspoken and not now.executed) or taken_for_accepted:
             _decided(now, first)
             _never_arrived(now)
             now.presumed = None
