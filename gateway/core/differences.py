@@ -51,8 +51,9 @@ def of(state: State, settings: Settings, event: Event, body: object) -> Iterator
 def _of_order(state: State, settings: Settings, order: Order, event: Event, body: object) -> Iterator[Event]:
     """An order's quantity, its terms, and whether the venue knows it."""
     if isinstance(event, ev.QuantityDisputed) and order.venue in settings.reconcile:
+        known = items.find(state, ItemKind.QUANTITY, order.venue, order.order_id)
         yield from _quantity(state, order, f"{event.venue_cum_qty}")
-        if not _is_reply(body) and state.session(order.venue).up:
+        if not known and not _is_reply(body) and state.session(order.venue).up:
             why = "CumQty(14) is not the sum of the executions that it told us"
             yield ev.StatusRequested(order.order_id, order.venue, order.venue_cl_ord_id, why)
     yield from _ended(state, order)

@@ -357,7 +357,7 @@ def _touched(
 ) -> Order:
     order = state.orders[event.order_id]
     if isinstance(event, ev.QuantityDisputed):
-        order.disputed = True
+        order.disputed, order.disputed_cum_qty = True, event.venue_cum_qty
     elif isinstance(event, ev.StatusRequested):
         sessions.sent(state, event.venue)
         reconciliation.asked(state, event, at_ns)
@@ -372,6 +372,7 @@ def _touched(
 def _settled(state: State, event: ev.ItemResolved, at_ns: int) -> Order | None:
     order = items.item_resolved(state, event, at_ns)
     if order is not None:
+        reconciliation.no_longer_asked(state, order, at_ns)
         _index(state, order, at_ns)
     return order
 

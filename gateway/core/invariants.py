@@ -161,7 +161,7 @@ def _holds(state: State, item: Item) -> bool:
 def _check_run(state: State, venue: str, run: Run) -> None:
     """A run waits for orders of its venue that are open, and knows which of them are still to be asked."""
     orders = [state.orders[order_id] for order_id in run.awaited]
-    needed = all(order.venue == venue and (order.working or order.in_doubt) for order in orders)
+    needed = all(order.venue == venue and (order.working or order.in_doubt or order.disputed) for order in orders)
     if not (needed and state.session(venue).up):
         raise InvariantBroken(f"comparison {run.run} waits for what {venue} need not answer")
     asked = sum(1 for at_ns in run.awaited.values() if at_ns is not None)

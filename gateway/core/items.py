@@ -7,6 +7,7 @@ What raises an item is a generator of events: each event is applied before the n
 from collections.abc import Iterator
 
 from gateway.core import events as ev
+from gateway.core.money import ZERO
 from gateway.core.order import Order
 from gateway.core.state import Item, State
 from gateway.core.types import ItemKind, Severity
@@ -132,5 +133,5 @@ def item_resolved(state: State, event: ev.ItemResolved, _: int) -> Order | None:
     order = state.orders.get(raised.order_id)
     if raised.kind is not ItemKind.QUANTITY or order is None:
         return None
-    order.disputed = False
+    order.disputed, order.disputed_cum_qty = False, ZERO
     return order

@@ -118,7 +118,8 @@ class Order(msgspec.Struct, gc=False):
     not decided, `seen` the reports known. `guaranteed_to` is the CumQty(14) at which a Stopped report's guarantee is
     fulfilled, `former_venue_order_ids` what else the venue called the order. `presumed` names the request of which an
     operator settled the doubt, until the venue speaks of it, and `presumed_over` what was in force before: the name
-    of the order at the venue, and its terms (see gateway.core.doubt).
+    of the order at the venue, and its terms (see gateway.core.doubt). `disputed_cum_qty` is the most that the venue
+    says was executed, while that is `disputed`.
     """
 
     order_id: str
@@ -145,6 +146,7 @@ class Order(msgspec.Struct, gc=False):
     former_venue_order_ids: tuple[str, ...] = ()
     presumed: str = ""
     presumed_over: tuple[str, Terms] | None = None
+    disputed_cum_qty: Decimal = ZERO
 
     @property
     def closed(self) -> bool:
@@ -371,8 +373,10 @@ def _book(order: Order, event: ev.OrderFilled | ev.ExecutionCorrected | ev.Execu
         qty = line.last_qty
         order.cum_qty += qty
         order.cum_value += qty * line.last_px
-    if event.venue_cum_qty is not None:
-        order.disputed = event.venue_cum_qty != order.cum_qty
+    theirs = event.venue_cum_qty
+    if theirs is not None:
+        order.disputed = theirs != order.cum_qty
+        order.disputed_cum_qty = max(theirs, order.disputed_cum_qty) if order.disputed else ZERO
 
 
 def counted(order: Order, since: int = 0) -> Net:
@@ -427,6 +431,7 @@ def _settle_by_status(order: Order, event: ev.OrderStatusReported, _: int) -> No
     """
     if event.venue_cum_qty is not None:
         order.disputed = event.venue_cum_qty != order.cum_qty
+        order.disputed_cum_qty = event.venue_cum_qty if order.disputed else ZERO
     _settle(order, order.first_request, PENDING if event.ord_status is OrdStatus.PENDING_NEW else ACCEPTED, "")
     if event.ord_status is not OrdStatus.PENDING_NEW and OrdStatus.NEW not in order.marks:
         order.marks = (*order.marks, OrdStatus.NEW)

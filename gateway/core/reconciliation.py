@@ -145,6 +145,11 @@ def follow(state: State, settings: Settings, given: Input, records: tuple[Record
         case TimerFired():
             yield from _due(state, settings, given.at_ns)
             yield from drop_copy.due(state, settings, given.at_ns)
+            for venue in tuple(state.runs):
+                yield from _advance(state, settings, venue)  # The drop copy may have told what was asked.
+        case ResolveItem():
+            for venue in tuple(state.runs):
+                yield from _advance(state, settings, venue)
 
 
 def _logged_on(state: State, settings: Settings, fact: SessionUp) -> Iterator[Event]:
@@ -261,7 +266,8 @@ def _abandon(state: State, venue: str, text: str) -> Iterator[Event]:
 
 
 def _compared(state: State, venue: str) -> dict[str, int | None]:
-    """The orders that a run asks about: those that can still trade, and those with something in doubt.
+    """The orders that a run asks about: those that can still trade, and those with something in doubt or a quantity in
+    dispute. A late execution has a CumQty(14) of its time, so only the venue's answer can say that the sum is right.
 
     Not an order that was just sent: a venue may answer the question before it has looked at the order, and say that it
     does not know it. When its answer stays out, it is in doubt, and asked.
@@ -274,7 +280,8 @@ def _compared(state: State, venue: str) -> dict[str, int | None]:
         for order_id in order_ids
         if orders[order_id].venue == venue and order_id not in just_sent
     }
-    compared.update((order_id, None) for order_id in state.doubtful.values() if orders[order_id].venue == venue)
+    open_questions = (*state.doubtful.values(), *state.disputed)
+    compared.update((order_id, None) for order_id in open_questions if orders[order_id].venue == venue)
     return compared
 
 
@@ -295,7 +302,14 @@ def spoken(state: State, order: Order, event: ev.VenueEvent, at_ns: int) -> None
     if isinstance(event, ev.OrderStatusReported):
         _replied(run, event.mass_status_req_id, at_ns)
         _heard(run, order.order_id, at_ns)
-    elif not (order.working or order.in_doubt):
+    else:
+        no_longer_asked(state, order, at_ns)
+
+
+def no_longer_asked(state: State, order: Order, at_ns: int) -> None:
+    """A run need not wait for an order that has ended with nothing open about it."""
+    run = state.runs.get(order.venue)
+    if run is not None and not (order.working or order.in_doubt or order.disputed):
         _heard(run, order.order_id, at_ns)
 
 

@@ -75,12 +75,17 @@ def _execution_report(state: State, settings: Settings, report: ExecutionReport)
     if report.exec_id and report_key(report.trade_date, report.exec_id) in order.seen:
         return [_ignored(order, report, "this ExecID of this order was applied before")]
     if exec_type in _PLAIN:
-        return [_PLAIN[exec_type](*_evidence(order, report))]
-    if exec_type in _OF_AN_EXECUTION:
+        event = _PLAIN[exec_type](*_evidence(order, report))
+    elif exec_type in _OF_AN_EXECUTION:
         return _execution(order, report)
-    if exec_type is ExecType.RESTATED:
+    elif exec_type is ExecType.RESTATED:
         return _restatement(order, report)
-    return [_ANSWERS[exec_type](order, report)]
+    else:
+        event = _ANSWERS[exec_type](order, report)
+    cum_qty = report.cum_qty
+    if cum_qty is None or cum_qty <= order.cum_qty or cum_qty <= order.disputed_cum_qty:
+        return [event]  # Less than our sum is no wonder: the report may be older than the last execution.
+    return [event, ev.QuantityDisputed(order.order_id, cum_qty, order.cum_qty)]
 
 
 def find(state: State, report: ExecutionReport) -> Order | None:
@@ -173,14 +178,24 @@ def _execution(order: Order, report: ExecutionReport) -> list[Event]:
     else:
         cum_qty = _counted_anew(order, event)
     events: list[Event] = [event]
-    if report.cum_qty is not None and report.cum_qty != cum_qty and not order.disputed:
-        events.append(ev.QuantityDisputed(order.order_id, report.cum_qty, cum_qty))
+    if report.cum_qty is not None and (report.cum_qty != cum_qty or order.disputed):
+        events.extend(_dispute(order, event, report.cum_qty, cum_qty))
     order_qty = event.order_qty or order.terms.order_qty
     if order.cum_qty < cum_qty > order_qty and (order_qty or order.quantity_known):
         excess = subtract(cum_qty, order_qty)
         events.append(ev.OrderOverfilled(order.order_id, excess))
         events.append(ev.InstrumentHalted(order.command.symbol, f"order {order.order_id} is overfilled by {excess}"))
     return events
+
+
+def _dispute(order: Order, event: Event, told: Decimal, cum_qty: Decimal) -> list[Event]:
+    """The venue's CumQty(14) is not the sum; or it is, but the venue has told of more before, so that more executions
+    than this one are missing.
+    """
+    if order.disputed and told != cum_qty:
+        return []
+    theirs = max(told, order.disputed_cum_qty) if type(event) is ev.OrderFilled else told
+    return [ev.QuantityDisputed(order.order_id, theirs, cum_qty)] if theirs != cum_qty else []
 
 
 def _execution_event(

@@ -14,7 +14,7 @@ from gateway.core.order import Order
 from gateway.core.reports import DropCopied, ExecutionReport, SessionDown, SessionUp, TimerFired
 from gateway.core.state import State
 from gateway.core.types import ExecType, ItemKind, OrdStatus
-from tests.core.test_reconciliation import EACH, kinds
+from tests.core.test_reconciliation import EACH, kinds, reconnect
 from tests.core.world import SECOND_NS, SETTINGS, VENUE, World, restarted
 
 DROP = f"{VENUE}.DROP"
@@ -119,6 +119,14 @@ def test_a_quantity_that_does_not_fit_is_an_item_there_too() -> None:
     copied(world, one, "E9", cum_qty=Decimal(30))
     assert one.order_id in [event.order_id for event in wait(world) if isinstance(event, ev.StatusRequested)]
     assert (kinds(world), one.disputed) == ([ItemKind.QUANTITY], True)
+
+
+def test_a_comparison_does_not_wait_for_what_the_drop_copy_has_told() -> None:
+    world, one = world_with()
+    reconnect(world)
+    assert list(world.state.runs[VENUE].awaited) == [one.order_id]
+    copied(world, one, "A", 100, cum_qty=Decimal(100))
+    assert [event.complete for event in wait(world) if isinstance(event, ev.ReconciliationEnded)] == [True]
 
 
 def test_a_bust_that_only_the_drop_copy_tells_is_applied_too() -> None:
