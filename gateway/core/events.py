@@ -333,12 +333,14 @@ class ExecutionBusted(Reported, frozen=True, gc=False, omit_defaults=True, tag="
 
 class OrderStatusReported(Reported, frozen=True, gc=False, omit_defaults=True, tag="OrderStatusReported"):
     """The venue's answer to a status request (ExecType I): evidence about what is in doubt, never a source of
-    quantities. `mass_status_req_id` names the mass question that it answers.
+    quantities. `mass_status_req_id` names the mass question that it answers. `poss_dup`: it came again
+    (PossDupFlag(43)=Y), and may answer a question of an earlier connection.
     """
 
     venue_cl_ord_id: str = ""
     ord_status: OrdStatus = OrdStatus.NEW
     mass_status_req_id: str = ""
+    poss_dup: bool = False
 
 
 class QuantityDisputed(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="QuantityDisputed"):

@@ -427,9 +427,9 @@ def _settle_by_status(order: Order, event: ev.OrderStatusReported, _: int) -> No
     """A status reply proves that the order arrived, and a pending one that the request it names did.
 
     One that says Filled ends the requests in doubt: they were sent before the question, and the venue would have
-    answered them first.
+    answered them first. One that comes again has a CumQty(14) of its time, which settles no dispute.
     """
-    if event.venue_cum_qty is not None:
+    if event.venue_cum_qty is not None and not event.poss_dup:
         order.disputed = event.venue_cum_qty != order.cum_qty
         order.disputed_cum_qty = event.venue_cum_qty if order.disputed else ZERO
     _settle(order, order.first_request, PENDING if event.ord_status is OrdStatus.PENDING_NEW else ACCEPTED, "")

@@ -295,11 +295,14 @@ def _gone(state: State, venue: str, run: Run) -> list[str]:
 
 
 def spoken(state: State, order: Order, event: ev.VenueEvent, at_ns: int) -> None:
-    """The venue spoke of an order: in a run it no longer has to be asked once it replied, or the order has ended."""
+    """The venue spoke of an order: in a run it no longer has to be asked once it replied, or the order has ended.
+
+    A reply that comes again may be that to an earlier run, of how things were before the connection was lost.
+    """
     run = state.runs.get(order.venue)
     if run is None:
         return
-    if isinstance(event, ev.OrderStatusReported):
+    if isinstance(event, ev.OrderStatusReported) and not event.poss_dup:
         _replied(run, event.mass_status_req_id, at_ns)
         _heard(run, order.order_id, at_ns)
     else:
@@ -388,10 +391,12 @@ def _external_reported(state: State, event: ev.ExternalOrderReported, at_ns: int
 
 
 def _set_aside(state: State, event: ev.ReportSetAside, at_ns: int) -> None:
-    """A reply that could not be taken is a reply all the same: the run goes on without it."""
+    """A reply that could not be taken is a reply all the same: the run goes on without it. Not when it comes again."""
     report = event.report
     run = state.runs.get(report.venue)
     if run is None or not isinstance(report, ExecutionReport) or report.exec_type is not ExecType.ORDER_STATUS:
+        return
+    if report.poss_dup:
         return
     _replied(run, report.mass_status_req_id, at_ns)
     for named in (report.cl_ord_id, report.orig_cl_ord_id):

@@ -354,11 +354,14 @@ def _status_reply(state: State, order: Order, report: ExecutionReport) -> list[E
             venue_cl_ord_id=report.cl_ord_id,
             ord_status=report.ord_status,
             mass_status_req_id=report.mass_status_req_id,
+            poss_dup=report.poss_dup,
         )
     )
     events.extend(_proven_unsent(state, order, report))
-    if report.cum_qty is not None and report.cum_qty != order.cum_qty and not order.disputed:
-        events.append(ev.QuantityDisputed(order.order_id, report.cum_qty, order.cum_qty))
+    cum_qty = report.cum_qty
+    differs = cum_qty is not None and (cum_qty > order.cum_qty if report.poss_dup else cum_qty != order.cum_qty)
+    if cum_qty is not None and differs and not order.disputed:
+        events.append(ev.QuantityDisputed(order.order_id, cum_qty, order.cum_qty))
     return events
 
 

@@ -124,6 +124,28 @@ def test_a_logout_a_restart_and_a_reset_close_order_entry() -> None:
     assert [event.text for event in world.events(ev.ReconciliationEnded)][-1] == "the process ended"
 
 
+@pytest.mark.parametrize(
+    "said", [{}, {"ord_status": OrdStatus.REJECTED, "ord_rej_reason": "5"}], ids=["New", "unknown"]
+)
+def test_a_reply_to_an_earlier_question_that_comes_again_opens_nothing(said: dict[str, object]) -> None:
+    """The connection was lost before it arrived: it tells how the order was then."""
+    world = world_of()
+    (one,) = working(world, "1")
+    reconnect(world)
+    assert asked(reconnect(world)) == [one.order_id]
+    events = world.report(one, ExecType.ORDER_STATUS, exec_id="0", poss_dup=True, **said)
+    assert (ended(events), world.state.session(VENUE).reconciled) == ([], False)
+    assert world.recovered() == world.state
+    assert ended(reply(world, one)) == [True]
+
+
+def test_an_end_that_a_reply_tells_again_need_not_be_asked_again() -> None:
+    world = world_of()
+    (one,) = working(world, "1")
+    reconnect(world)
+    assert ended(reply(world, one, OrdStatus.CANCELED, poss_dup=True)) == [True]
+
+
 def test_an_order_that_was_just_sent_is_not_asked_about() -> None:
     """A venue may answer the question before it has looked at the order, and say that it does not know it."""
     world = world_of()

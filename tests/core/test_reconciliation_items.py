@@ -158,6 +158,16 @@ def test_a_fill_that_comes_late_has_the_quantity_asked_again(how: Reconcile) -> 
     assert (kinds(world), one.order_id in world.state.ended) == ([], True)
 
 
+def test_a_reply_that_comes_again_settles_no_quantity_and_disputes_none_that_grew() -> None:
+    world, one = with_order()
+    world.fill(one, 10, cum_qty=Decimal(10))
+    reply(world, one, cum_qty=Decimal(0), poss_dup=True)
+    assert kinds(world) == []
+    world.report(one, ExecType.CANCELED, ord_status=OrdStatus.CANCELED, cum_qty=Decimal(60))
+    reply(world, one, cum_qty=Decimal(10), poss_dup=True)
+    assert kinds(world) == [ItemKind.QUANTITY]
+
+
 def test_a_quantity_that_an_operator_settles_is_not_waited_for() -> None:
     world, one = with_order()
     world.report(one, ExecType.CANCELED, ord_status=OrdStatus.CANCELED, cum_qty=Decimal(60))

@@ -193,7 +193,11 @@ EVENTS: tuple[ev.Event, ...] = (
     ev.MassCancelDone(command=MASS_CANCEL, requested=1, skipped=("O2", "O3")),
     ev.RequestRejected(*EVIDENCE, venue_cl_ord_id="T1ABCD-3", cxl_rej_reason="0"),
     ev.OrderStatusReported(
-        *EVIDENCE, venue_cl_ord_id="T1ABCD-1", ord_status=OrdStatus.CALCULATED, mass_status_req_id="T1ABCD-M1"
+        *EVIDENCE,
+        venue_cl_ord_id="T1ABCD-1",
+        ord_status=OrdStatus.CALCULATED,
+        mass_status_req_id="T1ABCD-M1",
+        poss_dup=True,
     ),
     ev.OrderRestated(*EVIDENCE, terms=TERMS, exec_restatement_reason="4", factor=D(2)),
     ev.OrderStopped(*EVIDENCE, last_qty=D(10), last_px=D("100.01")),
