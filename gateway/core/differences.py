@@ -9,6 +9,7 @@ from gateway.core import events as ev
 from gateway.core import items
 from gateway.core.events import Event
 from gateway.core.order import Order, report_key
+from gateway.core.rejects import UNKNOWN_TO_CANCEL
 from gateway.core.reports import ExecutionReport, OutOfReach
 from gateway.core.state import Settings, State
 from gateway.core.types import ExecType, ItemKind, OrdStatus
@@ -65,7 +66,7 @@ def _of_order(state: State, settings: Settings, order: Order, event: Event, body
     if not order.disputed:
         text = f"CumQty(14) {order.cum_qty} is what {order.venue} says"
         yield from items.resolve(state, text, ItemKind.QUANTITY, order.venue, order.order_id)
-    if _is_from(body, order.venue):
+    if _knows(order, event, body):
         text = f"{order.venue} speaks of it again"
         yield from items.resolve(state, text, ItemKind.ORDER_UNKNOWN, order.venue, order.order_id)
     if isinstance(event, ev.OrderStatusReported) and isinstance(body, ExecutionReport) and not body.poss_dup:
@@ -208,5 +209,7 @@ def _is_reply(body: object) -> bool:
     return isinstance(body, ExecutionReport) and body.exec_type is ExecType.ORDER_STATUS
 
 
-def _is_from(body: object, venue: str) -> bool:
-    return getattr(body, "venue", "") == venue
+def _knows(order: Order, event: ev.Reported, body: object) -> bool:
+    """The venue speaks of the order; not by refusing a request because it does not know the order."""
+    unknown = isinstance(event, ev.RequestRejected) and event.cxl_rej_reason == UNKNOWN_TO_CANCEL
+    return getattr(body, "venue", "") == order.venue and not unknown

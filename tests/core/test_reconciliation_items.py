@@ -324,6 +324,16 @@ def test_an_order_that_the_venue_forgot_is_an_item_until_it_speaks_of_it_again(o
     assert kinds(world) == []
 
 
+def test_a_venue_that_refuses_a_cancel_of_an_order_that_it_does_not_know_still_does_not_know_it() -> None:
+    world, one = with_order()
+    reply(world, one, OrdStatus.REJECTED, ord_rej_reason="5")
+    for cl_ord_id, cxl_rej_reason, left in (("2", "1", [ItemKind.ORDER_UNKNOWN]), ("3", "0", [])):
+        world.ask(CancelOrder(CLIENT, cl_ord_id, "1"))
+        refused = OrderCancelReject(VENUE, next(iter(one.unanswered)), one.venue_cl_ord_id)
+        world.hear(msgspec.structs.replace(refused, cxl_rej_reason=cxl_rej_reason))
+        assert kinds(world) == left
+
+
 def test_a_venue_may_forget_an_order_that_has_ended() -> None:
     world, one = with_order()
     world.report(one, ExecType.CANCELED, ord_status=OrdStatus.CANCELED)
