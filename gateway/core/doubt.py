@@ -86,12 +86,16 @@ def presume(order: Order, event: ev.DoubtResolved) -> None:
 
 
 def overrule(order: Order, event: ev.VenueEvent) -> None:
-    """The venue speaks of what an operator settled: its word counts, as if nobody had spoken before.
+    """The venue speaks of what an operator settled: its word counts, as if nobody had spoken before. So it does when
+    it calls a request pending that it had said it does not have.
 
     While the request is still in doubt, the event is the operator's own.
     """
-    request = order.requests[order.presumed]
-    if request.in_doubt:
+    if isinstance(event, ev.RequestPending) and event.arrived:
+        order.requests[event.venue_cl_ord_id].state = PENDING
+        _wait_again(order)
+    request = order.requests.get(order.presumed)
+    if request is None or request.in_doubt:
         return
     new, told = request.kind == "new", event.ord_status if isinstance(event, ev.OrderStatusReported) else None
     named = told is None and getattr(event, "venue_cl_ord_id", "") == order.presumed
@@ -106,10 +110,15 @@ def overrule(order: Order, event: ev.VenueEvent) -> None:
         order.marks = tuple(held for held in order.marks if held not in taken_back)
     if named:
         _take_back_terms(order, request)
+    _wait_again(order)
+    order.presumed, order.presumed_over = "", None
+
+
+def _wait_again(order: Order) -> None:
+    """For all that the venue has not decided, in the order in which it was asked."""
     order.unanswered = {
         key: None for key, asked in order.requests.items() if asked.kind != "new" and asked.state in UNANSWERED
     }
-    order.presumed, order.presumed_over = "", None
 
 
 def _take_back_terms(order: Order, request: Request) -> None:

@@ -243,9 +243,10 @@ class OrderUnsent(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag
 
 
 class RequestPending(Reported, frozen=True, gc=False, omit_defaults=True, tag="RequestPending"):
-    """The venue has the cancel or replace and has not decided (ExecType 6 or E)."""
+    """The venue has the cancel or replace and has not decided (ExecType 6 or E). `arrived`: it was taken for unsent."""
 
     venue_cl_ord_id: str = ""
+    arrived: bool = False
 
 
 class RequestRejected(Reported, frozen=True, gc=False, omit_defaults=True, tag="RequestRejected"):

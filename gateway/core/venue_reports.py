@@ -82,10 +82,14 @@ def _execution_report(state: State, settings: Settings, report: ExecutionReport)
         return _restatement(order, report)
     else:
         event = _ANSWERS[exec_type](order, report)
+    events: list[Event] = [event]
+    if type(event) is ev.OrderAcknowledged and report.ord_status is OrdStatus.DONE_FOR_DAY:
+        events.append(ev.OrderDoneForDay(*_evidence(order, report)))  # Reinstated, and still over for today.
     cum_qty = report.cum_qty
-    if cum_qty is None or cum_qty <= order.cum_qty or cum_qty <= order.disputed_cum_qty:
-        return [event]  # Less than our sum is no wonder: the report may be older than the last execution.
-    return [event, ev.QuantityDisputed(order.order_id, cum_qty, order.cum_qty)]
+    if cum_qty is not None and cum_qty > order.cum_qty and cum_qty > order.disputed_cum_qty:
+        # Less than our sum is no wonder: the report may be older than the last execution.
+        events.append(ev.QuantityDisputed(order.order_id, cum_qty, order.cum_qty))
+    return events
 
 
 def find(state: State, report: ExecutionReport) -> Order | None:
@@ -254,7 +258,8 @@ def _pending(order: Order, report: ExecutionReport) -> Event:
         named = next((key for key in order.unanswered if order.requests[key].kind == kind), "")
     if not named:
         return _ignored(order, report, f"no {kind} of ours is unanswered")
-    return ev.RequestPending(*_evidence(order, report), venue_cl_ord_id=named)
+    arrived = order.requests[named].state == UNSENT and not order.closed
+    return ev.RequestPending(*_evidence(order, report), venue_cl_ord_id=named, arrived=arrived)
 
 
 def _replaced(order: Order, report: ExecutionReport) -> Event:

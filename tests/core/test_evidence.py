@@ -8,7 +8,7 @@ import pytest
 from gateway.core import events as ev
 from gateway.core.commands import CancelOrder, ReplaceOrder, RequestOrderStatus
 from gateway.core.order import ord_status
-from gateway.core.reports import MessageRejected
+from gateway.core.reports import MessageRejected, OrderCancelReject, SessionDown, SessionUp
 from gateway.core.types import ExecType, OrdStatus
 from tests.core.life import Life
 from tests.core.world import CLIENT, VENUE, World
@@ -127,3 +127,36 @@ def test_a_restatement_whose_cum_qty_is_not_ours_is_disputed() -> None:
     assert (order.cum_qty, order.disputed) == (30, True)
     (disputed,) = world.events(ev.QuantityDisputed)
     assert (disputed.venue_cum_qty, disputed.cum_qty) == (20, 30)
+
+
+def test_a_cancel_that_the_venue_did_not_know_and_then_calls_pending_is_waited_for() -> None:
+    """Its answer has a request to settle then, and what the venue calls pending next is not taken for another one."""
+    world = World.started()
+    order = world.submit()
+    world.acknowledge(order)
+    world.ask(CancelOrder(CLIENT, "c1", "1"))
+    world.tell(SessionDown(VENUE))
+    world.tell(SessionUp(VENUE))
+    first = [*order.requests][-1]
+    world.report(order, ExecType.ORDER_STATUS, exec_id="0")
+    assert order.requests[first].state == "unsent"
+    world.ask(CancelOrder(CLIENT, "c2", "1"))
+    second = [*order.requests][-1]
+    world.tell(SessionDown(VENUE))
+    world.tell(SessionUp(VENUE))
+    world.report(order, ExecType.PENDING_CANCEL, cl_ord_id=first)
+    assert [*order.unanswered] == [first, second]
+    world.report(order, ExecType.ORDER_STATUS, exec_id="0", ord_status=OrdStatus.PENDING_CANCEL)
+    assert order.requests[second].in_doubt, "it may be the first one that the venue has"
+    world.hear(OrderCancelReject(VENUE, first, order.venue_cl_ord_id))
+    assert [*order.unanswered] == [second]
+    assert world.recovered() == world.state
+
+
+def test_an_order_that_is_reinstated_may_still_be_done_for_the_day() -> None:
+    """A suspension ends by New; what OrdStatus(39) says beside it counts. A cancel would be refused all day long."""
+    life = Life().live("NEW DONE_FOR_DAY SUSPENDED")
+    life.world.report(life.order, ExecType.NEW, ord_status=OrdStatus.DONE_FOR_DAY)
+    assert (ord_status(life.order), life.order.working) == (OrdStatus.DONE_FOR_DAY, False)
+    life.world.report(life.order, ExecType.NEW, ord_status=OrdStatus.NEW)
+    assert (ord_status(life.order), life.order.working) == (OrdStatus.NEW, True)

@@ -94,6 +94,7 @@ class Picture:
     never_arrived: bool = False
     replaced_by: list[str] = field(default_factory=list)
     presumed: Asked | None = None
+    unsent: set[str] = field(default_factory=set)
     before: tuple[Decimal, Decimal, str, str] = (Decimal(0), Decimal(0), "", "")
 
     @property
@@ -175,6 +176,7 @@ class TwinOrder:
                 case Unsent():
                     if said.venue_cl_ord_id == first.venue_cl_ord_id:
                         _never_arrived(now)
+                    now.unsent.add(said.venue_cl_ord_id)
                     _decided(now, said.venue_cl_ord_id)
                 case Settled():
                     _settled(now, asked[said.venue_cl_ord_id], said.outcome)
@@ -228,6 +230,8 @@ def _report(now: Picture, said: ExecutionReport, asked: dict[str, Asked], first:
             _decided(now, first)
             now.holds -= {OrdStatus.SUSPENDED, OrdStatus.DONE_FOR_DAY}
             now.holds.add(OrdStatus.NEW)
+            if (said.exec_type, said.ord_status) == (ExecType.NEW, OrdStatus.DONE_FOR_DAY):
+                now.holds.add(OrdStatus.DONE_FOR_DAY)
         case ExecType.CANCELED | ExecType.EXPIRED:
             _decided(now, first)
             _end(now, FINAL[said.exec_type])
@@ -250,12 +254,17 @@ def _report(now: Picture, said: ExecutionReport, asked: dict[str, Asked], first:
         case ExecType.PENDING_CANCEL | ExecType.PENDING_REPLACE:
             kind = "cancel" if said.exec_type is ExecType.PENDING_CANCEL else "replace"
             if request is not None and request.kind == kind:
+                if said.cl_ord_id in now.unsent and not now.ended:
+                    now.unsent.discard(said.cl_ord_id)
+                    waited_for = {*now.open_requests, said.cl_ord_id}
+                    now.open_requests = {key: each for key, each in asked.items() if key in waited_for}
                 _spoken(now, said.cl_ord_id)
             else:
                 for key in [key for key, other in now.open_requests.items() if other.kind == kind][:1]:
                     _spoken(now, key)
         case ExecType.REPLACED:
             _decided(now, first)
+            now.unsent.discard(said.cl_ord_id)
             now.holds.add(OrdStatus.NEW)
             if request is not None and request.venue_cl_ord_id in _below(now, asked):
                 now.replaced_by.insert(0, request.venue_cl_ord_id)  # It came before the one in force, and is told late.
@@ -272,6 +281,8 @@ def _report(now: Picture, said: ExecutionReport, asked: dict[str, Asked], first:
 def _settled(now: Picture, request: Asked, outcome: DoubtOutcome) -> None:
     """What an operator says becomes of the order, as if the venue had said it."""
     key = request.venue_cl_ord_id
+    if outcome is DoubtOutcome.UNSENT:
+        now.unsent.add(key)
     now.before = (now.order_qty, now.price, now.cl_ord_id, now.venue_cl_ord_id)
     match outcome, request.kind:
         case DoubtOutcome.UNSENT, "new":
@@ -431,6 +442,7 @@ def _status_reply(now: Picture, said: ExecutionReport, first: str, replace: Aske
         unknown_there = status in _SHOWS_NOTHING or (status is OrdStatus.PENDING_REPLACE and request.kind == "cancel")
         if unknown_there and key in now.doubtful & now.older and key != said.cl_ord_id:
             _decided(now, key)
+            now.unsent.add(key)
     if status is OrdStatus.FILLED:
         for key in now.doubtful & set(now.open_requests):
             _decided(now, key)

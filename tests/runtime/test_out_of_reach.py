@@ -196,7 +196,7 @@ async def test_copies_and_answers_to_cancels_wait_too_and_what_changes_nothing_d
         assert kinds(told) == [*waits, *waits, ev.MessageRefused]
         journal.away = set()
         told = await tell(run, timer(10))
-        assert kinds(told) == [ev.OrderRecalled, ev.DropCopyNoted, ev.ItemResolved, ev.ReportIgnored, ev.ItemResolved]
+        assert kinds(told) == [ev.OrderRecalled, ev.DropCopyNoted, ev.ItemResolved, ev.ReportSetAside, ev.ItemResolved]
         assert told[1].event.session == DROP_COPY
         assert not run.sequencer.state.items
         assert recover(run.journal) == run.sequencer.state
