@@ -124,7 +124,14 @@ def _terms(state: State, settings: Settings, order: Order, report: ExecutionRepo
             ours=ours,
             theirs=theirs,
         )
-    elif told:
+    else:
+        yield from _agreed(state, order, {label for label, _, _ in told})
+
+
+def _agreed(state: State, order: Order, told: set[str]) -> Iterator[Event]:
+    """All that differed is told again, and agrees: of what a reply leaves out it says nothing."""
+    item = state.items.get(items.find(state, ItemKind.TERMS, order.venue, order.order_id))
+    if item is not None and {"OrderQty", "Price"} & set(item.raised.ours.split()) <= told:
         yield from items.resolve(state, f"{order.venue} agrees", ItemKind.TERMS, order.venue, order.order_id)
 
 

@@ -8,6 +8,10 @@ from gateway.core.risk.watch import mass_cancel_failed
 from gateway.core.state import State
 
 _MSG_TYPE = {"new": "D", "cancel": "F", "replace": "G"}
+UNKNOWN_ORDER = "5"
+"""OrdRejReason(103): unknown order."""
+DUPLICATE_ORDER = "6"
+"""OrdRejReason(103): duplicate order."""
 UNKNOWN_TO_CANCEL = "1"
 """CxlRejReason(102): unknown order."""
 

@@ -31,10 +31,6 @@ from gateway.core.types import ExecType, ItemKind, OrdStatus, Severity
 # Looked up once: on Python 3.11 each look at a member of an enum costs as much as a call.
 _TRADE, _TRADE_CANCEL, _ORDER_STATUS = ExecType.TRADE, ExecType.TRADE_CANCEL, ExecType.ORDER_STATUS
 _OF_AN_EXECUTION = frozenset({ExecType.TRADE, ExecType.TRADE_CORRECT, ExecType.TRADE_CANCEL})
-UNKNOWN_ORDER = "5"
-"""OrdRejReason(103): unknown order."""
-DUPLICATE_ORDER = "6"
-"""OrdRejReason(103): duplicate order."""
 CORPORATE_ACTION = "0"
 """ExecRestatementReason(378): GT corporate action."""
 ENDED_STATUS = (OrdStatus.FILLED, OrdStatus.CANCELED, OrdStatus.REJECTED, OrdStatus.EXPIRED)
@@ -245,7 +241,7 @@ def _rejection(order: Order, report: ExecutionReport) -> Event:
         return ev.RequestRejected(
             *_evidence(order, report), venue_cl_ord_id=report.cl_ord_id, cxl_rej_reason=report.ord_rej_reason
         )
-    if report.ord_rej_reason == DUPLICATE_ORDER and order.acknowledged:
+    if report.ord_rej_reason == rejects.DUPLICATE_ORDER and order.acknowledged:
         why = "a duplicate of this order was rejected, not the order itself"
         return _ignored(order, report, why)
     return ev.OrderRejected(*_evidence(order, report), ord_rej_reason=report.ord_rej_reason)
@@ -273,7 +269,12 @@ def _replaced(order: Order, report: ExecutionReport) -> Event:
 
 
 def _is_overtaken(order: Order, named: str) -> bool:
-    """The replace in force was asked for on top of this one: the venue accepted this one before, and tells it late."""
+    """The replace in force was asked for on top of this one: the venue accepted this one before, and tells it late.
+
+    Most of the time it is the other way round, and the chain may be long.
+    """
+    if order.requests[named].orig_venue_cl_ord_id == order.venue_cl_ord_id:
+        return False
     later: Request | None = order.requests[order.venue_cl_ord_id]
     while later is not None and later.orig_venue_cl_ord_id != named:
         later = order.requests.get(later.orig_venue_cl_ord_id)
@@ -444,7 +445,7 @@ def _knows_no_such_order(order: Order, report: ExecutionReport) -> bool:
     becomes Rejected, so venues that give no OrdRejReason(103) mean the same.
     """
     rejected = report.ord_status is OrdStatus.REJECTED
-    return rejected and (report.ord_rej_reason == UNKNOWN_ORDER or _was_confirmed(order))
+    return rejected and (report.ord_rej_reason == rejects.UNKNOWN_ORDER or _was_confirmed(order))
 
 
 def _was_confirmed(order: Order) -> bool:
@@ -470,7 +471,7 @@ def _unknown_at_venue(order: Order, report: ExecutionReport) -> Event:
         )
     if first.state == UNSENT:
         return _ignored(order, report, "that the venue does not know the order is known")
-    says = "no longer knows" if report.ord_rej_reason == UNKNOWN_ORDER else "calls rejected"
+    says = "no longer knows" if report.ord_rej_reason == rejects.UNKNOWN_ORDER else "calls rejected"
     return ev.ReportSetAside(report, f"{order.venue} {says} order {order.order_id}, which it once confirmed")
 
 

@@ -118,6 +118,30 @@ def test_chained_replaces_that_are_told_in_any_order_come_to_the_same(
     assert world.recovered() == world.state
 
 
+class Looked(dict[str, Any]):
+    """Requests that count how often one of them is looked for."""
+
+    looks = 0
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.looks += 1
+        return super().get(key, default)
+
+
+def test_a_replace_costs_the_same_however_many_came_before() -> None:
+    world = World.started()
+    made = world.submit("0")
+    world.acknowledge(made)
+    made.requests = looked = Looked(made.requests)
+    spent = []
+    for number in range(1, 30):
+        world.ask(ReplaceOrder(CLIENT, f"{number}", f"{number - 1}", price=Decimal(number)))
+        before, newest = looked.looks, next(iter(made.unanswered))
+        world.report(made, ExecType.REPLACED, cl_ord_id=newest)
+        spent.append(looked.looks - before)
+    assert (made.terms.price, spent[-1]) == (29, spent[0])
+
+
 def test_a_restatement_whose_cum_qty_is_not_ours_is_disputed() -> None:
     """Rule 4: a venue's CumQty is a check, never a source."""
     world = World.started()

@@ -291,7 +291,21 @@ def test_other_terms_are_an_item_until_the_venue_agrees(said: dict[str, object],
     reply(world, one, **said)
     raised = only(world).raised
     assert (raised.kind, raised.ours, raised.theirs) == (ItemKind.TERMS, ours, theirs)
-    reply(world, one, order_qty=HUNDRED, price=Decimal("10.00"))
+    agreed = {"order_qty": HUNDRED, "price": Decimal("10.00")}
+    for left_out in ("order_qty", "price"):
+        if said.get(left_out, agreed[left_out]) != agreed[left_out]:
+            reply(world, one, **agreed | {left_out: None})
+            assert kinds(world) == [ItemKind.TERMS], "it says nothing of what differs"
+    reply(world, one, **agreed)
+    assert kinds(world) == []
+
+
+def test_a_venue_that_tells_no_price_agrees_by_the_quantity_that_differed() -> None:
+    world, one = with_order()
+    reply(world, one, order_qty=FIFTY)
+    reply(world, one)
+    assert kinds(world) == [ItemKind.TERMS]
+    reply(world, one, order_qty=HUNDRED)
     assert kinds(world) == []
 
 
