@@ -25,7 +25,8 @@ _NUMBERED = (Kind.MESSAGE, Kind.ENGINE_REJECT)
 class Entry(NamedTuple):
     """One thing that happened in the FIX thread at `at_ns` (UTC). `text` is the message, or what there is to say.
 
-    Of UP: whether the numbers started over, whether without our asking, and the number of our own Logon.
+    Of UP: whether the numbers started over, whether without our asking, and the number of our own Logon. Of a message:
+    whether it stands in its place, so that with its number all before it is there.
     """
 
     at_ns: int
@@ -34,6 +35,7 @@ class Entry(NamedTuple):
     reset: bool = False
     unexpected: bool = False
     logon_seq_num: int = 0
+    in_place: bool = True
 
 
 class Inbox:

@@ -463,7 +463,7 @@ class QuickFixLink:
             self._log.error("message not understood", msg_type=fact.msg_type, problem=fact.problem)
             if not self._copies and self._logged_on():
                 self._answer(decoded, fact)
-        return self._input(entry.at_ns, fact, decoded.msg_seq_num)
+        return self._input(entry.at_ns, fact, decoded.msg_seq_num if entry.in_place else None)
 
     def _answer(self, decoded: Decoded, fact: UnexpectedMessage) -> None:
         if decoded.reject_reason is not None and decoded.msg_seq_num is not None:

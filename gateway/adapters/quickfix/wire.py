@@ -39,6 +39,7 @@ class Engine(Protocol):
     def isLoggedOn(self) -> bool: ...  # noqa: N802 - QuickFIX's names.
     def logout(self) -> None: ...
     def getExpectedSenderNum(self) -> int: ...  # noqa: N802
+    def getExpectedTargetNum(self) -> int: ...  # noqa: N802
     def setNextSenderMsgSeqNum(self, number: int) -> None: ...  # noqa: N802
     def setNextTargetMsgSeqNum(self, number: int) -> None: ...  # noqa: N802
 
@@ -208,9 +209,23 @@ class Wire:
             self.logout_text = message.getField(58) if message.isSetField(58) else "the venue logged out"
             self._expected = expected_number(self.logout_text)
         elif msg_type == "3":
-            self._put(text)
+            self._rejected(int(message.getHeader().getField(34)), text)
         elif msg_type == "0" and message.isSetField(112):
             self._heartbeat(message.getField(112))
+
+    def _rejected(self, msg_seq_num: int, text: str) -> None:
+        """The venue refused a message of ours. QuickFIX does not look whether such a Reject stands above a gap, and
+        counts it all the same: it would take the first missing message for received.
+
+        So its number is set back by the one that is about to be added. What the Reject says counts at once, because an
+        engine may fill its place with a gap fill later; should it come again, it is known by then.
+        """
+        in_place = msg_seq_num <= self.engine.getExpectedTargetNum()
+        self._put(text, in_place=in_place)
+        expected = self.engine.getExpectedTargetNum()
+        # Message 1 of a session is its Logon, which nobody misses.
+        if not in_place and expected > 1:
+            self.engine.setNextTargetMsgSeqNum(expected - 1)
 
     def _heartbeat(self, test_req_id: str) -> None:
         mark = f"GW-{self.logon_seq_num}-"
@@ -228,8 +243,8 @@ class Wire:
         self.heard_at = self._monotonic()
         self.handed_over += len(text)
 
-    def _put(self, text: str) -> None:
+    def _put(self, text: str, *, in_place: bool = True) -> None:
         self.waiting = True
-        self._inbox.put(Entry(self._now_ns(), Kind.MESSAGE, text))
+        self._inbox.put(Entry(self._now_ns(), Kind.MESSAGE, text, in_place=in_place))
         self.waiting = False
         self.heard_at = self._monotonic()

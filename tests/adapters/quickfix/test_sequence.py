@@ -9,7 +9,7 @@ import pytest
 
 from gateway.adapters.quickfix.store import StoreError
 from gateway.core.events import SessionAdministered
-from gateway.core.reports import ExecutionReport, SendRefused, SessionDown, SessionUp
+from gateway.core.reports import ExecutionReport, MessageRejected, SendRefused, SessionDown, SessionUp
 from tests.adapters.quickfix.conftest import Gateways, venue_config
 from tests.adapters.quickfix.peers import RawVenue, utc, wait_until
 
@@ -57,6 +57,59 @@ def test_what_was_received_and_not_committed_comes_again_after_a_reconnect(venue
     venue.drop()
     venue.logon()
     assert venue.read_until("2")["7"] == "3"
+
+
+def resent(venue: RawVenue) -> str:
+    """Where the next ResendRequest begins."""
+    return venue.read_until("2")["7"]
+
+
+def resend(venue: RawVenue, bodies: dict[int, str]) -> None:
+    """What a venue answers: these messages in their places, and gap fills for all others."""
+    for number in range(1, venue.next_out):
+        body = bodies.get(number, f"35=4\x01123=Y\x0136={number + 1}\x01")
+        venue.send(body, number, poss_dup())
+
+
+@pytest.mark.parametrize("comes_again", [True, False])
+def test_a_reject_above_a_gap_does_not_hide_a_fill(comes_again: bool, venue: RawVenue, gateways: Gateways) -> None:
+    """Message 2, a fill, was lost on its way; the Reject comes as number 3. Engines resend a Reject, or gap-fill it."""
+    gateway = gateways(venue_config(venue.port)).start()
+    venue.logon()
+    gateway.wait_for(SessionUp)
+    venue.fills_gaps = False
+    gateway.order("g1")
+    reject = f"35=3\x0145={venue.read_until('D')['34']}\x01372=D\x01373=6\x0158=bad\x01"
+    venue.next_out = 3
+    venue.send(reject)
+    told = gateway.wait_for(MessageRejected)
+    assert (told.ref_cl_ord_id, told.text) == ("g1", "bad")
+    assert gateway.input_of(told).cause.msg_seq_num is None
+    wait_until(lambda: gateway.link.status().next_target_msg_seq_num == 2, "message 2 is expected still")
+
+    venue.send(new("e4"))
+    assert resent(venue) == "2"
+    resend(venue, {2: new("e2"), 4: new("e4")} | ({3: reject} if comes_again else {}))
+    gateway.wait_for(ExecutionReport, 2)
+    assert [report.exec_id for report in gateway.bodies(ExecutionReport)] == ["e2", "e4"]
+    wait_until(lambda: gateway.link.status().next_target_msg_seq_num == 5, "the gap is filled")
+    assert len(gateway.bodies(MessageRejected)) == 1 + comes_again
+
+
+def test_a_reject_before_all_else_that_a_venue_sent_hides_nothing(venue: RawVenue, gateways: Gateways) -> None:
+    """Nothing is known of the session: QuickFIX expects number 1, and none is below it."""
+    gateway = gateways(venue_config(venue.port)).start()
+    venue.fills_gaps = False
+    venue.logon(seq=4)
+    assert resent(venue) == "1"
+    venue.send("35=3\x0145=2\x01373=11\x01")
+    gateway.wait_for(MessageRejected)
+    venue.send(new("e6"))
+    assert resent(venue) == "2"
+    resend(venue, {2: new("e2"), 6: new("e6")})
+    gateway.wait_for(ExecutionReport, 2)
+    assert [report.exec_id for report in gateway.bodies(ExecutionReport)] == ["e2", "e6"]
+    assert not gateway.fatal
 
 
 def test_nothing_that_was_sent_before_our_logon_is_sent_again(venue: RawVenue, gateways: Gateways) -> None:
