@@ -2,6 +2,7 @@
 
 import msgspec
 
+from gateway.codec.fix import whole
 from gateway.core.reports import (
     DropCopied,
     ExecutionReport,
@@ -38,5 +39,6 @@ def refused_by_engine(reject: str, session: str) -> tuple[UnexpectedMessage, int
     said = dict(piece.split("=", 1) for piece in reject.split("\x01") if "=" in piece)
     tag = f" (tag {said['371']})" if "371" in said else ""
     problem = f"refused by the session layer: {said.get('58', 'no reason given')}{tag}"
-    seq = int(said["45"]) if said.get("45", "").isdigit() else None
-    return UnexpectedMessage(session, said.get("372", ""), problem, reject.replace("\x01", "|")), seq
+    return UnexpectedMessage(session, said.get("372", ""), problem, reject.replace("\x01", "|")), whole(
+        said.get("45", "")
+    )

@@ -479,7 +479,7 @@ class QuickFixLink:
         """QuickFIX refused a message of the venue with a Reject(35=3): kept as what is known of it."""
         fact, msg_seq_num = refused_by_engine(entry.text, self.venue)
         self._log.error("message refused", msg_type=fact.msg_type, problem=fact.problem)
-        return self._input(entry.at_ns, fact, msg_seq_num)
+        return self._input(entry.at_ns, fact, msg_seq_num if entry.in_place else None)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

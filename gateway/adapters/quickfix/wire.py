@@ -15,6 +15,7 @@ import quickfix as fix
 from gateway.adapters.quickfix.inbox import Entry, Inbox, Kind
 from gateway.adapters.quickfix.pace import Pace
 from gateway.adapters.quickfix.store import Store
+from gateway.codec.fix import whole
 from gateway.config import VenueConfig
 
 HIGHEST = 999_999_999
@@ -31,6 +32,16 @@ def expected_number(text: str) -> int | None:
     said = _TAGS.sub("", text)
     found = _EXPECTED.search(said) if _TOO_LOW.search(said) else None
     return int(found.group(1)) if found is not None and len(found.group(1)) <= 18 else None
+
+
+def _text(message: fix.Message, tag: int) -> str:
+    """A field of the body; "" when it is not there."""
+    return str(message.getField(tag)) if message.isSetField(tag) else ""
+
+
+def _number(message: fix.Message, tag: int) -> int | None:
+    """A number in the body; None when it is not there, or is none."""
+    return whole(_text(message, tag))
 
 
 class Engine(Protocol):
@@ -157,16 +168,30 @@ class Wire:
         """Complete our Logon, and note what says something about the session."""
         if msg_type == "A":
             self._logon(message)
-        elif msg_type == "5" and message.isSetField(58):
-            self.logout_text = message.getField(58)
+        elif msg_type == "5" and (said := _text(message, 58)):
+            self.logout_text = said
             # Once the session is up, a number that is too low is a message that came twice. At the Logon it is a loss.
             self._too_low = "too low" in self.logout_text and not self._up
         elif msg_type == "3":
-            self._inbox.put_now(Entry(self._now_ns(), Kind.ENGINE_REJECT, message.toString()))
+            self._refused(message)
         elif msg_type == "2":
             gap = f"asking the venue to resend from {message.getField(7)}"
             self._inbox.put_now(Entry(self._now_ns(), Kind.NOTICE, gap))
         self.last_sent_ns = self._now_ns()
+
+    def _refused(self, message: fix.Message) -> None:
+        """QuickFIX refused a message of the venue, before it looked at its number.
+
+        What is not in its place has not been counted. It comes again when the gap is asked for, and is refused again
+        then; but SequenceReset(35=4) and Logon (35=A) are not counted in their place either, and may never come again.
+        """
+        number = _number(message, 45)
+        in_place = number is not None and number < self.engine.getExpectedTargetNum()
+        if in_place or number is None or _text(message, 372) in ("4", "A"):
+            self._inbox.put_now(Entry(self._now_ns(), Kind.ENGINE_REJECT, message.toString(), in_place=in_place))
+        else:
+            text = f"refused message {number} above a gap: it is asked for again when the gap is"
+            self._inbox.put_now(Entry(self._now_ns(), Kind.NOTICE, text))
 
     def _logon(self, message: fix.Message) -> None:
         if self._config.username:
@@ -203,10 +228,10 @@ class Wire:
         text = message.toString()
         self._heard(text)
         if msg_type == "A":
-            if message.isSetField(141) and message.getField(141) == "Y":
+            if _text(message, 141) == "Y":
                 self.start_over(asked=False)
         elif msg_type == "5":
-            self.logout_text = message.getField(58) if message.isSetField(58) else "the venue logged out"
+            self.logout_text = _text(message, 58) or "the venue logged out"
             self._expected = expected_number(self.logout_text)
         elif msg_type == "3":
             self._rejected(int(message.getHeader().getField(34)), text)

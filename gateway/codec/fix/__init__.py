@@ -8,6 +8,7 @@ engine behind the venue link.
 from gateway.codec.fix.decode import Decoded, decode
 from gateway.codec.fix.dialect import FIX42, FIX44, FIX50SP2, Dialect
 from gateway.codec.fix.encode import EncodeError, Encoder, encode_business_reject
+from gateway.codec.fix.fields import whole
 
 __all__ = [
     "FIX42",
@@ -19,4 +20,5 @@ __all__ = [
     "Encoder",
     "decode",
     "encode_business_reject",
+    "whole",
 ]

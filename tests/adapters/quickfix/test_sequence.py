@@ -9,7 +9,14 @@ import pytest
 
 from gateway.adapters.quickfix.store import StoreError
 from gateway.core.events import SessionAdministered
-from gateway.core.reports import ExecutionReport, MessageRejected, SendRefused, SessionDown, SessionUp
+from gateway.core.reports import (
+    ExecutionReport,
+    MessageRejected,
+    SendRefused,
+    SessionDown,
+    SessionUp,
+    UnexpectedMessage,
+)
 from tests.adapters.quickfix.conftest import Gateways, venue_config
 from tests.adapters.quickfix.peers import RawVenue, utc, wait_until
 
@@ -110,6 +117,50 @@ def test_a_reject_before_all_else_that_a_venue_sent_hides_nothing(venue: RawVenu
     gateway.wait_for(ExecutionReport, 2)
     assert [report.exec_id for report in gateway.bodies(ExecutionReport)] == ["e2", "e6"]
     assert not gateway.fatal
+
+
+REFUSED = "35=8\x0137=V1\x0117=e3\x0139=0\x0111=a\x0111=b\x01150=0\x01"
+"""QuickFIX refuses it for its repeated tag, before it looks at its number."""
+
+
+def test_a_message_that_is_refused_above_a_gap_does_not_hide_a_fill(venue: RawVenue, gateways: Gateways) -> None:
+    gateway = gateways(venue_config(venue.port)).start()
+    venue.logon()
+    gateway.wait_for(SessionUp)
+    venue.fills_gaps = False
+    venue.next_out = 3
+    venue.send(REFUSED)
+    assert venue.read_until("3")["45"] == "3"
+    venue.drop()
+    gateway.wait_for(SessionDown)
+    assert gateway.bodies(UnexpectedMessage) == []
+
+    venue.logon()
+    assert resent(venue) == "1"
+    resend(venue, {2: new("e2"), 3: REFUSED})
+    gateway.wait_for(ExecutionReport)
+    refused = gateway.wait_for(UnexpectedMessage)
+    assert gateway.input_of(refused).cause.msg_seq_num == 3
+    wait_until(lambda: gateway.link.status().next_target_msg_seq_num == 5, "the gap is filled")
+    assert len(gateway.bodies(UnexpectedMessage)) == 1
+
+
+@pytest.mark.parametrize("gap_fill", ["", "123=Y\x01"])
+def test_numbers_that_are_set_back_are_reported_and_prove_nothing(
+    gap_fill: str, venue: RawVenue, gateways: Gateways
+) -> None:
+    """The MsgSeqNum(34) of a SequenceReset(35=4) that is no gap fill may be any."""
+    gateway = gateways(venue_config(venue.port)).start()
+    venue.logon()
+    gateway.wait_for(SessionUp)
+    number = venue.send(f"35=4\x01{gap_fill}36=1\x01", 2 if gap_fill else 900)
+    assert venue.read_until("3")["45"] == str(number)
+    refused = gateway.wait_for(UnexpectedMessage)
+    assert refused.msg_type == "4"
+    assert gateway.input_of(refused).cause.msg_seq_num is None
+    venue.send(new("e2"))
+    gateway.wait_for(ExecutionReport)
+    assert gateway.link._wire.numbers.committed == 2
 
 
 def test_nothing_that_was_sent_before_our_logon_is_sent_again(venue: RawVenue, gateways: Gateways) -> None:
