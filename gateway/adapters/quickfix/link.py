@@ -17,7 +17,7 @@ import quickfix as fix
 import structlog
 
 from gateway.adapters.quickfix.application import Application
-from gateway.adapters.quickfix.facts import copied, refused_by_engine
+from gateway.adapters.quickfix.facts import Sent, copied, name_of, recordable, refused_by_engine, refused_here
 from gateway.adapters.quickfix.inbox import Entry, Inbox, Kind
 from gateway.adapters.quickfix.line import MARKS, Line
 from gateway.adapters.quickfix.schedule import Keeper, schedule_of
@@ -46,8 +46,6 @@ from gateway.runtime.ports import Known, SessionStatus
 _REFS_KEPT = 65_536
 _LOGOUT_S = 3.0
 _TICK_S = 0.1
-
-Sent = OrderRouted | CancelRequested | ReplaceRequested | StatusRequested | ReconciliationStarted | MassCancelSent
 
 
 class QuickFixLink:
@@ -180,9 +178,9 @@ class QuickFixLink:
         while self._refusals and len(inputs) < limit:
             inputs.append(self._refusals.popleft())
         while len(inputs) < limit and (entry := self._inbox.take()) is not None:
-            fact = self._handle(entry)
-            if fact is not None:
-                inputs.append(fact)
+            given = self._handle(entry)
+            if given is not None:
+                inputs.append(given if entry.text.isascii() else recordable(given))
         return inputs
 
     @property
@@ -239,16 +237,8 @@ class QuickFixLink:
         if not problem:
             return
         self.send_refusals += 1
-        name = _name(event)
-        self._log.warning("send refused", ref_id=name, why=problem)
-        if isinstance(event, StatusRequested):
-            # It asks about a request under that request's own ID: a SendRefused would read as proof that the request
-            # itself was not sent.
-            self._refuse(MessageRejected(self.venue, "H", name, text=problem))
-        elif isinstance(event, ReconciliationStarted):
-            self._refuse(MessageRejected(self.venue, "AF", name, text=problem))
-        else:
-            self._refuse(SendRefused(self.venue, name, problem))
+        self._log.warning("send refused", ref_id=name_of(event), why=problem)
+        self._refuse(refused_here(event, self.venue, problem))
 
     def _refuse(self, fact: SendRefused | MessageRejected) -> None:
         self._refusals.append(self._input(self._now_ns(), fact))
@@ -270,7 +260,7 @@ class QuickFixLink:
             return f"the venue has not read the last {self._unconfirmed_limit} messages"
         if not self._send(body):
             return "the FIX session did not take it"
-        self._remember(body[3 : body.index("\x01")], _name(event))
+        self._remember(body[3 : body.index("\x01")], name_of(event))
         return ""
 
     def _send(self, body: str) -> bool:
@@ -487,8 +477,3 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
-
-
-def _name(event: Sent) -> str:
-    """What a venue calls the message by, and we too."""
-    return event.mass_status_req_id if isinstance(event, ReconciliationStarted) else event.venue_cl_ord_id

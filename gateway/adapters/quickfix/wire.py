@@ -15,7 +15,7 @@ import quickfix as fix
 from gateway.adapters.quickfix.inbox import Entry, Inbox, Kind
 from gateway.adapters.quickfix.pace import Pace
 from gateway.adapters.quickfix.store import Store
-from gateway.codec.fix import whole
+from gateway.codec.fix import readable, whole
 from gateway.config import VenueConfig
 
 HIGHEST = 999_999_999
@@ -24,7 +24,7 @@ _ADOPTIONS = 3
 _DIGITS = re.compile(r"\d+")
 _TAGS = re.compile(r"\(\d+\)")
 _TOO_LOW = re.compile(r"too low|too small|lower than|less than", re.IGNORECASE)
-_EXPECTED = re.compile(r"\bexpect(?:ing|ed|s)?\b\D{0,40}?(\d+)", re.IGNORECASE)
+_EXPECTED = re.compile(r"\bexpect(?:ing|ed|s)?\b\D{0,40}?(\d+)", re.IGNORECASE | re.ASCII)
 
 
 def expected_number(text: str) -> int | None:
@@ -169,7 +169,7 @@ class Wire:
         if msg_type == "A":
             self._logon(message)
         elif msg_type == "5" and (said := _text(message, 58)):
-            self.logout_text = said
+            self.logout_text = readable(said)
             # Once the session is up, a number that is too low is a message that came twice. At the Logon it is a loss.
             self._too_low = "too low" in self.logout_text and not self._up
         elif msg_type == "3":
@@ -231,7 +231,7 @@ class Wire:
             if _text(message, 141) == "Y":
                 self.start_over(asked=False)
         elif msg_type == "5":
-            self.logout_text = _text(message, 58) or "the venue logged out"
+            self.logout_text = readable(_text(message, 58)) or "the venue logged out"
             self._expected = expected_number(self.logout_text)
         elif msg_type == "3":
             self._rejected(int(message.getHeader().getField(34)), text)
@@ -253,10 +253,9 @@ class Wire:
             self.engine.setNextTargetMsgSeqNum(expected - 1)
 
     def _heartbeat(self, test_req_id: str) -> None:
-        mark = f"GW-{self.logon_seq_num}-"
-        number = test_req_id.removeprefix(mark)
-        if number != test_req_id and number.isdigit() and len(number) <= 18:
-            self.confirmed = max(self.confirmed, int(number))
+        mark, _, number = test_req_id.rpartition("-")
+        if mark == f"GW-{self.logon_seq_num}":
+            self.confirmed = max(self.confirmed, whole(number) or 0)
 
     def received_app(self, text: str) -> None:
         """Take an application message; wait while too many are waiting."""

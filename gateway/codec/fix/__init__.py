@@ -5,10 +5,10 @@ about one venue is a `Dialect`: data, never a branch. The session layer (header,
 engine behind the venue link.
 """
 
-from gateway.codec.fix.decode import Decoded, decode
+from gateway.codec.fix.decode import Decoded, decode, shown
 from gateway.codec.fix.dialect import FIX42, FIX44, FIX50SP2, Dialect
 from gateway.codec.fix.encode import EncodeError, Encoder, encode_business_reject
-from gateway.codec.fix.fields import whole
+from gateway.codec.fix.fields import readable, whole
 
 __all__ = [
     "FIX42",
@@ -20,5 +20,7 @@ __all__ = [
     "Encoder",
     "decode",
     "encode_business_reject",
+    "readable",
+    "shown",
     "whole",
 ]

@@ -64,10 +64,10 @@ def decode(raw: str, dialect: Dialect) -> Decoded:
     try:
         return Decoded(seq, poss_dup, _fact(msg_type, fields, dialect, poss_dup, broken))
     except FieldError as error:
-        fact = UnexpectedMessage(dialect.venue, _shown(msg_type[:32]), error.problem, _shown(raw[:_RAW_SHOWN]))
+        fact = UnexpectedMessage(dialect.venue, shown(msg_type[:32]), error.problem, shown(raw))
         # A reject is never answered with a reject: two engines that do not understand each other would go on for ever.
         answer = None if msg_type in ("3", "j") else error.reason
-        return Decoded(seq, poss_dup, fact, answer, _shown(fields.get("17", "")))
+        return Decoded(seq, poss_dup, fact, answer, shown(fields.get("17", "")))
 
 
 def _fact(msg_type: str, fields: Fields, dialect: Dialect, poss_dup: bool, broken: str) -> ReportFact:
@@ -86,7 +86,7 @@ def _fact(msg_type: str, fields: Fields, dialect: Dialect, poss_dup: bool, broke
         return _business_reject(fields, dialect)
     if not msg_type:
         raise FieldError("MsgType(35) is missing")
-    raise FieldError(f"MsgType(35)={_shown(msg_type[:32])} is not supported", f.UNSUPPORTED_MESSAGE_TYPE)
+    raise FieldError(f"MsgType(35)={shown(msg_type[:32])} is not supported", f.UNSUPPORTED_MESSAGE_TYPE)
 
 
 def _execution_report(fields: Fields, dialect: Dialect, poss_dup: bool) -> ExecutionReport:
@@ -239,9 +239,11 @@ def _message_rejected(
     )
 
 
-def _shown(raw: str) -> str:
-    """A message as people read it: SOH as "|", and nothing that a database or a terminal could not take."""
-    readable = raw.replace(f.SOH, "|")
+def shown(raw: str) -> str:
+    """A message as people read it: its beginning, SOH as "|", and nothing that a database or a terminal could not
+    take.
+    """
+    readable = raw[:_RAW_SHOWN].replace(f.SOH, "|")
     if readable.isascii() and readable.isprintable():
         return readable
     return "".join(c if c.isprintable() and not "\ud800" <= c <= "\udfff" else "?" for c in readable)

@@ -162,9 +162,13 @@ def required(fields: Fields, tag: str) -> str:
 
 
 def free_text(fields: Fields, tag: str = "58") -> str:
-    """Text(58) for people: what cannot be shown is replaced, what is too long is cut."""
-    value = fields.get(tag, "")[:MAX_TEXT]
-    return _ODD.sub(_shown, value).replace(SOH, "?") if fields.odd else value
+    """Text(58) for people, as `readable` gives it."""
+    return readable(fields.get(tag, "")) if fields.odd else fields.get(tag, "")[:MAX_TEXT]
+
+
+def readable(text: str) -> str:
+    """A text for people: what cannot be shown is replaced, what is too long is cut."""
+    return _ODD.sub(_shown, text[:MAX_TEXT]).replace(SOH, "?")
 
 
 def _shown(match: re.Match[str]) -> str:

@@ -4,9 +4,13 @@ from decimal import Decimal
 
 import pytest
 
+from gateway.adapters.quickfix.facts import recordable
+from gateway.codec.journal import Link, seal
 from gateway.config import DialectConfig
-from gateway.core.events import Cause, ReconciliationStarted, StatusRequested
+from gateway.core.engine import execute
+from gateway.core.events import Cause, Input, ReconciliationStarted, StatusRequested
 from gateway.core.reports import (
+    DropCopied,
     ExecutionReport,
     MassCancelReport,
     MessageRejected,
@@ -16,7 +20,8 @@ from gateway.core.reports import (
     UnexpectedMessage,
 )
 from gateway.core.risk.events import MassCancelSent
-from gateway.core.types import ExecType
+from gateway.core.state import Settings, State
+from gateway.core.types import ExecType, OrdStatus
 from tests.adapters.quickfix.conftest import Acceptors, Gateway, Gateways, venue_config, view
 from tests.adapters.quickfix.peers import RawVenue, wait_until
 from tests.adapters.quickfix.test_sequence import new, poss_dup
@@ -85,6 +90,62 @@ def test_a_report_that_is_odd_but_can_be_understood_is_understood(begin_string: 
     assert (report.exec_type, report.ord_rej_reason, report.text) == (ExecType.REJECTED, "4711", "café")
     gateway.link.stop()
     venue.close()
+
+
+def sealed(given: Input) -> bytes:
+    """What the journal writes of a fact."""
+    records = execute(State(), Settings(instruments={}, venues=("XSIM",)), given)
+    return seal(Link(), 1, records).records
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "shown"),
+    [
+        ("35=5\x0158=session termin\xe9e\x01", SessionDown, "session terminée"),
+        ("35=\xe9\x0158=x\x01", UnexpectedMessage, "refused by the session layer: Invalid MsgType"),
+        ("35=B\x01148=caf\xe9\x0133=1\x0158=soup\x01", UnexpectedMessage, "|148=caf?|"),
+    ],
+)
+def test_what_is_no_utf_8_can_be_journaled(
+    body: str, kind: type, shown: str, venue: RawVenue, session: Gateway
+) -> None:
+    venue.send(body)
+    fact = session.wait_for(kind)
+    assert shown in (fact.text if kind is SessionDown else fact.problem + fact.raw)
+    assert sealed(session.input_of(fact))
+    assert not session.fatal
+
+
+@pytest.mark.parametrize(
+    "body", ["35=9\x0137=V1\x0111=g1\x0141=g0\x0139=0\x01434=1\x0158=refus\xe9\x01", "35=r\x01531=7\x0158=\xe9\x01"]
+)
+def test_what_is_no_utf_8_on_a_drop_copy_can_be_journaled(body: str, venue: RawVenue, gateways: Gateways) -> None:
+    gateway = gateways(venue_config(venue.port), copies="XVEN").start()
+    venue.logon()
+    gateway.wait_for(SessionUp)
+    venue.send(body)
+    fact = gateway.wait_for(UnexpectedMessage)
+    assert "no copy of an execution" in fact.problem
+    assert sealed(gateway.input_of(fact))
+
+
+def test_no_fact_leaves_a_link_that_the_journal_cannot_hold() -> None:
+    """The second line, should a text of a venue's be taken over as it came."""
+    copy = DropCopied("XSIM", ExecutionReport("XVEN", ExecType.NEW, OrdStatus.NEW, text="caf\udce9"))
+    for fact in (SessionDown("XSIM", "termin\udce9e"), copy):
+        given = recordable(Input(1, Cause("venue", "XSIM", 2), fact))
+        assert sealed(given)
+        assert given.cause.msg_seq_num == 2
+    assert given.body == DropCopied("XSIM", ExecutionReport("XVEN", ExecType.NEW, OrdStatus.NEW, text="caf?"))
+
+
+@pytest.mark.parametrize("number", ["\xc2\xb2", "x", "9" * 30])
+def test_a_heartbeat_with_an_odd_number_proves_nothing(number: str, venue: RawVenue, session: Gateway) -> None:
+    venue.send(f"35=0\x01112=GW-1-{number}\x01")
+    venue.send(new("e3"))
+    session.wait_for(ExecutionReport)
+    assert session.link._wire.confirmed == 0
+    assert not session.fatal
 
 
 def test_bytes_that_are_no_fix_do_not_hurt_and_a_broken_message_is_asked_for_again(
