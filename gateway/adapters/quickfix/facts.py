@@ -49,7 +49,9 @@ def copied(fact: ReportFact, raw: str, session: str) -> Fact:
 
 
 def refused_by_engine(reject: str, session: str) -> tuple[UnexpectedMessage, int | None]:
-    """What is known of a message that QuickFIX refused with this Reject(35=3), and its MsgSeqNum(34)."""
+    """What is known of a message that QuickFIX refused with this Reject(35=3) or
+    BusinessMessageReject(35=j), and its MsgSeqNum(34).
+    """
     said = dict(piece.split("=", 1) for piece in reject.split("\x01") if "=" in piece)
     tag = f" (tag {said['371']})" if "371" in said else ""
     problem = f"refused by the session layer: {readable(said.get('58', 'no reason given') + tag)}"

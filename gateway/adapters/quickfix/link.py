@@ -7,6 +7,7 @@ session is down, a send is refused before QuickFIX can keep it for later.
 """
 
 import asyncio
+import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
@@ -265,7 +266,7 @@ class QuickFixLink:
 
     def _send(self, body: str) -> bool:
         wire = self._wire
-        wire.assigned = 0
+        wire.sender, wire.assigned = threading.get_ident(), 0
         if self._engine.send(fix.Message(body, False)):
             wire.last_sent_ns = self._now_ns()
             return True

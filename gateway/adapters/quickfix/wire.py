@@ -5,6 +5,7 @@ ours is taken.
 """
 
 import re
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -68,7 +69,10 @@ class Numbers:
 
 
 class Wire:
-    """The handler of one session's callbacks. `engine` has to be set before the session starts."""
+    """The handler of one session's callbacks. `engine` has to be set before the session starts.
+
+    `sender` is the thread that sends our messages; `assigned` the number that the last of them was given.
+    """
 
     engine: Engine
 
@@ -91,7 +95,7 @@ class Wire:
         self.numbers = Numbers()
         self.logon_seq_num = 0
         self.resend_from = 0
-        self.assigned = 0
+        self.sender = self.assigned = 0
         self.sent = self.confirmed = self.probed = 0
         self.connected = False
         self.connections = 0
@@ -190,7 +194,7 @@ class Wire:
         if in_place or number is None or _text(message, 372) in ("4", "A"):
             self._inbox.put_now(Entry(self._now_ns(), Kind.ENGINE_REJECT, message.toString(), in_place=in_place))
         else:
-            text = f"refused message {number} above a gap: it is asked for again when the gap is"
+            text = f"refused message {number} before its turn: it is asked for again"
             self._inbox.put_now(Entry(self._now_ns(), Kind.NOTICE, text))
 
     def _logon(self, message: fix.Message) -> None:
@@ -214,12 +218,26 @@ class Wire:
         """Let a first sending pass while the session is up, and of resends those that were sent on this connection."""
         header = message.getHeader()
         msg_seq_num = int(header.getField(34))
-        if not header.isSetField(43):
-            if not self.engine.isLoggedOn():
+        if header.isSetField(43):
+            if msg_seq_num < self.resend_from:
                 raise fix.DoNotSend
-            self.assigned = msg_seq_num
-        elif msg_seq_num < self.resend_from:
+            return
+        logged_on, ours = self.engine.isLoggedOn(), threading.get_ident() == self.sender
+        if not ours:
+            self._refused_as_business(message, logged_on=logged_on)
+        if not logged_on:
             raise fix.DoNotSend
+        if ours:
+            self.assigned = msg_seq_num
+
+    def _refused_as_business(self, message: fix.Message, *, logged_on: bool) -> None:
+        """QuickFIX answers an application message without its CompIDs with BusinessMessageReject(35=j), and has counted
+        it by now, whatever its number was. What was not its turn is not counted.
+        """
+        counted = self.engine.getExpectedTargetNum() - 1
+        if _number(message, 45) != counted or not logged_on:
+            self.engine.setNextTargetMsgSeqNum(counted)
+        self._refused(message)
 
     # --- In ---
 

@@ -145,6 +145,56 @@ def test_a_message_that_is_refused_above_a_gap_does_not_hide_a_fill(venue: RawVe
     assert len(gateway.bodies(UnexpectedMessage)) == 1
 
 
+def without(tag: int, message: bytes) -> bytes:
+    """A message that lacks a field of its header, and is whole otherwise."""
+    head, *pieces, _ = message.decode("latin-1").split("\x01")[:-1]
+    whole = "".join(f"{piece}\x01" for piece in pieces[1:] if not piece.startswith(f"{tag}="))
+    text = f"{head}\x019={len(whole)}\x01{whole}".encode("latin-1")
+    return text + f"10={sum(text) % 256:03d}\x01".encode()
+
+
+@pytest.mark.parametrize("tag", [49, 56])
+def test_a_fill_without_a_comp_id_is_reported(tag: int, venue: RawVenue, gateways: Gateways) -> None:
+    gateway = gateways(venue_config(venue.port)).start()
+    venue.logon()
+    gateway.wait_for(SessionUp)
+    gateway.order("g1")
+    venue.send_bytes(without(tag, venue.message(new("e2"), 2)))
+    answer = venue.read_until("j")
+    assert (answer["45"], answer["372"], answer["58"]) == ("2", "8", f"Conditionally Required Field Missing ({tag})")
+    refused = gateway.wait_for(UnexpectedMessage)
+    assert refused.problem == f"refused by the session layer: Conditionally Required Field Missing ({tag})"
+    assert refused.msg_type == "8"
+    assert gateway.input_of(refused).cause.msg_seq_num == 2
+    # The answer is none of our own messages: its number stands for no order.
+    assert list(gateway.link._refs) == [2]
+    assert gateway.link._wire.assigned == 2
+    venue.next_out = 3
+    venue.send(new("e3"))
+    gateway.wait_for(ExecutionReport)
+
+
+@pytest.mark.parametrize("number", [2, 4])
+def test_a_message_without_a_comp_id_out_of_its_turn_is_not_counted(
+    number: int, venue: RawVenue, gateways: Gateways
+) -> None:
+    """QuickFIX counts it whatever its number: the next message would be too low, or the first missing one gone."""
+    gateway = gateways(venue_config(venue.port)).start()
+    venue.logon()
+    gateway.wait_for(SessionUp)
+    venue.fills_gaps = False
+    venue.send(new("e2"))
+    venue.send_bytes(without(49, venue.message(new("x"), number, poss_dup())))
+    assert venue.read_until("j")["45"] == str(number)
+    wait_until(lambda: gateway.link.status().next_target_msg_seq_num == 3, "message 3 is expected still")
+    venue.next_out = 5
+    venue.send(new("e5"))
+    assert resent(venue) == "3"
+    resend(venue, {2: new("e2"), 3: new("e3"), 4: new("e4"), 5: new("e5")})
+    gateway.wait_for(ExecutionReport, 4)
+    assert [report.exec_id for report in gateway.bodies(ExecutionReport)] == ["e2", "e3", "e4", "e5"]
+
+
 @pytest.mark.parametrize("gap_fill", ["", "123=Y\x01"])
 def test_numbers_that_are_set_back_are_reported_and_prove_nothing(
     gap_fill: str, venue: RawVenue, gateways: Gateways
