@@ -41,7 +41,12 @@ CATALOGUE: dict[str, tuple[Fault, ...]] = {
         Fault(
             "a gap in what came in",
             "one ResendRequest(35=2), no order lost",
-            (f"{VENUES}::test_a_gap_is_filled_by_one_resend_and_nothing_is_lost", f"{INITIATOR}[seq-too-high]"),
+            (
+                f"{VENUES}::test_a_gap_is_filled_by_one_resend_and_nothing_is_lost",
+                f"{INITIATOR}[seq-too-high]",
+                f"{SEQUENCE}::test_a_reject_above_a_gap_does_not_hide_a_fill",
+                f"{SEQUENCE}::test_a_message_that_is_refused_above_a_gap_does_not_hide_a_fill",
+            ),
         ),
         Fault(
             "the venue asks for everything again, ResendRequest 1 to 0",
@@ -199,6 +204,7 @@ CATALOGUE: dict[str, tuple[Fault, ...]] = {
                 f"{E2E}/test_hard_stores.py::test_a_journal_that_cannot_grow_ends_the_process_and_keeps_all_that_was_acknowledged",
                 f"{E2E}/test_hard_stores.py::test_a_fill_that_finds_no_space_comes_again_from_the_venue_and_is_booked_once",
                 f"{SEQUENCE}::test_a_message_that_cannot_be_stored_ends_the_process_and_never_left",
+                f"{SEQUENCE}::test_a_store_that_fails_while_nothing_is_sent_ends_the_process",
             ),
         ),
         Fault(

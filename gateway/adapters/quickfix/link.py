@@ -23,7 +23,7 @@ from gateway.adapters.quickfix.inbox import Entry, Inbox, Kind
 from gateway.adapters.quickfix.line import MARKS, Line
 from gateway.adapters.quickfix.schedule import Keeper, schedule_of
 from gateway.adapters.quickfix.settings import dialect_of, session_settings
-from gateway.adapters.quickfix.store import Store, StoreError
+from gateway.adapters.quickfix.store import Store
 from gateway.adapters.quickfix.wire import Numbers, Wire
 from gateway.codec.fix import Decoded, EncodeError, Encoder, decode, encode_business_reject
 from gateway.config import VenueConfig
@@ -271,12 +271,7 @@ class QuickFixLink:
             wire.last_sent_ns = self._now_ns()
             return True
         if wire.assigned:
-            # It went through toApp and was not stored. A file that failed once takes nothing more as long as QuickFIX
-            # has it open: every order would be refused, and no Logon would leave.
-            raise StoreError(
-                f"{self._store.folder}: message {wire.assigned} could not be written: see that its disk works and has "
-                "room, then start again"
-            )
+            raise self._store.unwritten(wire.assigned)  # It went through toApp and was not stored.
         return False
 
     def _remember(self, msg_type: str, name: str) -> None:
@@ -313,6 +308,7 @@ class QuickFixLink:
             self._store.emptied()
             wire.resend_from = sender
             session.setNextSenderMsgSeqNum(sender)
+            wire.numbered_anew()
         if target is not None:
             wire.numbers.committed, wire.numbers.starting_over = target - 1, False
             session.setNextTargetMsgSeqNum(target)

@@ -232,6 +232,15 @@ class Store:
         if not self.note.emptied:
             self.note = msgspec.structs.replace(self.note, emptied=True)
 
+    def unwritten(self, number: int) -> StoreError:
+        """What is wrong when QuickFIX could not store the message with this number. A file that failed once takes
+        nothing more as long as QuickFIX has it open: every order would be refused, and no Logon would leave.
+        """
+        return StoreError(
+            f"{self.folder}: message {number} could not be written: see that its disk works and has room, then start "
+            "again"
+        )
+
     def _doubt(self, logon_seq_num: int) -> str:
         """Why the files prove nothing; "" when they do."""
         note, boot = self.note, boot_id()

@@ -22,6 +22,8 @@ from gateway.config import VenueConfig
 HIGHEST = 999_999_999
 """No MsgSeqNum(34) above it is believed: many engines count in 32 bits."""
 _ADOPTIONS = 3
+_UNSTORED = 3
+"""So many messages that get one number, one after the other, were not stored: neither the first nor the second."""
 _DIGITS = re.compile(r"\d+")
 _TAGS = re.compile(r"\(\d+\)")
 _TOO_LOW = re.compile(r"too low|too small|lower than|less than", re.IGNORECASE)
@@ -96,6 +98,7 @@ class Wire:
         self.logon_seq_num = 0
         self.resend_from = 0
         self.sender = self.assigned = 0
+        self._passed = (0, 0)
         self.sent = self.confirmed = self.probed = 0
         self.connected = False
         self.connections = 0
@@ -160,6 +163,7 @@ class Wire:
 
     def start_over(self, *, asked: bool) -> None:
         """The numbers begin at 1 again. What is committed until the journal has this counts in the old ones."""
+        self.numbered_anew()
         numbers = self.numbers
         numbers.asked = asked or numbers.asked
         numbers.starting_over = True
@@ -168,8 +172,30 @@ class Wire:
 
     # --- Out ---
 
+    def numbered_anew(self) -> None:
+        """Our next number was set: it may be one that was used."""
+        self._passed = (0, 0)
+
+    def _passes(self, number: int) -> None:
+        """A message leaves with this number, unless QuickFIX cannot store it. Then the next one has it again: QuickFIX
+        says nothing of a heartbeat or a Logon that was not stored, and the session stays dead.
+
+        Two in a row say it as well, but an operator may set the numbers in between. And QuickFIX may start over at 1
+        without a word, for a Logon that it then refuses: number 1 proves nothing.
+
+        Raises:
+            StoreError: nothing is stored any more.
+        """
+        last, times = self._passed
+        times = times + 1 if number == last else 1
+        self._passed = (number, times)
+        if times >= _UNSTORED and number > 1:
+            raise self._store.unwritten(number)
+
     def sends_admin(self, msg_type: str, message: fix.Message) -> None:
         """Complete our Logon, and note what says something about the session."""
+        if msg_type != "4":  # It has the number of what it stands for, and is not stored.
+            self._passes(int(message.getHeader().getField(34)))
         if msg_type == "A":
             self._logon(message)
         elif msg_type == "5" and (said := _text(message, 58)):
@@ -204,6 +230,8 @@ class Wire:
             message.setField(554, self._config.password)
         for tag, text in self._config.dialect.add.get("A", {}).items():
             message.setField(int(tag), text)
+        if _text(message, 141) == "Y":
+            self.numbered_anew()  # It gets number 1 from here on.
         self.logon_seq_num = self.resend_from = int(message.getHeader().getField(34))
         self.sent = self.confirmed = self.probed = self.handed_over = 0
         self.connections += 1
@@ -227,6 +255,7 @@ class Wire:
             self._refused_as_business(message, logged_on=logged_on)
         if not logged_on:
             raise fix.DoNotSend
+        self._passes(msg_seq_num)
         if ours:
             self.assigned = msg_seq_num
 
