@@ -19,7 +19,8 @@ class Kind(IntEnum):
     ALERT = 6
 
 
-_NUMBERED = (Kind.MESSAGE, Kind.ENGINE_REJECT)
+_MANY = (Kind.MESSAGE, Kind.ENGINE_REJECT, Kind.NOTICE)
+"""Of these a connection may have as many as the venue likes."""
 
 
 class Entry(NamedTuple):
@@ -41,7 +42,9 @@ class Entry(NamedTuple):
 class Inbox:
     """A queue of at most `limit` messages. The FIX thread puts, the loop takes.
 
-    While it is full the FIX thread waits, and with it the venue (by TCP's own back-pressure): nothing is dropped.
+    While it is full the FIX thread waits, and with it the venue (by TCP's own back-pressure): nothing is dropped. What
+    finds it full and cannot wait makes it `overrun`: nothing more of this connection is kept, and it has to be cut. The
+    venue sends it again on the next one.
     """
 
     def __init__(self, limit: int, wake: Callable[[], None]) -> None:
@@ -52,29 +55,36 @@ class Inbox:
         self._woken = False
         self._closing = False
         self._dropping = False
+        self.overrun = False
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def put(self, entry: Entry) -> None:
         """Append; wait while it is full. Takes a lock, so it is not for callbacks in which QuickFIX holds one."""
-        while len(self._entries) >= self._limit and not self._closing:
+        while len(self._entries) >= self._limit and not self._closing and not self._dropping:
             self._room.clear()
             if len(self._entries) >= self._limit:
                 self._room.wait(0.1)
-        # Once one message is dropped all that follow are, so that there is no gap between two that are kept: the venue
-        # sends them again, from the first one on that was not committed.
-        self._dropping = self._dropping or len(self._entries) >= self._limit
         self.put_now(entry)
 
     def put_now(self, entry: Entry) -> None:
-        """Append without waiting: for the few things that must not wait, and of which a connection has but a few."""
-        if self._dropping and entry.kind in _NUMBERED:
+        """Append without waiting: for what must not wait. Of what may be many nothing goes over the limit."""
+        if entry.kind in _MANY and self._drops():
             return
         self._entries.append(entry)
         if not self._woken:
             self._woken = True
             self._wake()
+
+    def _drops(self) -> bool:
+        """Once one message is dropped all that follow are, so that there is no gap between two that are kept: the venue
+        sends them again, from the first one on that was not committed.
+        """
+        if len(self._entries) >= self._limit and not self._dropping:
+            self._dropping = True
+            self.overrun = not self._closing
+        return self._dropping
 
     def take(self) -> Entry | None:
         """The oldest entry, None when there is none."""
@@ -85,6 +95,10 @@ class Inbox:
         if not self._room.is_set():
             self._room.set()
         return entry
+
+    def reopen(self) -> None:
+        """Another connection begins: what was dropped of the last one comes again on it."""
+        self._dropping = self.overrun = False
 
     def close(self) -> None:
         """Wait no more: what finds no room from now on is dropped. What is there can still be taken."""

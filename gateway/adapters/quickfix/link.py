@@ -384,11 +384,13 @@ class QuickFixLink:
         self._store.note = msgspec.structs.replace(self._store.note, session_began_ns=began_ns)
 
     def _watch(self, session: fix.Session, line: Line) -> None:
-        """End a connection that sends no messages, or sends what is none and never ends."""
+        """End a connection that sends no messages, too many that are refused, or what is none and never ends."""
         wire = self._wire
         quiet = session.isLoggedOn() and session.isEnabled() and not wire.waiting
         silent_s = self._monotonic() - wire.heard_at if quiet else 0.0
         why = line.trouble(wire.handed_over, silent_s, self._config.heart_bt_int_s)
+        if self._inbox.overrun:
+            why = "the venue sends messages that the session layer refuses, faster than they can be journaled"
         if why and self._cut != wire.connections:
             self._cut = wire.connections
             wire.logout_text = why

@@ -127,7 +127,7 @@ class Wire:
         reset = self.numbers.starting_over or self._reset_seen
         unexpected = reset and not self.numbers.asked
         entry = Entry(self._now_ns(), Kind.UP, reset=reset, unexpected=unexpected, logon_seq_num=self.logon_seq_num)
-        self._inbox.put_now(entry)
+        self._put(entry)  # A venue may start over, and be up anew, as often as it likes.
 
     def logged_out(self) -> None:
         """The session is down, or did not come up: said once, not at each attempt to connect."""
@@ -233,9 +233,12 @@ class Wire:
         if _text(message, 141) == "Y":
             self.numbered_anew()  # It gets number 1 from here on.
         self.logon_seq_num = self.resend_from = int(message.getHeader().getField(34))
-        self.sent = self.confirmed = self.probed = self.handed_over = 0
-        self.connections += 1
-        self.connected = True
+        self.sent = self.confirmed = self.probed = 0
+        if not self.connected:
+            self._inbox.reopen()
+            self.handed_over = 0
+            self.connections += 1
+            self.connected = True
         self.heard_at = self._monotonic()
         expected = 1 if self.numbers.starting_over else self.numbers.committed + 1
         # Our own numbers began at 1 although the venue's did not: the store was lost.
@@ -293,7 +296,7 @@ class Wire:
         engine may fill its place with a gap fill later; should it come again, it is known by then.
         """
         in_place = msg_seq_num <= self.engine.getExpectedTargetNum()
-        self._put(text, in_place=in_place)
+        self._put(Entry(self._now_ns(), Kind.MESSAGE, text, in_place=in_place))
         expected = self.engine.getExpectedTargetNum()
         # Message 1 of a session is its Logon, which nobody misses.
         if not in_place and expected > 1:
@@ -307,15 +310,15 @@ class Wire:
     def received_app(self, text: str) -> None:
         """Take an application message; wait while too many are waiting."""
         self._heard(text)
-        self._put(text)
+        self._put(Entry(self._now_ns(), Kind.MESSAGE, text))
 
     def _heard(self, text: str) -> None:
         self.last_received_ns = self._now_ns()
         self.heard_at = self._monotonic()
         self.handed_over += len(text)
 
-    def _put(self, text: str, *, in_place: bool = True) -> None:
+    def _put(self, entry: Entry) -> None:
         self.waiting = True
-        self._inbox.put(Entry(self._now_ns(), Kind.MESSAGE, text, in_place=in_place))
+        self._inbox.put(entry)
         self.waiting = False
         self.heard_at = self._monotonic()

@@ -1,5 +1,6 @@
 """What a venue may send that is odd, wrong or too much; and what the link refuses to send."""
 
+from contextlib import suppress
 from decimal import Decimal
 
 import pytest
@@ -24,7 +25,7 @@ from gateway.core.state import Settings, State
 from gateway.core.types import ExecType, OrdStatus
 from tests.adapters.quickfix.conftest import Acceptors, Gateway, Gateways, venue_config, view
 from tests.adapters.quickfix.peers import RawVenue, wait_until
-from tests.adapters.quickfix.test_sequence import new, poss_dup
+from tests.adapters.quickfix.test_sequence import REFUSED, new, poss_dup
 
 
 @pytest.fixture
@@ -214,6 +215,35 @@ def test_when_the_inbox_is_full_the_venue_waits_and_nothing_is_lost(venue: RawVe
     assert len(gateway.link._inbox) <= 4
     gateway.wait_for(ExecutionReport, 50)
     assert [report.exec_id for report in gateway.bodies(ExecutionReport)] == [f"e{number}" for number in range(50)]
+
+
+def test_refused_messages_over_the_limit_end_the_connection_and_come_again(venue: RawVenue, gateways: Gateways) -> None:
+    """Where QuickFIX refuses a message it cannot be made to wait."""
+    gateway = gateways(venue_config(venue.port), inbox_limit=10).start()
+    venue.logon()
+    gateway.wait_for(SessionUp)
+    venue.fills_gaps = False
+    gateway.committing = False
+    with suppress(OSError):  # It may be cut before the last one.
+        for number in range(2, 102):
+            venue.send(REFUSED, number)
+    wait_until(lambda: not gateway.link._wire.connected, "the connection is cut")
+    assert gateway.link.queued <= 11
+    assert "that the session layer refuses" in gateway.wait_for(SessionDown).text
+    told = [given.cause.msg_seq_num for given in gateway.facts if isinstance(given.body, UnexpectedMessage)]
+    assert told == list(range(2, 12))
+    for given in gateway.facts:
+        gateway.commit(given)
+
+    gateway.committing = True
+    venue.logon(seq=102)
+    assert venue.read_until("2")["7"] == "12"
+    for number in range(12, 102):
+        venue.send(REFUSED, number, poss_dup())
+        wait_until(lambda n=number: gateway.link.status().next_target_msg_seq_num > n, "it is refused")
+        gateway.turn()
+    told = [given.cause.msg_seq_num for given in gateway.facts if isinstance(given.body, UnexpectedMessage)]
+    assert told == list(range(2, 102))
 
 
 def test_a_full_inbox_does_not_keep_the_link_from_stopping(venue: RawVenue, gateways: Gateways) -> None:
