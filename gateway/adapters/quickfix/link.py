@@ -47,6 +47,7 @@ from gateway.runtime.ports import Known, SessionStatus
 _REFS_KEPT = 65_536
 _LOGOUT_S = 3.0
 _TICK_S = 0.1
+_PROBE_S = 5.0
 
 
 class QuickFixLink:
@@ -111,6 +112,7 @@ class QuickFixLink:
         self._refusals: deque[Input] = deque()
         self._refs: OrderedDict[int, tuple[str, str]] = OrderedDict()
         self._unconfirmed_limit = unconfirmed_limit
+        self._probed_at = 0.0
         self._began_ns: int | None = None
         self._cut = 0
         self._off = False
@@ -281,9 +283,23 @@ class QuickFixLink:
             self._refs.popitem(last=False)
         wire.sent += 1
         if wire.sent - wire.probed >= max(1, self._unconfirmed_limit // 4):
-            # A heartbeat that answers this TestRequest(35=1) shows that the venue has read everything before it.
-            wire.probed = wire.sent
-            self._engine.send(fix.Message(f"35=1\x01112=GW-{wire.logon_seq_num}-{wire.sent}\x01", False))
+            self._probe()
+
+    def _probe(self) -> None:
+        """A heartbeat that answers this TestRequest(35=1) shows that the venue has read everything before it."""
+        wire = self._wire
+        wire.probed = wire.sent
+        self._probed_at = self._monotonic()
+        self._engine.send(fix.Message(f"35=1\x01112=GW-{wire.logon_seq_num}-{wire.sent}\x01", False))
+
+    def _probe_again(self) -> None:
+        """At the limit nothing more is sent that would bring a TestRequest with it, and those that were may be lost: a
+        venue that asks for them again gets a gap fill.
+        """
+        wire = self._wire
+        at_limit = wire.sent - wire.confirmed >= self._unconfirmed_limit
+        if at_limit and self._monotonic() - self._probed_at >= _PROBE_S and self._logged_on():
+            self._probe()
 
     def _administer(self, event: SessionAdministered) -> None:
         session = self._session
@@ -352,6 +368,7 @@ class QuickFixLink:
             session.logon()
         if self._wire.connected:
             self._watch(session, self._line.of(self._wire.connections))
+            self._probe_again()
 
     @property
     def _resting(self) -> bool:
@@ -436,7 +453,8 @@ class QuickFixLink:
         if self._off:
             return None
         self._off = True
-        self._engine.logout()
+        if self._session is not None:  # It may be stopped by now.
+            self._session.logout()
         text = f"{entry.text}; the session stays down until an operator sets its numbers and logs it on"
         self._log.error("session is held down", why=text)
         return self._input(entry.at_ns, SessionDown(self.venue, text))

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from gateway.adapters.quickfix import line
+from gateway.adapters.quickfix.inbox import Entry, Kind
 from gateway.adapters.quickfix.pace import Pace
-from gateway.core.reports import SendRefused, SessionDown, SessionUp
+from gateway.core.reports import ExecutionReport, SendRefused, SessionDown, SessionUp
 from tests.adapters.quickfix.conftest import Gateways, venue_config
 from tests.adapters.quickfix.peers import RawVenue, wait_until
+from tests.adapters.quickfix.test_sequence import new
 
 MB = 1_000_000
 
@@ -60,6 +62,29 @@ def test_endless_bytes_without_a_message_are_cut_off(
     assert "without a message" in gateway.wait_for(SessionDown, where=lambda down: "bytes" in down.text).text
     venue.logon()
     gateway.wait_for(SessionUp, 1 + logged_on)
+
+
+def test_a_venue_that_starts_over_on_a_connection_keeps_it(venue: RawVenue, gateways: Gateways) -> None:
+    """The kernel counts on: what was handed over before is no byte that is held."""
+    gateway = gateways(venue_config(venue.port)).start()
+    venue.logon()
+    gateway.wait_for(SessionUp)
+    for number in range(200):
+        venue.send(new(f"e{number}"))
+    gateway.wait_for(ExecutionReport, 200)
+    venue.next_out = 1
+    venue.send("35=A\x0198=0\x01108=30\x01141=Y\x01")
+    gateway.wait_for(SessionUp, 2)
+    wire = gateway.link._wire
+    assert wire.connections == 1
+    assert gateway.link._line.held(wire.handed_over) < 1_000
+
+
+def test_a_venue_whose_numbers_are_too_low_when_the_link_has_stopped_ends_nothing(gateways: Gateways) -> None:
+    gateway = gateways(venue_config(1)).start()
+    gateway.link.stop()
+    gateway.link._inbox.put_now(Entry(1, Kind.TOO_LOW, "MsgSeqNum too low"))
+    assert gateway.wait_for(SessionDown).text.startswith("MsgSeqNum too low")
 
 
 def test_without_a_descriptor_the_socket_is_looked_for_again(connected: tuple[socket.socket, socket.socket]) -> None:

@@ -277,6 +277,25 @@ def test_a_venue_that_does_not_read_is_not_sent_more_than_the_limit(venue: RawVe
     assert venue.read_until("D")["11"] == "g10"
 
 
+def test_a_venue_that_lost_every_test_request_is_asked_again(venue: RawVenue, gateways: Gateways) -> None:
+    """It asks for what it lost, and gets a gap fill for them: no answer would ever come."""
+    now = [1_000.0]
+    gateway = gateways(venue_config(venue.port), unconfirmed_limit=8, monotonic=lambda: now[0]).start()
+    venue.logon()
+    gateway.wait_for(SessionUp)
+    for number in range(9):
+        gateway.order(f"g{number}")
+    gateway.wait_for(SendRefused)
+    while venue.read_until("1")["112"] != "GW-1-8":
+        pass
+    now[0] += 5
+    assert venue.read()["112"] == "GW-1-8"
+    venue.send("35=0\x01112=GW-1-8\x01")
+    wait_until(lambda: gateway.link._wire.confirmed == 8, "the heartbeat arrived")
+    gateway.order("g9")
+    assert venue.read_until("D")["11"] == "g9"
+
+
 def test_an_order_that_lacks_what_the_venue_asks_for_is_not_sent(venue: RawVenue, gateways: Gateways) -> None:
     config = venue_config(venue.port, dialect=DialectConfig(required={"D": (1, 9702)}, add={"D": {"9701": "GW"}}))
     gateway = gateways(config).start()
