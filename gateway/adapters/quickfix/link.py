@@ -341,7 +341,7 @@ class QuickFixLink:
         if event.reset:
             self._wire.numbers = Numbers()
             self._refs.clear()
-            self._store.note = msgspec.structs.replace(self._store.note, reset=False, asked=False)
+            self._store.noted(reset=False, asked=False)
 
     # --- What has to be looked after ------------------------------------------------------------------------------
 
@@ -398,7 +398,7 @@ class QuickFixLink:
             self._refs.clear()
             self._wire.start_over(asked=True)
         self._began_ns = began_ns
-        self._store.note = msgspec.structs.replace(self._store.note, session_began_ns=began_ns)
+        self._store.noted(session_began_ns=began_ns)
 
     def _watch(self, session: fix.Session, line: Line) -> None:
         """End a connection that sends no messages, too many that are refused, or what is none and never ends."""

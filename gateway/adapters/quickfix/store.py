@@ -13,10 +13,11 @@ proof.
 import mmap
 import os
 import re
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from structlog.typing import FilteringBoundLogger
@@ -137,6 +138,7 @@ class Store:
     def __init__(self, folder: Path, session_id: Sequence[str]) -> None:
         self.folder = folder
         self._prefix = "-".join(session_id)
+        self._writing = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
 
@@ -212,8 +214,7 @@ class Store:
             known = {*self.note.unproven, *self._stored(frozenset(unanswered))}
             unsent = tuple(each for each in unanswered if each not in known)
         proven = frozenset(unsent)
-        self.note = msgspec.structs.replace(
-            self.note,
+        self.noted(
             floor=logon_seq_num,
             unproven=tuple(each for each in unanswered if each not in proven),
             emptied=bool(no_proof),
@@ -225,12 +226,12 @@ class Store:
 
     def opened(self) -> None:
         """QuickFIX has opened its files: from here on they prove something."""
-        self.note = msgspec.structs.replace(self.note, boot=boot_id(), files=self._identity(), emptied=False)
+        self.noted(boot=boot_id(), files=self._identity(), emptied=False)
 
     def emptied(self) -> None:
         """The files lost what they had, or our numbers were set: they prove nothing about what this process sent."""
         if not self.note.emptied:
-            self.note = msgspec.structs.replace(self.note, emptied=True)
+            self.noted(emptied=True)
 
     def unwritten(self, number: int) -> StoreError:
         """What is wrong when QuickFIX could not store the message with this number. A file that failed once takes
@@ -317,11 +318,13 @@ class Store:
         except msgspec.DecodeError:
             return Note()
 
-    @note.setter
-    def note(self, note: Note) -> None:
+    def noted(self, **changes: Any) -> None:
+        """Change fields of our note. The loop does it, and QuickFIX's thread where the venue starts over."""
         draft = self._file("note.new")
-        self._guarded(draft, lambda: draft.write_bytes(msgspec.json.encode(note)))
-        draft.replace(self._file("note"))
+        with self._writing:
+            note = msgspec.structs.replace(self.note, **changes)
+            self._guarded(draft, lambda: draft.write_bytes(msgspec.json.encode(note)))
+            draft.replace(self._file("note"))
 
     def _file(self, ending: str) -> Path:
         return self.folder / f"{self._prefix}.{ending}"

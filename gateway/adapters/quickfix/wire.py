@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-import msgspec
 import quickfix as fix
 
 from gateway.adapters.quickfix.inbox import Entry, Inbox, Kind
@@ -168,7 +167,7 @@ class Wire:
         numbers.asked = asked or numbers.asked
         numbers.starting_over = True
         numbers.committed = 0
-        self._store.note = msgspec.structs.replace(self._store.note, reset=True, asked=numbers.asked, emptied=True)
+        self._store.noted(reset=True, asked=numbers.asked, emptied=True)
 
     # --- Out ---
 

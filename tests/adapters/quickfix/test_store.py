@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -138,9 +139,7 @@ def emptied(files: Files, _: pytest.MonkeyPatch) -> None:
 
 
 def numbers_start_over(files: Files, _: pytest.MonkeyPatch) -> None:
-    import msgspec
-
-    files.store.note = msgspec.structs.replace(files.store.note, reset=True)
+    files.store.noted(reset=True)
 
 
 def no_numbers(files: Files, _: pytest.MonkeyPatch) -> None:
@@ -196,6 +195,19 @@ def test_files_that_are_not_certainly_whole_and_ours_prove_nothing(
     spoil(files, monkeypatch)
     evidence = Store(files.folder, SESSION).examine(["g1", "g2"], LOGON)
     assert (evidence.unsent, bool(evidence.no_proof)) == ((), True)
+
+
+def test_the_loop_and_quickfix_note_at_the_same_time(files: Files) -> None:
+    """A venue that starts over at each logon: each note is whole, and no change takes another one back."""
+
+    def note(name: str) -> None:
+        for number in range(200):
+            files.store.noted(**{name: number})
+
+    with ThreadPoolExecutor() as threads:
+        for done in [threads.submit(note, name) for name in ("session_began_ns", "floor")]:
+            done.result()
+    assert (files.store.note.session_began_ns, files.store.note.floor) == (199, 199)
 
 
 @pytest.mark.parametrize("floor", [0, 2, 4, 5, 77])
