@@ -236,7 +236,7 @@ def test_every_reason_is_produced_by_some_test_here() -> None:
     elsewhere = {
         Reason.DUPLICATE_CL_ORD_ID,  # below
         Reason.SESSION_NOT_RECONCILED,  # test_reconciliation.py
-        Reason.ITEM_UNKNOWN,  # test_reconciliation_items.py
+        Reason.ITEM_UNKNOWN,  # test_quantity_items.py
         Reason.NOT_IN_DOUBT,  # test_doubt.py
     }
     risk = {reason for reason in Reason if reason.startswith("RISK_")}  # risk/test_checks.py
