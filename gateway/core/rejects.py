@@ -1,11 +1,14 @@
-"""A venue's no to a message of ours: OrderCancelReject(35=9), Reject(35=3) and BusinessMessageReject(35=j)."""
+"""A venue's no to a message of ours: OrderCancelReject(35=9), Reject(35=3) and BusinessMessageReject(35=j), and which
+request an ExecutionReport(35=8) refuses.
+"""
 
 from gateway.core import events as ev
 from gateway.core.events import Event
-from gateway.core.order import SENT, UNANSWERED, VOID, Order, Request
-from gateway.core.reports import MessageRejected, OrderCancelReject
+from gateway.core.order import ACCEPTED, SENT, UNANSWERED, VOID, Order, Request
+from gateway.core.reports import ExecutionReport, MessageRejected, OrderCancelReject
 from gateway.core.risk.watch import mass_cancel_failed
 from gateway.core.state import State
+from gateway.core.types import OrdStatus
 
 _MSG_TYPE = {"new": "D", "cancel": "F", "replace": "G"}
 UNKNOWN_ORDER = "5"
@@ -14,6 +17,23 @@ DUPLICATE_ORDER = "6"
 """OrdRejReason(103): duplicate order."""
 UNKNOWN_TO_CANCEL = "1"
 """CxlRejReason(102): unknown order."""
+
+_HIDES_REJECTED = frozenset({OrdStatus.DONE_FOR_DAY, OrdStatus.CALCULATED, OrdStatus.STOPPED, OrdStatus.SUSPENDED})
+"""What OrdStatus(39) of a rejected order may be in place of Rejected, which they outrank (Appendix D)."""
+
+
+def is_of_a_request(order: Order, report: ExecutionReport) -> bool:
+    """Whether ExecType(150) Rejected is about the cancel or replace that ClOrdID(11) names. About the order, when that
+    is a replace in force: a venue may accept a replace of an order that it has not accepted yet, and reject the order
+    then. OrdStatus(39) has to say so. A replace that an operator took for accepted is refused by it.
+    """
+    request = order.requests.get(report.cl_ord_id)
+    if request is None or request.kind == "new":
+        return False
+    if request.state != ACCEPTED or report.cl_ord_id != order.venue_cl_ord_id:
+        return True
+    hidden = report.ord_status in _HIDES_REJECTED and order.presumed != report.cl_ord_id
+    return report.ord_status is not OrdStatus.REJECTED and not hidden
 
 
 def cancel_reject(state: State, report: OrderCancelReject) -> list[Event]:

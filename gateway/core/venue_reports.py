@@ -232,12 +232,8 @@ def _cancellation(order: Order, report: ExecutionReport) -> Event:
 
 
 def _rejection(order: Order, report: ExecutionReport) -> Event:
-    """Of the request that the report names; of the order, when that is a replace in force and OrdStatus(39) says so: a
-    venue may accept a replace of an order that it has not accepted yet, and reject the order then.
-    """
-    request = order.requests.get(report.cl_ord_id)
-    in_force = request is not None and request.state == ACCEPTED and report.cl_ord_id == order.venue_cl_ord_id
-    if request is not None and request.kind != "new" and not (in_force and report.ord_status is OrdStatus.REJECTED):
+    """Of the request that the report names, or of the order."""
+    if rejects.is_of_a_request(order, report):
         return ev.RequestRejected(
             *_evidence(order, report), venue_cl_ord_id=report.cl_ord_id, cxl_rej_reason=report.ord_rej_reason
         )

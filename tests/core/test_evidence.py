@@ -72,13 +72,29 @@ def test_a_reject_of_a_cancel_message_ends_the_cancel_only() -> None:
     assert (order.closed, dict(order.unanswered)) == (False, {})
 
 
-def test_an_order_that_is_rejected_under_the_name_of_a_replace_in_force_has_ended() -> None:
-    """The venue accepted the replace before the order itself (Pending New), and then rejected the order."""
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("", "REJECTED"), ("DONE_FOR_DAY", "DONE_FOR_DAY"), ("STOPPED", "STOPPED"), ("SUSPENDED", "SUSPENDED")],
+)
+def test_an_order_that_is_rejected_under_the_name_of_a_replace_in_force_has_ended(before: str, after: str) -> None:
+    """The venue accepted the replace before the order itself (Pending New), and then rejected the order. What
+    outranks Rejected hides it in OrdStatus(39).
+    """
     life = Life().live("PENDING_NEW replace=50")
     replace = list(life.order.requests)[-1]
     life.world.report(life.order, ExecType.REPLACED, cl_ord_id=replace, ord_status=OrdStatus.PENDING_NEW)
-    life.world.report(life.order, ExecType.REJECTED, cl_ord_id=replace, ord_status=OrdStatus.REJECTED)
-    assert life.shown == ("REJECTED", 0, 0, "-")
+    life.live(before)
+    life.world.report(life.order, ExecType.REJECTED, cl_ord_id=replace, ord_status=OrdStatus[after])
+    assert (life.order.closed, life.shown) == (True, (after, 0, 0, "-"))
+
+
+@pytest.mark.parametrize("ord_status", [OrdStatus.NEW, OrdStatus.PENDING_NEW, OrdStatus.PENDING_REPLACE])
+def test_a_rejection_that_names_a_replace_in_force_ends_no_order_that_works(ord_status: OrdStatus) -> None:
+    life = Life().live("NEW replace=50")
+    replace = list(life.order.requests)[-1]
+    life.world.report(life.order, ExecType.REPLACED, cl_ord_id=replace, ord_status=OrdStatus.NEW)
+    life.world.report(life.order, ExecType.REJECTED, cl_ord_id=replace, ord_status=ord_status)
+    assert (life.order.closed, life.shown) == (False, ("NEW", 0, 50, "-"))
 
 
 def test_a_replace_that_is_told_again_after_a_later_one_changes_nothing() -> None:
