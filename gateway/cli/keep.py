@@ -16,6 +16,7 @@ from rich.console import Console
 from gateway import __version__
 from gateway.adapters.journal import SqlJournal
 from gateway.adapters.journal.archive import Archive
+from gateway.adapters.journal.sqlite import seal
 from gateway.cli.configured import ConfigFile, configuration
 from gateway.cli.failing import failed
 from gateway.codec.journal import Batch, until
@@ -78,14 +79,26 @@ def backup(
         # A gateway that runs would never let the copy end, so it goes to what is there now.
         going = _shown("Copying", until(source.batches(begin + 1), last), begin, last)
         head = copy.import_batches(going, readable=True)
+        several_files = _sealed(to / JOURNAL)
         _prove(copy, head)
         made = Manifest(loaded.stack, __version__, time.time_ns(), head.seq, head.epoch, head.hash.hex())
         write_durably(to / MANIFEST, msgspec.json.format(msgspec.json.encode(made)) + b"\n")
     print(f"{to}: {head.seq:,} events, {head.seq - begin:,} of them new; the chain is whole, hash {head.hash.hex()}")
+    if several_files:
+        print(f"It can only be restored from where its folder can be written, until the next backup: {several_files}")
 
 
 def _journal_in(folder: Path) -> SqlJournal:
     return SqlJournal(f"sqlite:///{(folder / JOURNAL).absolute()}")
+
+
+def _sealed(copy: Path) -> str:
+    """Make the copy one file; why it is not, as while another program reads it: it is as whole then."""
+    try:
+        seal(copy)
+    except JournalError as error:
+        return str(error)
+    return ""
 
 
 def _refuse_itself(journal: SqlJournal, copy: SqlJournal) -> None:
@@ -126,6 +139,11 @@ def restore(
         source, target = _journal_in(from_), kept_journal(loaded)
         _refuse_itself(target, source)
         manifest = _manifest(from_)
+        if manifest.stack != loaded.stack:
+            raise JournalError(
+                f"{from_} is a backup of stack {manifest.stack!r}, and {config} is that of stack {loaded.stack!r}: "
+                "each stack has its own journal"
+            )
         there = target.head()
         if there is not None and there.seq:
             raise JournalError(

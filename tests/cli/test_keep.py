@@ -1,5 +1,6 @@
 """`gateway backup`, `restore` and `archive`: what is copied is proven, and what is restored is what there was."""
 
+import contextlib
 import fcntl
 import os
 import shutil
@@ -11,6 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from gateway.adapters.journal import SqlJournal
+from gateway.adapters.journal import sqlite as journal_sqlite
 from gateway.cli import keep, server
 from gateway.cli.accept import refuse_less
 from gateway.config import load
@@ -103,6 +105,42 @@ def move(old: Site, new: Site, backup: Path) -> None:
     assert list(new.journal().read()) == old.world.records
     assert new.journal().head() == old.journal().head()
     assert recover(new.journal()) == recover(old.journal())
+
+
+def test_a_backup_is_one_file_that_is_restored_from_where_nothing_can_be_written(site: Site, tmp_path: Path) -> None:
+    backup = tmp_path / "backup"
+    for orders in (0, 5):  # The first one, and one that is brought up to date.
+        site.trade(orders)
+        assert site.run("backup", "--to", str(backup)).exit_code == 0
+        assert sorted(each.name for each in backup.iterdir()) == [keep.MANIFEST, keep.JOURNAL]
+        # Bytes 18 and 19 of the file: 2 asks a reader for a log beside it, in a folder that can be written.
+        assert (backup / keep.JOURNAL).read_bytes()[18:20] == bytes([1, 1])
+
+
+def test_a_backup_that_another_program_reads_is_as_good_and_says_that_it_is_no_single_file(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_sqlite, "_BUSY_S", 0.01)
+    backup, new = tmp_path / "backup", Site(tmp_path / "new")
+    assert site.run("backup", "--to", str(backup)).exit_code == 0
+    with contextlib.closing(sqlite3.connect(backup / keep.JOURNAL)) as reader:
+        reader.executescript("PRAGMA journal_mode = WAL; SELECT COUNT(*) FROM journal_batch")
+        said = site.run("backup", "--to", str(backup))
+    assert (said.exit_code, "database is locked" in said.output) == (0, True), said.output
+    assert new.run("restore", "--from", str(backup)).exit_code == 0
+    assert recover(new.journal()) == recover(site.journal())
+
+
+def test_the_backup_of_another_stack_is_refused_before_anything_is_written(site: Site, tmp_path: Path) -> None:
+    backup, other = tmp_path / "backup", Site(tmp_path / "other")
+    assert site.run("backup", "--to", str(backup)).exit_code == 0
+    other.config.write_text(other.config.read_text().replace('stack = "test"', 'stack = "eu"'))
+    refused = other.run("restore", "--from", str(backup))
+    assert refused.exit_code == 1
+    assert "is a backup of stack" in refused.output
+    assert "stack 'eu'" in refused.output
+    assert other.journal().head() is None
+    assert not (other.data / keep.RESTORED).exists()
 
 
 @pytest.mark.parametrize("backed_up_before", [False, True])
@@ -338,7 +376,7 @@ def test_the_manifest_of_a_backup_is_durable_with_its_name_and_its_folder(
     monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(Path(f"/proc/self/fd/{descriptor}").readlink()))
     backup = tmp_path / "of" / "site"
     assert site.run("backup", "--to", str(backup)).exit_code == 0
-    assert synced == [tmp_path, tmp_path / "of", backup / f"{keep.MANIFEST}.new", backup]
+    assert synced == [tmp_path, tmp_path / "of", backup / keep.JOURNAL, backup / f"{keep.MANIFEST}.new", backup]
 
 
 def test_the_journal_itself_is_no_place_for_its_backup_and_none_to_restore_from(site: Site, tmp_path: Path) -> None:

@@ -5,13 +5,13 @@ A file is there whole or not at all, and is never changed. So it can be copied, 
 """
 
 import re
-import sqlite3
 from collections.abc import Iterable, Iterator
 from itertools import chain, takewhile
 from pathlib import Path
 from typing import NamedTuple
 
 from gateway.adapters.journal.sql import SqlJournal
+from gateway.adapters.journal.sqlite import seal
 from gateway.codec.journal import Batch, Link, link
 from gateway.runtime.files import make_durably, sync
 from gateway.runtime.ports import JournalError
@@ -108,7 +108,9 @@ class Archive:
         _remove(part)
         try:
             head = SqlJournal(f"sqlite:///{part}").import_batches(chain((first,), batches), after)
-            self._seal(part, after.seq + 1)
+            seal(part)
+            for _ in SqlJournal(f"sqlite:///{part}").batches(after.seq + 1):
+                pass  # Proven as it is read.
             part.replace(self.directory / f"{after.seq + 1:020d}-{head.seq:020d}.sqlite")
             sync(self.directory)
         except OSError as error:
@@ -116,19 +118,6 @@ class Archive:
         finally:
             _remove(part)
         return Link(head.seq, head.hash, head.epoch)
-
-    def _seal(self, part: Path, first_seq: int) -> None:
-        """Put everything into the one file, so that it can be read where nothing can be written, and prove it."""
-        database = sqlite3.connect(part)
-        try:
-            database.execute("PRAGMA journal_mode = DELETE")
-        except sqlite3.Error as error:
-            raise JournalError(f"{self.where} cannot be written: {error}") from error
-        finally:
-            database.close()
-        sync(part)
-        for _ in SqlJournal(f"sqlite:///{part}").batches(first_seq):
-            pass
 
 
 def _stretch(batches: Iterator[Batch]) -> Iterator[Batch]:

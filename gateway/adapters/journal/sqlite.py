@@ -26,6 +26,7 @@ from gateway.adapters.journal.sqlite_log import LogMover
 from gateway.adapters.journal.tables import APPEND, batch
 from gateway.codec.journal import Batch, ChainBroken, Damage, Link
 from gateway.codec.sqlite_wal import lost_frame
+from gateway.runtime.files import sync
 from gateway.runtime.ports import JournalError
 
 _log = structlog.get_logger(__name__)
@@ -253,6 +254,21 @@ class SqliteDatabase:
         """Beside the file itself, where the journal's name is a link to it."""
         real = self._path.resolve()
         return real.with_name(real.name + "-wal")
+
+
+def seal(path: Path) -> None:
+    """Put everything of a journal that is complete into its one file, so that it can be read where nothing can be
+    written.
+
+    Raises:
+        JournalError: another program has it open, or it cannot be written.
+    """
+    with contextlib.closing(sqlite3.connect(path, timeout=_BUSY_S)) as database:
+        try:
+            database.execute("PRAGMA journal_mode = DELETE")
+        except sqlite3.Error as error:
+            raise JournalError(f"{path} cannot be written: {error}") from error
+    sync(path)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
