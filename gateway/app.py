@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import structlog
@@ -49,6 +49,7 @@ TIMER_S, CROWDED_TIMER_S = 1.0, 0.05
 FOLLOW_AFTER_S = 5.0
 NOTE_S = 60.0
 API_GRACE_S = 2.0
+PROGRESS_S = 2.0
 SWITCH_INTERVAL_S = 0.0001
 """How long Python lets one thread run while another waits.
 
@@ -117,7 +118,8 @@ async def _run(config: Config, path: Path) -> int:
     head = await asyncio.to_thread(journal.open)
     try:
         began = time.monotonic()
-        state = await asyncio.to_thread(recover, journal, kept_snapshots(config, _note_snapshot), _note_snapshot)
+        snapshots = kept_snapshots(config, _note_snapshot)
+        state = await asyncio.to_thread(recover, journal, snapshots, _note_snapshot, _said_now_and_then(head.seq))
         took_s = round(time.monotonic() - began, 3)
         in_memory, executions = len(state.orders), state.executions
         _log.info("recovered", seq=state.seq, epoch=head.epoch, orders=in_memory, executions=executions, seconds=took_s)
@@ -129,6 +131,20 @@ async def _run(config: Config, path: Path) -> int:
 
 def _note_snapshot(reason: str) -> None:
     _log.warning("snapshot not used", reason=reason)
+
+
+def _said_now_and_then(of: int) -> Callable[[int], None]:
+    """For who waits for a long recovery: how far it is."""
+    said_s = time.monotonic()
+
+    def passed(seq: int) -> None:
+        nonlocal said_s
+        now_s = time.monotonic()
+        if now_s - said_s >= PROGRESS_S:
+            said_s = now_s
+            _log.info("recovering", seq=seq, of=of, percent=100 * seq // of)
+
+    return passed
 
 
 def _note_keeper(config: Config, journal: SqlJournal, head: JournalHead, looked: Looked) -> NoteKeeper:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway import app
 from gateway.config import ClientConfig, Config, JournalConfig, RiskConfig
@@ -29,3 +30,16 @@ async def test_batches_pause_for_a_crowded_loop_where_no_commit_is_waited_for(
     config = Config("test", tmp_path, clients, (), (), RiskConfig("EUR", ()), journal=journal)
     assert await app._run(config, tmp_path / "gateway.toml") == app.CLEAN
     assert asked == [0.008 if pauses else 0.0]
+
+
+def test_a_long_recovery_says_in_the_log_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once in a while, however many commits there are."""
+    now_s = 0.0
+    monkeypatch.setattr(app.time, "monotonic", lambda: now_s)
+    with capture_logs() as lines:
+        passed = app._said_now_and_then(1_000_000)
+        for seq in range(0, 1_000_001, 1_000):
+            now_s = seq / 100_000
+            passed(seq)
+    said = [(line["event"], line["seq"], line["of"], line["percent"]) for line in lines]
+    assert said == [("recovering", 200_000 * each, 1_000_000, 20 * each) for each in range(1, 6)]

@@ -13,6 +13,7 @@ import typer
 from gateway.adapters.journal import SqlJournal
 from gateway.cli.configured import ConfigFile, configuration
 from gateway.cli.keep import failures, kept_journal, kept_snapshots, nobody_runs
+from gateway.cli.progress import progress
 from gateway.config import Config
 from gateway.core.retention import is_requested
 from gateway.core.state import State
@@ -120,7 +121,10 @@ def accept_loss(
     loaded = configuration(config)
     with failures(), nobody_runs(Path(loaded.data_dir)):
         journal = kept_journal(loaded)
-        state = recover(journal) if journal.head() is not None else State()
+        head, state = journal.head(), State()
+        if head is not None:
+            with progress("Replaying", 0, head.seq) as passed:
+                state = recover(journal, passed=passed)
         looked = look(loaded, journal, state)
         if not looked.missing:
             print(f"{journal.label}: nothing is missing at seq {state.seq:,}, so there is nothing to accept")

@@ -11,7 +11,6 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Console
 
 from gateway import __version__
 from gateway.adapters.journal import SqlJournal
@@ -19,6 +18,7 @@ from gateway.adapters.journal.archive import Archive
 from gateway.adapters.journal.sqlite import seal
 from gateway.cli.configured import ConfigFile, configuration
 from gateway.cli.failing import failed
+from gateway.cli.progress import progress
 from gateway.codec.journal import Batch, until
 from gateway.config import Config
 from gateway.core.engine import Diverged
@@ -155,7 +155,8 @@ def restore(
         going = _shown("Restoring", source.batches(1, manifest.last_seq), 0, manifest.last_seq)
         head = target.import_batches(going)
         _prove(target, head)
-        state = recover(target)
+        with progress("Replaying", 0, head.seq) as passed:
+            state = recover(target, passed=passed)
         _leave(manifest, Path(loaded.data_dir), pending=False)
     print(
         f"{target.label}: {head.seq:,} events, {len(state.orders):,} orders in memory, "
@@ -234,21 +235,10 @@ def _prove(journal: SqlJournal, head: JournalHead) -> None:
 
 def _shown(what: str, batches: Iterable[Batch], first: int, last: int) -> Iterator[Batch]:
     """The same batches, with a bar on a terminal."""
-    from rich.progress import (  # noqa: PLC0415  # The server finds its journal here, and shows no bar.
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-    )
-
-    console = Console(stderr=True)
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn("events"), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(what, total=max(last - first, 0))
+    with progress(what, first, last) as passed:
         for batch in batches:
             yield batch
-            progress.update(task, completed=batch.last_seq - first)
+            passed(batch.last_seq)
 
 
 @contextmanager

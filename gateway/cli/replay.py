@@ -4,14 +4,12 @@ Exit codes: 0 done, 1 the journal is damaged, does not replay, or has no such se
 configuration is wrong.
 """
 
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from gateway.adapters.journal import SqlJournal
 from gateway.cli.configured import CONFIGURATION_WRONG, configuration
@@ -19,6 +17,7 @@ from gateway.cli.failing import failed
 from gateway.cli.journal import ConfigOption, JournalArgument, named_journal
 from gateway.cli.keep import kept_journal, kept_snapshots
 from gateway.cli.layout import output
+from gateway.cli.progress import progress
 from gateway.cli.replay_picture import (
     changes,
     changes_json,
@@ -38,8 +37,6 @@ from gateway.core.retention import Memory, Wanted, remembered, wanted_key, wante
 from gateway.core.state import State
 from gateway.runtime.ports import JournalError
 from gateway.runtime.snapshots import Snapshots
-
-_BAR_FROM = 20_000
 
 
 class _NotThere(Exception):
@@ -111,14 +108,14 @@ class _Source:
             if found is not None and found.seq <= to:
                 self.state = found
                 self.at_ns = next(self.records(found.seq, found.seq)).at_ns
-        with _Bar(to - self.state.seq) as advance:
+        with progress("Replaying", self.state.seq, to) as passed:
             for record in self.records(self.state.seq + 1, to):
                 if self.check:
                     verify(self.state, record)
                 else:
                     apply(self.state, record.event, record.at_ns, record.cause)
                 self.at_ns = record.at_ns
-                advance()
+                passed(record.seq)
         if self.check:
             check_state(self.state)
 
@@ -134,39 +131,6 @@ class _Source:
     def records(self, first: int, last: int) -> Iterator[Record]:
         """The journal's records from `first` to `last`."""
         return takewhile(lambda record: record.seq <= last, self._journal.read(first))
-
-
-class _Bar:
-    """A progress bar on standard error, for journals that take a while; gives what is called for each event."""
-
-    def __init__(self, total: int) -> None:
-        from rich.progress import (  # noqa: PLC0415  # Every other command of `gateway` starts without it.
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-        )
-
-        columns = (TextColumn("replaying"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
-        self._wanted = total >= _BAR_FROM and sys.stderr.isatty()
-        self._task = self._progress.add_task("", total=total)
-        self._count = 0
-
-    def __enter__(self) -> Callable[[], None]:
-        if not self._wanted:
-            return lambda: None
-        self._progress.start()
-        return self._advance
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def _advance(self) -> None:
-        self._count += 1
-        if self._count % 1_000 == 0:
-            self._progress.update(self._task, completed=self._count)
 
 
 # --- The state --------------------------------------------------------------------------------------------------------

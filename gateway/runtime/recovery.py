@@ -28,9 +28,13 @@ _decode = msgspec.msgpack.Decoder(OrderView).decode
 
 
 def recover(
-    journal: Journal, snapshots: Snapshots | None = None, note: Callable[[str], None] = lambda _reason: None
+    journal: Journal,
+    snapshots: Snapshots | None = None,
+    note: Callable[[str], None] = lambda _reason: None,
+    passed: Callable[[int], None] = lambda _seq: None,
 ) -> State:
-    """The state as of the journal's end. `note` is told why a snapshot is not used.
+    """The state as of the journal's end. `note` is told why a snapshot is not used, `passed` at every commit how far
+    it is.
 
     Raises:
         JournalError: the journal cannot be trusted.
@@ -41,11 +45,11 @@ def recover(
         found = snapshots.newest(journal) if snapshots is not None else None
         if found is not None:
             try:
-                return _replayed(journal, found)
+                return _replayed(journal, found, passed)
             except (Diverged, InvariantBroken, LookupError) as error:
                 note(f"the journal does not go on from the snapshot at seq {found.seq}, so it is not used: {error!r}")
         try:
-            return _replayed(journal, State())
+            return _replayed(journal, State(), passed)
         except (Diverged, InvariantBroken):
             compare_all(journal)
             raise
@@ -65,7 +69,7 @@ def compare_all(journal: Journal) -> State:
 
 
 @exactly
-def _replayed(journal: Journal, state: State) -> State:
+def _replayed(journal: Journal, state: State, passed: Callable[[int], None]) -> State:
     """The state after the rest of the journal."""
     last_words: dict[str, tuple[bytes, str]] = {}
     ended = state.ended
@@ -87,6 +91,7 @@ def _replayed(journal: Journal, state: State) -> State:
                 _compare(order, word, asked)
             else:
                 last_words[order_id] = word, asked
+        passed(state.seq)
     for order_id, (word, asked) in last_words.items():
         _compare(state.orders[order_id], word, asked)
     check_state(state)

@@ -57,6 +57,12 @@ def test_an_empty_journal_is_an_empty_state() -> None:
     assert (state.seq, state.orders, state.epoch) == (0, {}, 0)
 
 
+def test_a_recovery_says_at_each_commit_how_far_it_is() -> None:
+    world, passed = lived(), list[int]()
+    state = recover(reopened(written(world)), passed=passed.append)
+    assert passed == [*range(3, state.seq, 3), state.seq]
+
+
 def test_the_state_is_the_sum_of_the_journal() -> None:
     world = lived()
     assert recover(reopened(written(world))) == world.state
