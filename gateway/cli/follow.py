@@ -35,7 +35,7 @@ FAILED, JOURNAL_WRONG = 1, 3
 STOP_S = 15.0
 """How long `attend` waits for a clean end, which may write a last snapshot."""
 
-_NICER = 19
+NICER = 19
 _LOCK_S = 5.0
 """How long to wait for one whose server was killed: it ends as soon as it notices."""
 _AGAIN_S = (1.0, 60.0)
@@ -59,7 +59,7 @@ def follow(
     """
     loaded = configuration(config)
     logs.configure(loaded.log)
-    os.nice(_NICER)
+    os.nice(NICER)
     os.umask(0o077)
     try:
         with _alone(Path(loaded.data_dir), _LOCK_S if until_stdin_closes else 0):
@@ -162,10 +162,10 @@ def _spawned(config: Path) -> subprocess.Popen[bytes]:
 
 def _yielding(pid: int) -> None:
     """Let a process have what nobody else wants of the processor: who wakes goes before it at once."""
-    os.setpriority(os.PRIO_PROCESS, pid, _NICER)
+    os.setpriority(os.PRIO_PROCESS, pid, NICER)
     if sys.platform == "linux":
         os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))
-        Path(f"/proc/{pid}/autogroup").write_text(str(_NICER))
+        Path(f"/proc/{pid}/autogroup").write_text(str(NICER))
 
 
 async def attend(config: Path) -> None:

@@ -16,6 +16,7 @@ from gateway.cli.configured import ConfigFile, configuration
 from gateway.cli.follow import follow
 from gateway.cli.layout import output
 from gateway.cli.summary import summary
+from gateway.cli.update import prepare_update
 
 app = typer.Typer(
     name="gateway",
@@ -30,6 +31,7 @@ app.command("replay")(replay.replay)
 app.command("backup")(keep.backup)
 app.command("restore")(keep.restore)
 app.command("archive")(keep.archive)
+app.command("prepare-update")(prepare_update)
 app.command("accept-loss")(accept.accept_loss)
 
 
