@@ -8,7 +8,15 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 SECRETS = frozenset({"password"})
-_URL_PASSWORD = re.compile(r"(://[^/@:]*:)[^@]*@|([?&]password=)[^&]*")
+_URL_PASSWORD = re.compile(r"(://[^/@:]*:).*@|([?&]password=)[^&]*")
+# As SQLAlchemy takes it apart, who and the password end at the first "@": one more would make a host of what is left of
+# the password, which is then shown.
+_SQLITE_URL = r"sqlite:///[^?#]+"
+_POSTGRESQL_URL = (
+    r"postgresql\+psycopg://([^\s@:/]*(:[^\s@]*)?@)?"  # Who.
+    r"(\[[^\s@/?\[\]]+\]|[^\s@:/?\[\]]*)(:[0-9]{1,5})?"  # Where.
+    r"(/[^\s@?]*)?(\?[^\s@]*)?"
+)
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 Seconds = Annotated[int, msgspec.Meta(ge=1, le=3_600)]
@@ -46,17 +54,20 @@ Currency = Annotated[
 DatabaseUrl = Annotated[
     str,
     msgspec.Meta(
-        pattern=r"^(sqlite:///[^?#]+|postgresql\+psycopg://\S+)$",
-        description='a SQLAlchemy URL such as "sqlite:///journal.sqlite" or "postgresql+psycopg://user@host/database"',
+        pattern=f"^({_SQLITE_URL}|{_POSTGRESQL_URL})$",
+        description=(
+            'a SQLAlchemy URL such as "sqlite:///journal.sqlite" or "postgresql+psycopg://user@host/database", '
+            'with %40 for "@" in a password'
+        ),
     ),
 ]
 OptionalDatabaseUrl = Annotated[
     str,
     msgspec.Meta(
-        pattern=r"^(|sqlite:///[^?#]+|postgresql\+psycopg://\S+)$",
+        pattern=f"^(|{_SQLITE_URL}|{_POSTGRESQL_URL})$",
         description=(
             'a SQLAlchemy URL such as "sqlite:///projections.sqlite" or "postgresql+psycopg://user@host/database", '
-            'or "" for none'
+            'with %40 for "@" in a password, or "" for none'
         ),
     ),
 ]

@@ -312,3 +312,21 @@ def test_a_database_url_is_kept_and_shown_without_its_password(tmp_path: Path) -
     assert config.projections.url == f"sqlite:///{tmp_path / 'data' / 'projections.sqlite'}"
     assert "se:cret" not in repr(config)
     assert "postgresql+psycopg://gateway:***@db.example:5432/xsim" in repr(config)
+
+
+@pytest.mark.parametrize("section", ["journal", "projections"])
+@pytest.mark.parametrize("url", ["gw:se:c/ret@db:port/x", "gw:hunter@se:c/ret@db/x", "gw@db:1/x?password=se:c/ret@"])
+def test_a_database_url_that_sqlalchemy_would_take_apart_wrongly_is_refused(
+    tmp_path: Path, section: str, url: str
+) -> None:
+    (said,) = problems(written(tmp_path, more=f'[{section}]\nurl = "postgresql+psycopg://{url}"\n'))
+    assert said.startswith(f'{section}.url: found "postgresql+psycopg://gw')
+    assert 'with %40 for "@" in a password' in said
+    assert "ret" not in said
+
+
+def test_a_password_from_the_environment_that_ends_too_early_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, more='[journal]\nurl = "postgresql+psycopg://gw:${SECRET}@db/x"\n')
+    (said,) = problems(path, {"SECRET": "hunter@2"})
+    assert said.startswith('journal.url: found "postgresql+psycopg://gw:***@db/x"')
+    assert load(path, {"SECRET": "hunter%402"}).journal.url == "postgresql+psycopg://gw:hunter%402@db/x"
