@@ -19,6 +19,8 @@ from gateway.cli.ctl_command import USAGE, fail
 from gateway.core.types import OrdStatus
 
 _NS = 1_000_000_000
+_LATEST_NS = (1 << 63) - 1
+"""What a database can compare with; nothing ever happened beyond it."""
 
 app = typer.Typer(help="History from the projections, whether a gateway runs or not.", no_args_is_help=True)
 
@@ -133,9 +135,11 @@ def items(
 
 
 def _time(text: str) -> int | None:
-    """Nanoseconds of a time as people write it."""
-    if not text:
-        return None
+    """Nanoseconds of a time as people write it; one that is far away, such as 9999-12-31, is as far as there is."""
+    return None if not text else min(max(_ns(text), -_LATEST_NS), _LATEST_NS)
+
+
+def _ns(text: str) -> int:
     ago = re.fullmatch(r"(\d{1,6})([smhd])", text)
     if ago:
         return time.time_ns() - int(ago[1]) * {"s": 1, "m": 60, "h": 3_600, "d": 86_400}[ago[2]] * _NS

@@ -97,6 +97,8 @@ def test_orders_that_ended_and_orders_that_work(config: Path, world: World) -> N
         (["--until", "2026-01-05T08:30:00+00:00"], ["b-1"]),
         (["--since", "2026-01-06"], []),
         (["--since", "5m"], []),
+        (["--since", "0001-01-01", "--until", "9999-12-31"], ["b-1", "s-1"]),
+        (["--since", "999999d"], ["b-1", "s-1"]),
     ],
 )
 def test_filters_of_orders(config: Path, options: list[str], found: list[str]) -> None:
@@ -171,6 +173,14 @@ def test_a_database_that_is_none(tmp_path: Path) -> None:
     result = run("orders", "--database", tmp_path / "text")
     assert result.exit_code == 1
     assert "file is not a database" in result.stderr
+
+
+@pytest.mark.parametrize("url", ["postgresql+psycopg://gw:se:cret@db:port/x", "nothing://gw:se:cret@db:port/x", "://"])
+def test_a_url_that_is_none(url: str) -> None:
+    result = run("orders", "--database", url)
+    assert result.exit_code == 1
+    assert "the projections' URL cannot be read" in result.stderr
+    assert "cret" not in result.output
 
 
 def test_tables_of_another_version(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:

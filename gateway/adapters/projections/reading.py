@@ -62,10 +62,17 @@ class Listing(msgspec.Struct, frozen=True):
 
 
 class History:
-    """The tables in the database `url`, for reading."""
+    """The tables in the database `url`, for reading.
+
+    Raises:
+        ProjectionsError: it is no URL of a database. The message does not show it: it may have a password.
+    """
 
     def __init__(self, url: str) -> None:
-        self._url = sa.make_url(url)
+        try:
+            self._url = sa.make_url(url)
+        except (sa.exc.ArgumentError, ValueError):
+            raise ProjectionsError(f"the projections' URL cannot be read: write one such as {_URLS}") from None
 
     def list(self, what: str, wanted: Wanted) -> Listing:
         """The rows of one of `LISTS` that fit.
@@ -108,6 +115,7 @@ class History:
             )
 
 
+_URLS = "sqlite:///projections.sqlite or postgresql+psycopg://user@host/database"
 _MAKE = "start the gateway, or run: gateway follow --once --config FILE"
 
 
