@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from gateway.cli.ctl import app
 from gateway.core import events as ev
 from gateway.core.engine import apply
 from gateway.core.events import Cause
-from gateway.core.types import ExecType, ItemKind, Severity, Side
+from gateway.core.types import ExecType, ItemKind, OrdStatus, OrdType, Severity, Side
 from tests.adapters.projections.harness import followed
 from tests.cli.history import configured, write_journal
 from tests.core.world import SECOND_NS, World
@@ -93,16 +94,34 @@ def test_orders_that_ended_and_orders_that_work(config: Path, world: World) -> N
         (["--order", "b-1"], ["b-1"]),
         (["--order", "T8DSW0R2"], ["s-1"]),
         (["--limit", "1"], ["s-1"]),
-        (["--since", "2026-01-05T08:30"], ["s-1"]),
+        (["--since", "2026-01-05T08:30"], ["b-1", "s-1"]),
         (["--until", "2026-01-05T08:30:00+00:00"], ["b-1"]),
-        (["--since", "2026-01-06"], []),
-        (["--since", "5m"], []),
+        (["--since", "2026-01-06", "--until", "2026-01-07"], ["b-1", "s-1"]),
+        (["--since", "5m", "--account", "A2"], ["s-1"]),
         (["--since", "0001-01-01", "--until", "9999-12-31"], ["b-1", "s-1"]),
         (["--since", "999999d"], ["b-1", "s-1"]),
     ],
 )
 def test_filters_of_orders(config: Path, options: list[str], found: list[str]) -> None:
     assert [row["cl_ord_id"] for row in rows(config, "orders", *options)] == found
+
+
+def test_an_order_lives_as_long_as_it_can_trade(tmp_path: Path) -> None:
+    world = World.started()
+    for cl_ord_id in ("works", "canceled", "filled", "done"):
+        world.acknowledge(world.submit(cl_ord_id))
+    world.acknowledge(world.submit("cash", 0, ord_type=OrdType.MARKET, price=None, cash_order_qty=Decimal(1000)))
+    works, canceled, filled, done, _ = world.state.orders.values()
+    world.fill(works, 1)
+    world.report(canceled, ExecType.CANCELED, ord_status=OrdStatus.CANCELED)
+    world.fill(filled, 100)
+    world.report(done, ExecType.DONE_FOR_DAY, ord_status=OrdStatus.DONE_FOR_DAY)
+    path = configured(tmp_path)
+    followed(write_journal(tmp_path, world), database(path))
+    every = [row["cl_ord_id"] for row in rows(path, "orders")]
+    assert every == ["works", "canceled", "filled", "done", "cash"]
+    assert [row["cl_ord_id"] for row in rows(path, "orders", "--since", "2026-01-06")] == ["works", "cash"]
+    assert rows(path, "orders", "--until", "2026-01-05") == []
 
 
 def test_executions_say_what_counts(config: Path) -> None:

@@ -10,6 +10,9 @@ import sqlalchemy as sa
 
 from gateway.adapters.projections import tables
 from gateway.adapters.projections.wanted import Wanted
+from gateway.core.money import ZERO
+from gateway.core.order import CLOSING
+from gateway.core.types import OrdStatus
 from gateway.runtime.follower import ProjectionsError
 
 Row = dict[str, Any]
@@ -35,12 +38,22 @@ _NEWEST_FIRST: dict[str, tuple[sa.ColumnElement[Any], ...]] = {
     "items": (tables.items.c.raised_seq.desc(),),
 }
 
-# An order or an item belongs to every time between its beginning and its end.
+_OVER = [status.name for status in (*CLOSING, OrdStatus.DONE_FOR_DAY, OrdStatus.CALCULATED)]
+_NO_END = sa.literal(1 << 62, sa.BigInteger)
+
+
+def _can_trade(order: sa.ColumnCollection[str, sa.ColumnElement[Any]]) -> sa.ColumnElement[bool]:
+    """Something of it is left, or how much there was is not known yet."""
+    unknown = sa.and_(order.order_qty == ZERO, order.cash_order_qty.is_not(None), order.ord_status.not_in(_OVER))
+    return sa.or_(order.leaves_qty != ZERO, unknown)
+
+
+# An order or an item belongs to every time between its beginning and its end; one that is open has none yet.
 _SINCE = {
-    "orders": tables.orders.c.updated_ns,
+    "orders": sa.case((_can_trade(tables.orders.c), _NO_END), else_=tables.orders.c.updated_ns),
     "executions": tables.executions.c.time_ns,
     "sessions": tables.session_events.c.time_ns,
-    "items": sa.func.coalesce(tables.items.c.resolved_ns, sa.literal(1 << 62, sa.BigInteger)),
+    "items": sa.func.coalesce(tables.items.c.resolved_ns, _NO_END),
 }
 _UNTIL = {
     "orders": tables.orders.c.submitted_ns,
