@@ -43,6 +43,10 @@ class ProjectionsError(Exception):
     """The projections cannot be used now. The message names the database and the next step."""
 
 
+class _Replaced(Exception):
+    """The journal is another one than before, as after a restore or a failover that lost something."""
+
+
 class Projecting(Protocol):
     """What is kept of the records, with its own place in the journal."""
 
@@ -112,7 +116,7 @@ class Follower:
 
     def catch_up(self, stop: Callable[[], bool] = lambda: False) -> int:
         """Take what is in the journal by now, or until `stop` says so; how many records the state went on by. The first
-        time it begins at the newest snapshot that fits the journal.
+        time, and when another journal stands in the place of this one, it begins at the newest snapshot that fits.
 
         Raises:
             Diverged: an event does not replay to what was told when it happened.
@@ -123,11 +127,14 @@ class Follower:
             self._start()
         try:
             return self._advance(stop)
+        except _Replaced as error:
+            _log.warning("journal_replaced", seq=self.state.seq, reason=str(error), next="all is taken from this one")
+            self._started = False
         except (Diverged, InvariantBroken, LookupError) as error:
             if not self._from_snapshot:
                 raise Diverged(f"the journal does not replay after event {self.state.seq}: {error}") from error
             _log.warning("snapshot_doubted", seq=self.state.seq, reason=str(error), next="all is replayed to find out")
-        self.state, self._snapshot_seq, self._from_snapshot = State(), 0, False
+        self.state, self._hash, self._snapshot_seq, self._from_snapshot = State(), b"", 0, False
         self._open = False
         return self.catch_up(stop)
 
@@ -164,6 +171,7 @@ class Follower:
         found = self._snapshots.newest(self._journal) if self._snapshots is not None else None
         if found is not None:
             self.state, self._snapshot_seq, self._from_snapshot = found, found.seq, True
+            self._hash = self._journal.hash_at(found.seq) or b""
             if self._batches is not None:
                 self._proof = _Proof(self._batches, found.seq, self._clock)
         self._started = True
@@ -174,7 +182,9 @@ class Follower:
         first = self.state.seq + 1
         if self._projecting() and self._projections is not None:
             first = min(first, self._projections.seq + 1)
+        self._refuse_another_journal()
         for records, journal_hash in _whole_batches(self._journal, first):
+            self._refuse_another_journal()
             for record in records:
                 if record.seq > self.state.seq:
                     replay(self.state, record)
@@ -186,6 +196,16 @@ class Follower:
             if stop():
                 break
         return self.state.seq - before
+
+    def _refuse_another_journal(self) -> None:
+        """What follows in another journal does not follow on our state, though it may well replay there: a snapshot of
+        the two would be taken for one of that journal.
+
+        Raises:
+            _Replaced: it does not have our last batch.
+        """
+        if self._hash and self._journal.hash_at(self.state.seq) != self._hash:
+            raise _Replaced(f"this journal has another batch at seq {self.state.seq}, or none that ends there")
 
     def _save(self) -> None:
         if self._snapshots is None or not self._hash:

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 import structlog
 
 from gateway.adapters.journal import SqlJournal
+from gateway.adapters.memory_journal import Disk
 from gateway.adapters.projections import store, tables
 from gateway.adapters.projections.store import Projections
 from gateway.core import events as ev
@@ -24,6 +25,7 @@ from gateway.core.types import ExecType, ItemKind, Severity
 from gateway.runtime import follower as following
 from gateway.runtime.follower import Follower, ProjectionsError
 from gateway.runtime.ports import Journal
+from gateway.runtime.snapshots import Snapshots
 from tests.adapters.projections.harness import SEEDS, STACK, batches, check, day, dump, followed, journal_of, url
 from tests.core.world import World
 from tests.postgres import PostgresServer
@@ -242,6 +244,36 @@ def test_ahead_of_the_journal_they_are_built_anew(tmp_path: Path) -> None:
         journal.append(batch)
     assert "is not in this journal" in _rebuilt(journal, url(tmp_path))
     assert dump(url(tmp_path))["projection_position"][0]["seq"] == older[-1][-1].seq
+
+
+def _day_with(*cl_ord_ids: str) -> World:
+    world = World.started()
+    for cl_ord_id in cl_ord_ids:
+        world.submit(cl_ord_id)
+    return world
+
+
+@pytest.mark.parametrize("count", [0, 5])
+def test_a_journal_that_is_replaced_while_it_is_followed_is_taken_from_its_own_beginning(
+    tmp_path: Path, count: int
+) -> None:
+    """As by a restore. What follows in the other one would replay on what is known of the first."""
+    disk, snapshots = Disk(), Snapshots(tmp_path / "snapshots")
+    lost, world = _day_with("k1", "k2", "lost"), _day_with("k1", "other", *(f"k{3 + n}" for n in range(count)))
+    journal = journal_of(lost.records, disk=disk)
+    follower = Follower(journal, Projections(url(tmp_path), STACK), snapshots, snapshot_events=1)
+    follower.catch_up()
+    other = Disk()
+    journal_of(world.records, disk=other)
+    disk.batches[:] = other.batches
+    with structlog.testing.capture_logs() as logs:
+        follower.catch_up()
+    warned = [line["event"] for line in logs if line["log_level"] == "warning"]
+    assert warned == ["journal_replaced", "projections_rebuilt"]
+    assert follower.state == world.state
+    check(url(tmp_path), world.state, world.records)
+    follower.finish(0)
+    assert count == 0 or snapshots.newest(journal) == world.state
 
 
 def test_of_another_version_they_are_built_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
