@@ -27,6 +27,9 @@ LOOK_S = 0.25
 PATIENCE_S = 3.0
 """When a stop that is not done yet is explained."""
 
+# "100,25" is a decimal comma, and no number a hundred times as large.
+_THOUSANDS = re.compile(r"[+-]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?")
+
 _UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _NONE = "none"
 _MOST_STOPS = 5
@@ -345,6 +348,8 @@ def _pair(text: str) -> tuple[str, str]:
 
 def _number(text: str) -> str:
     """A number as people may write it, with thousands apart."""
+    if "," in text and not _THOUSANDS.fullmatch(text):
+        fail(f"{text!r} has a comma that sets no thousands apart: the decimals come after a point", USAGE)
     plain = text.replace(",", "").replace("_", "")
     try:
         number = Decimal(plain)

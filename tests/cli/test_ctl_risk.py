@@ -438,14 +438,18 @@ def test_money_is_shown_to_the_cent_and_quantities_whole(control: str, value: st
 
 
 def test_marks_and_rates_are_sent(run: Run, gateway: FakeGateway) -> None:
-    result = run("risk", "marks", "ACME=10.5", "BRK=A=1,000:999:1001", "--rate", "USD=0.9")
+    result = run("risk", "marks", "ACME=10.5", "BRK=A=1,000:999:1001", "LOSS=-1,234,567.8", "--rate", "USD=0.9")
     assert gateway.requests == [
         pb.SetMarksRequest(
-            marks=[pb.Mark(symbol="ACME", px="10.5"), pb.Mark(symbol="BRK=A", px="1000", bid="999", ask="1001")],
+            marks=[
+                pb.Mark(symbol="ACME", px="10.5"),
+                pb.Mark(symbol="BRK=A", px="1000", bid="999", ask="1001"),
+                pb.Mark(symbol="LOSS", px="-1234567.8"),
+            ],
             rates={"USD": "0.9"},
         )
     ]
-    assert result.stdout == "ACME 10.5, BRK=A 1,000, USD 0.9 set (event 77)\n"
+    assert result.stdout == "ACME 10.5, BRK=A 1,000, LOSS -1,234,567.8, USD 0.9 set (event 77)\n"
 
 
 def test_marks_are_listed_with_their_age_and_what_stands_in_for_them(run: Run, gateway: FakeGateway) -> None:
@@ -469,6 +473,10 @@ def test_marks_are_listed_with_their_age_and_what_stands_in_for_them(run: Run, g
         (("marks", "ACME=x"), "'x' is not a number"),
         (("marks", "ACME=1:2"), "SYMBOL=PX:BID:ASK"),
         (("marks", "ACME=nan"), "is not a number"),
+        (("marks", "ACME=100,25"), "'100,25' has a comma that sets no thousands apart"),
+        (("marks", "ACME=1:0,99:1,01"), "'0,99' has a comma"),
+        (("marks", "--rate", "USD=1,00.5"), "'1,00.5' has a comma"),
+        (("set", "firm", "max_loss", "1000,000,5", "USD", "--reason", "r"), "the decimals come after a point"),
         (("set", "firm", "max_loss", "lots", "USD", "--reason", "r"), "'lots' is not a number"),
         (("set", "firm", "max_loss", "1", "USD", "--reason", "r", "--for", "soon"), "'soon' is not a time"),
         (("override", "firm", "max_loss", "--for", "1w", "--reason", "r", "--yes"), "'1w' is not a time"),
