@@ -58,6 +58,7 @@ class TradeStream:
         self._replies: list[pb.TradeReply] = []
         self._room = asyncio.Event()
         self._awake = asyncio.Event()
+        self._takes = True
 
     async def run(self) -> None:
         """Until the client has no more commands and no subscription, or goes away.
@@ -81,7 +82,8 @@ class TradeStream:
                 self._flow.close()
 
     def end(self) -> None:
-        """The server stops: what was taken is still replied to."""
+        """The server stops: what was taken is still replied to, and no more is taken."""
+        self._takes = False
         self._put(unavailable())
 
     # --- Commands in ---
@@ -111,6 +113,8 @@ class TradeStream:
                 while len(self._pending) >= MESSAGES_IN_FLIGHT:
                     self._room.clear()
                     await self._room.wait()
+                if not self._takes:
+                    return  # The client is told that nothing of it was done.
                 self._ask(self._decoded(request))
                 request = await self._read_next()
             self._put(None)

@@ -13,10 +13,13 @@ import uvloop
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from gateway.adapters.grpc import orders
 from gateway.adapters.grpc import server as server_module
 from gateway.adapters.grpc.server import AddressInUse, ApiServer
+from gateway.adapters.grpc.trade import TradeStream
 from gateway.pb.v1 import gateway_pb2 as pb
 from tests.adapters.grpc.harness import Client, Running, events_until, eventually, failing, running
+from tests.adapters.grpc.lane_peer import submits
 
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 
@@ -121,6 +124,36 @@ async def test_when_it_stops_commands_finish_and_streams_end(wire: dict[str, Any
         assert (error.code, error.reason) == (grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE")
         async with asyncio.timeout(20):
             await stopping
+
+
+async def test_what_comes_while_it_stops_is_not_done(wire: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its sender is told that nothing was done, and may send it elsewhere."""
+    came: list[pb.TradeRequest | None] = []
+
+    class Watched(TradeStream):
+        async def _read_next(self) -> pb.TradeRequest | None:
+            came.append(await super()._read_next())
+            return came[-1]
+
+    monkeypatch.setattr(orders, "TradeStream", Watched)
+    async with running(**wire) as gateway:
+        trade = gateway.as_client("alpha").trade()
+        gateway.journal.gate.clear()
+        await trade.write(submits("k-1"))
+        await eventually(lambda: "alpha" in gateway.sequencer.state.keys)
+        stopping = asyncio.ensure_future(gateway.server.stop(20))
+        await eventually(lambda: gateway.server._presence._stopped)
+        await trade.write(submits("k-2"))
+        await eventually(lambda: came)
+        gateway.journal.gate.set()
+        assert [reply.cl_ord_id for reply in (await trade.read()).replies] == ["k-1"]
+        with failing() as error:
+            await trade.read()
+        assert (error.code, error.reason) == (grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE")
+        async with asyncio.timeout(20):
+            await stopping
+        await gateway.settled()
+        assert list(gateway.sequencer.state.keys["alpha"]) == ["k-1"]
 
 
 async def test_a_defect_of_ours_is_logged_and_not_told(
