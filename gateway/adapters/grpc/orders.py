@@ -78,8 +78,8 @@ class OrderService:
 
     async def get_order(self, request: pb.GetOrderRequest, call: Call) -> pb.GetOrderResponse:
         """One order's whole life. Somebody else's order is not found, in the same words as one that does not exist."""
-        order = await self._find(request, call.caller)
-        found = whole_order_to_pb(order, self._sequencer.state.seq)
+        as_of_seq = self._sequencer.state.seq  # What is read in the journal stood so now, and may change meanwhile.
+        found = whole_order_to_pb(await self._find(request, call.caller), as_of_seq)
         await self._sequencer.committed(found.as_of_seq)
         return found
 

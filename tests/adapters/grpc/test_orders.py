@@ -1,15 +1,31 @@
 """OrderService over a real channel."""
 
 import asyncio
+import threading
 
 import grpc
 import pytest
 
 from gateway.adapters.grpc import orders
 from gateway.config import LimitsConfig
+from gateway.core.order import Order
+from gateway.core.reports import ExecutionReport, TimerFired
+from gateway.core.retention import Wanted
 from gateway.core.types import ExecType, OrdStatus
 from gateway.pb.v1 import gateway_pb2 as pb
-from tests.adapters.grpc.harness import Client, Error, Running, eventually, failing, order, read_error, running
+from gateway.runtime.ports import Journal
+from gateway.runtime.retired import retired_order
+from tests.adapters.grpc.harness import (
+    Client,
+    Error,
+    Running,
+    events_until,
+    eventually,
+    failing,
+    order,
+    read_error,
+    running,
+)
 
 
 async def test_a_command_is_answered_with_its_event(alpha: Client, gateway: Running) -> None:
@@ -183,6 +199,39 @@ async def test_get_order_tells_its_whole_life(alpha: Client, operator: Client, g
         pb.GetOrderRequest(cl_ord_id="k-1", client_id="alpha"), metadata=operator.metadata
     )
     assert by_id == by_key == found
+
+
+async def test_an_order_that_changes_while_it_is_read_is_told_as_of_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It had left memory, and a bust brings it back: who subscribes from the next event on learns of that."""
+    read, told = threading.Event(), threading.Event()
+
+    def held(journal: Journal, wanted: Wanted) -> Order | None:
+        found = retired_order(journal, wanted)
+        read.set()
+        told.wait(20)
+        return found
+
+    monkeypatch.setattr(orders, "retired_order", held)
+    async with running(retire_after_ns=1) as gateway:
+        alpha = gateway.as_client("alpha")
+        order_id = (await alpha.submit("k-1")).order_id
+        name = gateway.sequencer.state.orders[order_id].venue_cl_ord_id
+        gateway.fill(order_id, "100", "10.5")
+        gateway.tell(TimerFired())
+        retired_seq = await gateway.settled()
+        assert order_id not in gateway.sequencer.state.orders
+        asking = asyncio.ensure_future(alpha.get(order_id))
+        await eventually(read.is_set)
+        kinds = (ExecType.TRADE_CANCEL, OrdStatus.NEW)
+        gateway.tell(ExecutionReport("XSIM", *kinds, "B1", cl_ord_id=name, exec_ref_id="E1", trade_date="20231114"))
+        await gateway.settled()
+        told.set()
+        found = await asking
+        assert (found.order.cum_qty, found.as_of_seq) == ("100", retired_seq)
+        missing, _ = await events_until(
+            alpha.subscribe(found.as_of_seq + 1), lambda events: any(event.exec_ref_id for event in events)
+        )
+        assert missing[-1].order.cum_qty == "0"
 
 
 @pytest.mark.parametrize(
