@@ -1,6 +1,7 @@
 """The client that strategies use."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import time
@@ -88,6 +89,7 @@ class GatewayClient:
         self._handles = Handles(client_id)
         self._event_streams: WeakSet[EventStream] = WeakSet()
         self._channel: grpc.aio.Channel | None = None
+        self._closed = asyncio.Event()
         self._may_have_lane = bool(unix_socket_of(address))
 
     async def __aenter__(self) -> Self:
@@ -98,6 +100,7 @@ class GatewayClient:
             NotAllowed: it does not know the client id.
         """
         self._channel = grpc.aio.insecure_channel(self._address, options=_CHANNEL_OPTIONS)
+        self._closed.clear()
         try:
             self._orders = gateway_pb2_grpc.OrderServiceStub(self._channel)  # type: ignore[no-untyped-call]
             self._events = gateway_pb2_grpc.EventServiceStub(self._channel)  # type: ignore[no-untyped-call]
@@ -123,6 +126,7 @@ class GatewayClient:
         """Disconnect. Orders stay as they are at the gateway; whoever still waits here gets Unavailable, or Unknown for
         a command that was sent.
         """
+        self._closed.set()
         await self._trade.close()
         for stream in tuple(self._event_streams):
             await stream.aclose()
@@ -441,7 +445,7 @@ class GatewayClient:
         clock = asyncio.get_running_loop().time
         deadline = clock() + limit_s
         backoff, before = Backoff(self._random), cancellations()
-        while True:
+        while not self._closed.is_set():
             try:
                 return await method(request, metadata=self._metadata, timeout=max(deadline - clock(), 0.001))
             except grpc.aio.AioRpcError as error:
@@ -455,4 +459,7 @@ class GatewayClient:
             delay_s = backoff.next_s()
             if not failure.is_transient or clock() + delay_s >= deadline:
                 raise failure.error()
-            await asyncio.sleep(delay_s)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(delay_s):
+                    await self._closed.wait()
+        raise Unavailable("the client was closed")

@@ -44,6 +44,7 @@ class EventStream:
         self._filter = event_filter
         self._backoff = Backoff(random)
         self._call: grpc.aio.UnaryStreamCall | None = None
+        self._pause: asyncio.Future[None] | None = None
         self._batch: deque[Event] = deque()
         self._after_batch = from_seq
 
@@ -72,6 +73,8 @@ class EventStream:
         if self._call is not None:
             self._call.cancel()
             self._call = None
+        if self._pause is not None and not self._pause.done():
+            self._pause.set_result(None)
 
     async def _receive(self) -> Failure | None:
         """Wait for one message of the gateway."""
@@ -108,8 +111,17 @@ class EventStream:
             self.next_seq = self._after_batch
 
     async def _lost(self, failure: Failure) -> None:
+        """Wait before the next try.
+
+        Raises:
+            GatewayError: there is none.
+            StopAsyncIteration: `aclose` was called meanwhile.
+        """
         if not failure.is_transient:
             raise failure.error()
         delay_s = self._backoff.next_s()
         _log.warning("Event stream lost at %d (%s); next try in %.2f s", self.next_seq, failure.text, delay_s)
-        await asyncio.sleep(delay_s)
+        self._pause = asyncio.get_running_loop().create_future()
+        closed, _ = await asyncio.wait([self._pause], timeout=delay_s)
+        if closed:
+            raise StopAsyncIteration

@@ -42,9 +42,21 @@ class _Loop:
             raise
 
     def stop(self) -> None:
+        """End it, when every other thread that waits for work here was told how that ended."""
+        self.run(_ended())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(CLOSE_S)
         self._loop.close()
+
+
+async def _ended() -> None:
+    """Return when everything else on this loop has; what does not end by itself is canceled."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    if others:
+        _, late = await asyncio.wait(others, timeout=CLOSE_S)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
 
 
 class _Face(Protocol[A]):
@@ -138,7 +150,10 @@ class SyncEventStream:
         return self
 
     def __next__(self) -> Event:
-        return self._loop.run(self._behind.__anext__())
+        try:
+            return self._loop.run(self._behind.__anext__())
+        except StopAsyncIteration:  # By `close`, of another thread.
+            raise StopIteration from None
 
     def next(self, timeout_s: float) -> Event | None:
         """The next event, or None when there is none within `timeout_s` seconds."""

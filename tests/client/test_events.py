@@ -138,3 +138,18 @@ async def test_a_subscription_that_is_closed_ends_for_who_waits_on_it(gw: Gatewa
     assert server.subscriptions == [first]
     await gw.submit(**LIMIT)
     assert await take(events, 2) == [first, first + 1]
+
+
+async def test_a_client_that_is_closed_ends_a_subscription_between_two_tries(
+    connect: Connect, server: FakeGateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with connect() as gw:
+        events = gw.events()
+        reading = asyncio.create_task(anext(events))
+        await server.stop()
+        async with asyncio.timeout(10):
+            while "Event stream lost" not in caplog.text:  # noqa: ASYNC110 - The log tells nobody.
+                await asyncio.sleep(0.005)
+    with pytest.raises(StopAsyncIteration):
+        await asyncio.wait_for(reading, 10)
+    await server.start(server.port)

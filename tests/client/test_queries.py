@@ -1,6 +1,7 @@
 """Questions: typed answers, pages, and asking again while the gateway is away."""
 
 import asyncio
+from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
@@ -70,3 +71,16 @@ async def test_a_question_has_its_limit(gw: GatewayClient, server: FakeGateway) 
     await server.stop()
     with pytest.raises(Unavailable):
         await gw.positions(timeout_s=0.3)
+
+
+async def test_a_question_that_is_asked_while_the_client_is_closed_ends(
+    connect: Callable[..., GatewayClient], server: FakeGateway
+) -> None:
+    async with connect(timeout_s=60) as gw:
+        await gw.submit(**LIMIT, cl_ord_id="K1")
+        await server.stop()
+        asking = asyncio.create_task(gw.get_order(cl_ord_id="K1"))
+        await asyncio.sleep(0)  # It is on its way.
+    with pytest.raises(Unavailable, match="the client was closed"):
+        await asyncio.wait_for(asking, 10)
+    await server.start(server.port)

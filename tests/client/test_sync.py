@@ -3,7 +3,8 @@
 import asyncio
 import inspect
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 import pytest
@@ -119,6 +120,31 @@ def test_a_gateway_that_is_not_there_leaves_no_thread() -> None:
     with pytest.raises(Unavailable), SyncGatewayClient("127.0.0.1:1", client_id=CLIENT, timeout_s=0.2):
         pass
     assert threading.active_count() == before
+
+
+def test_a_client_that_is_closed_leaves_no_thread_waiting(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+    """Not even one that waits between two tries."""
+    ended: list[object] = []
+
+    def work(what: Callable[[], object]) -> None:
+        try:
+            ended.append(what())
+        except Unavailable as error:
+            ended.append(error.text)
+
+    with SyncGatewayClient(f"127.0.0.1:{served.server.port}", client_id=CLIENT) as gw:
+        handle, events = gw.submit(**LIMIT, cl_ord_id="K1"), gw.events()
+        waits = (lambda: list(events), lambda: gw.get_order(cl_ord_id="K1"), lambda: handle.wait_for(OrdStatus.FILLED))
+        served.run(served.server.stop())
+        threads = [threading.Thread(target=work, args=(what,)) for what in waits]
+        for thread in threads:
+            thread.start()
+        while "Event stream lost" not in caplog.text or len(asyncio.all_tasks(gw._loop._loop)) <= len(waits):
+            time.sleep(0.005)
+    for thread in threads:
+        thread.join(10)
+    assert sorted(ended, key=str) == [[], "the client was closed", "the client was closed"]
+    served.run(served.server.start(served.server.port))
 
 
 @pytest.mark.parametrize(
