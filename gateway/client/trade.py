@@ -53,6 +53,17 @@ class _Pending:
         self.lost = False
         self.answer: asyncio.Future[pb.TradeReply]
 
+    @property
+    def has_key(self) -> bool:
+        """Only a question to the venue has none: asking twice changes nothing."""
+        return not self.command.HasField("request_order_status")
+
+    def is_settled_by(self, refusal: Failure) -> bool:
+        """Whether it says what became of the command. When it was sent before, one that kept nothing under the key only
+        speaks of this time: who restarts may be let do less.
+        """
+        return refusal.key_spent or not self.lost or not self.has_key
+
     def gave_up(self) -> GatewayError:
         """What to tell a caller that waits no longer. What was never sent, or surely not done, is not Unknown."""
         if not self.written and not self.lost:
@@ -129,9 +140,11 @@ class TradeStream:
             if answer.HasField("reply"):
                 return wire.reply(answer.reply)
             failure = of_status(answer.error)
-            if not failure.is_transient:
+            if not failure.is_transient and pending.is_settled_by(failure):
                 raise failure.error(pending.cl_ord_id)
             pending.why = failure.error()
+            if not failure.is_transient:
+                raise pending.gave_up()
             pending.lost |= not failure.is_overload
             await asyncio.sleep(backoff.next_s())
 

@@ -198,6 +198,39 @@ async def test_an_overload_after_a_lost_reply_does_not_make_the_fate_known(
     assert book.done == ["K0", "K1"]
 
 
+DENIED = status(grpc.StatusCode.PERMISSION_DENIED, "not yours", "ACCOUNT_NOT_PERMITTED", key_spent="false")
+
+
+@pytest.mark.parametrize("lost", [fake_gateway.LOSE_COMMAND, fake_gateway.LOSE_REPLY])
+async def test_a_refusal_that_kept_nothing_does_not_say_what_became_of_the_first_try(
+    gw: GatewayClient, server: FakeGateway, lost: str
+) -> None:
+    """The gateway came back with another configuration, and the order may work."""
+    server.faults.extend([lost, DENIED])
+    with pytest.raises(Unknown, match="not yours") as raised:
+        await gw.submit(**LIMIT, cl_ord_id="K1")
+    assert raised.value.cl_ord_id == "K1"
+
+
+async def test_a_refusal_that_spent_the_key_is_the_answer_also_to_the_first_try(
+    gw: GatewayClient, server: FakeGateway
+) -> None:
+    refusal = status(grpc.StatusCode.FAILED_PRECONDITION, "halted", "INSTRUMENT_HALTED", key_spent="true")
+    server.faults.extend([fake_gateway.LOSE_COMMAND, refusal])
+    with pytest.raises(Refused, match="halted"):
+        await gw.submit(**LIMIT, cl_ord_id="K1")
+
+
+async def test_a_refused_question_to_the_venue_is_refused_whatever_became_of_the_first(
+    gw: GatewayClient, server: FakeGateway
+) -> None:
+    await gw.submit(**LIMIT, cl_ord_id="K1")
+    refusal = status(grpc.StatusCode.FAILED_PRECONDITION, "down", "SESSION_DOWN", key_spent="false")
+    server.faults.extend([fake_gateway.LOSE_REPLY, refusal])
+    with pytest.raises(Refused, match="down"):
+        await gw.request_order_status("K1")
+
+
 async def test_a_caller_that_gives_up_disturbs_no_other(gw: GatewayClient, book: Book) -> None:
     one, two = (asyncio.create_task(gw.submit(**LIMIT, cl_ord_id=key)) for key in ("K1", "K2"))
     await asyncio.sleep(0)
