@@ -55,6 +55,7 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
 
     `reason` None means accepted; `repeated` that the key was answered before and nothing new was done. `out_of_reach`
     says that nothing was decided and nothing kept, because what the command names left memory and cannot be read now.
+    `change_id` is of a change that waits for a second person.
     """
 
     order_id: str = ""
@@ -65,6 +66,7 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     field: str = ""
     text: str = ""
     out_of_reach: str = ""
+    change_id: str = ""
 
 
 class Diverged(Exception):
@@ -495,4 +497,4 @@ def _answer_without_key(state: State, records: list[Record]) -> Answer:
     event = records[0].event
     if isinstance(event, ev.CommandRefused):
         return Answer(seq=state.seq, reason=event.reason, field=event.field, text=event.text)
-    return Answer(getattr(event, "order_id", ""), records[0].seq)
+    return Answer(getattr(event, "order_id", ""), records[0].seq, change_id=getattr(event, "change_id", ""))

@@ -22,6 +22,7 @@ from gateway.codec.proto.risk import (
     proposal_to_pb,
     stop_to_pb,
 )
+from gateway.core.engine import Answer
 from gateway.core.risk import figures, limits, scopes
 from gateway.core.risk.commands import RiskCommand
 from gateway.core.risk.controls import Control
@@ -44,7 +45,6 @@ class RiskService:
 
     def __init__(self, services: Services, streams: Streams) -> None:
         self._sequencer = services.sequencer
-        self._journal = services.journal
         self._exposure = ExposureViews(services.sequencer, streams)
 
     # --- Limits ---
@@ -82,12 +82,8 @@ class RiskService:
 
     async def set_limit(self, request: pb.SetLimitRequest, call: Call) -> pb.SetLimitResponse:
         """Set, raise, lower or take away a limit; it holds for the next order, or waits for a second person."""
-        seq = (await self._execute(risk_commands.set_limit(request, call.caller.id), call)).seq
-        return pb.SetLimitResponse(seq=seq, change_id=await asyncio.to_thread(self._change_id, seq))
-
-    def _change_id(self, seq: int) -> str:
-        """Of the proposal that the event with this number is, if it is one."""
-        return getattr(next(iter(self._journal.read(seq))).event, "change_id", "")
+        answer = await self._answer(risk_commands.set_limit(request, call.caller.id), call)
+        return pb.SetLimitResponse(seq=answer.seq, change_id=answer.change_id)
 
     async def list_proposals(self, _request: pb.ListProposalsRequest, _call: Call) -> pb.ListProposalsResponse:
         """The changes that wait for a second person, oldest first."""
@@ -115,8 +111,8 @@ class RiskService:
 
     async def grant_override(self, request: pb.GrantOverrideRequest, call: Call) -> pb.GrantOverrideResponse:
         """Let the orders of a scope pass one control for a time, at once or when a second person has approved it."""
-        seq = (await self._execute(risk_commands.grant_override(request, call.caller.id), call)).seq
-        return pb.GrantOverrideResponse(seq=seq, change_id=await asyncio.to_thread(self._change_id, seq))
+        answer = await self._answer(risk_commands.grant_override(request, call.caller.id), call)
+        return pb.GrantOverrideResponse(seq=answer.seq, change_id=answer.change_id)
 
     async def end_override(self, request: pb.EndOverrideRequest, call: Call) -> pb.AdminReply:
         """End an override before its time."""
@@ -193,7 +189,17 @@ class RiskService:
         await self._exposure.watch(request, call)
 
     async def _execute(self, command: RiskCommand, call: Call) -> pb.AdminReply:
-        return pb.AdminReply(seq=reply(await self._sequencer.execute(command, call.cause), "").seq)
+        return pb.AdminReply(seq=(await self._answer(command, call)).seq)
+
+    async def _answer(self, command: RiskCommand, call: Call) -> Answer:
+        """When it is durable.
+
+        Raises:
+            Failure: the core refused it.
+        """
+        answer = await self._sequencer.execute(command, call.cause)
+        reply(answer, "")
+        return answer
 
 
 def _prices(risk: RiskState, beginning: str) -> list[tuple[KnownMark, str]]:

@@ -1,5 +1,6 @@
 """RiskService: limits, overrides, stops, marks, and who hears that trading stopped."""
 
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -8,12 +9,14 @@ import msgspec
 import pytest
 
 from gateway.adapters.grpc import risk as service
+from gateway.core.events import Record
 from gateway.core.reports import TimerFired
 from gateway.core.risk.controls import Control
 from gateway.core.risk.events import BreachBegan
 from gateway.core.risk.setup import Limit, RiskClient, RiskSetup
 from gateway.core.types import ExecType, OrdStatus, Severity
 from gateway.pb.v1 import gateway_pb2 as pb
+from gateway.runtime.ports import JournalAway
 from tests.adapters.grpc.harness import (
     INSTRUMENTS,
     START_NS,
@@ -86,6 +89,23 @@ async def test_a_limit_that_is_set_counts_for_the_next_order(operator: Client, a
     assert error.metadata["key_spent"] == "true"
     (row,) = (await ask(operator, pb.ListLimitsRequest(scope="account:A1"))).limits
     assert (row.source, row.limit.value, row.until_ns, row.before.value) == ("operator", "99", until_ns, "500")
+
+
+@pytest.mark.parametrize("scope", ["account:A1", "firm"])
+async def test_a_change_that_is_durable_is_answered_also_when_the_journal_cannot_be_read(
+    gateway: Running, operator: Client, monkeypatch: pytest.MonkeyPatch, scope: str
+) -> None:
+    """The database went away right behind the commit. "Nothing was done" would be wrong."""
+
+    def away(_from_seq: int = 1) -> Iterator[Record]:
+        raise JournalAway("the database is away")
+
+    await ask(operator, set_limit(scope, "max_order_qty", "qty", "50"))
+    monkeypatch.setattr(gateway.journal, "read", away)
+    reply = await ask(operator, set_limit(scope, "max_order_qty", "qty", "60"))
+    assert list(gateway.sequencer.state.risk.proposals) == [change for change in (reply.change_id,) if change]
+    assert bool(reply.change_id) == (scope == "firm")
+    assert reply.seq == gateway.sequencer.committed_seq
 
 
 async def test_a_limit_can_be_taken_off_a_scope(operator: Client) -> None:
