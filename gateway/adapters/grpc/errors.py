@@ -22,6 +22,11 @@ from gateway.runtime.sequencer import Overloaded
 DOMAIN = "gateway"
 DETAILS_KEY = "grpc-status-details-bin"
 
+LONGEST_TEXT = 1_000
+"""Characters of an error's words. gRPC sends them up to three times in one trailer, of which a client takes 8 KiB: over
+that it puts a code of its own in the place of ours.
+"""
+
 Code = grpc.StatusCode
 
 
@@ -113,6 +118,7 @@ class Failure(Exception):
     def __init__(
         self, reason: Reason | ApiReason, text: str, field: str = "", metadata: Mapping[str, str] | None = None
     ) -> None:
+        text = text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 4]} ..."
         super().__init__(text)
         self.reason, self.text, self.field = reason, text, field
         self.metadata = dict(metadata or {})

@@ -10,8 +10,10 @@ from gateway.adapters.grpc import identity
 from gateway.adapters.grpc.identity import RULES, Access, MissingRule, check_rules
 from gateway.adapters.grpc.server import ApiServer
 from gateway.codec.proto.fields import KEY_LENGTH
+from gateway.config import ClientConfig
 from gateway.core.events import Cause
 from gateway.pb.v1 import gateway_pb2 as pb
+from tests.adapters.grpc import harness
 from tests.adapters.grpc.harness import Client, Running, failing, order
 
 METHODS = [
@@ -77,6 +79,19 @@ async def test_an_order_for_somebody_elses_account_is_denied_and_logged(alpha: C
     assert gateway.sequencer.state.seq == before
     assert [(entry["event"], entry["reason"]) for entry in logs] == [("request denied", "ACCOUNT_NOT_PERMITTED")]
     assert not (await alpha.submit("k-1", account="A2")).repeated
+
+
+@pytest.mark.parametrize("accounts", [600, 6_000])
+async def test_a_client_with_many_accounts_is_told_the_same(monkeypatch: pytest.MonkeyPatch, accounts: int) -> None:
+    """A list of all would not fit into what gRPC carries of an error, which then has another code."""
+    desk = ClientConfig("alpha", accounts=tuple(f"ACCOUNT-{number:06}" for number in range(accounts)))
+    monkeypatch.setattr(harness, "CLIENTS", (desk,))
+    async with harness.running() as gateway:
+        with failing() as error:
+            await gateway.as_client("alpha").submit("k-1", account="B1")
+    assert (error.code, error.reason) == (grpc.StatusCode.PERMISSION_DENIED, "ACCOUNT_NOT_PERMITTED")
+    assert error.text.startswith("account 'B1' is not one of alpha's: ACCOUNT-000000, ")
+    assert error.text.endswith(" ...")
 
 
 async def test_the_journal_says_who_asked_and_by_which_request(
