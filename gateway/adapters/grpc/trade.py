@@ -41,7 +41,7 @@ class _Asked(NamedTuple):
     def replies(self) -> list[pb.TradeReply]:
         """One for each command, when all are durable."""
         answers = iter(self.answers.result())
-        return [_reply(key, each if isinstance(each, Failure) else next(answers)) for key, each in self.decoded]
+        return [_reply(key, each, each if isinstance(each, Failure) else next(answers)) for key, each in self.decoded]
 
 
 class TradeStream:
@@ -213,10 +213,12 @@ class TradeStream:
             self._room.set()
 
 
-def _reply(key: str, result: Answer | Failure) -> pb.TradeReply:
+def _reply(key: str, command: ClientCommand | Failure, result: Answer | Failure) -> pb.TradeReply:
     try:
         if isinstance(result, Answer):
-            return pb.TradeReply(cl_ord_id=key, reply=reply(result, key))
+            told = reply(result, getattr(command, "cl_ord_id", ""))  # A status request has none, and spends none.
+            told.cl_ord_id = key
+            return pb.TradeReply(cl_ord_id=key, reply=told)
     except Failure as refusal:
         result = refusal
     return pb.TradeReply(cl_ord_id=key, error=result.status())

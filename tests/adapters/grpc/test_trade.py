@@ -90,6 +90,25 @@ async def test_a_wrong_command_fails_alone_and_as_a_unary_call_would(alpha: Clie
     stream.cancel()
 
 
+async def test_a_refused_status_request_has_spent_no_key(alpha: Client, gateway: Running) -> None:
+    stream = alpha.trade()
+    ask = pb.RequestOrderStatusRequest(orig_cl_ord_id="k-1")
+    await stream.write(pb.TradeRequest(commands=[pb.Command(request_order_status=ask)]))
+    (reply,) = await replies_of(stream, 1)
+    told = read_status(reply.error)
+    with failing() as unary:
+        await alpha.orders.RequestOrderStatus(ask, metadata=alpha.metadata)
+    assert (reply.cl_ord_id, told.reason, told.metadata.pop("seq")) == (
+        "k-1",
+        "ORDER_UNKNOWN",
+        str(gateway.logged_on_seq + 1),
+    )
+    assert unary.metadata.pop("seq") == str(gateway.logged_on_seq + 2)
+    assert told == unary
+    assert told.metadata == {"field": "orig_cl_ord_id", "key_spent": "false"}
+    stream.cancel()
+
+
 async def test_events_come_with_the_replies(alpha: Client, gateway: Running) -> None:
     stream = alpha.trade()
     subscribe = pb.SubscribeRequest(from_seq=1)
