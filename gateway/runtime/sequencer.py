@@ -55,6 +55,9 @@ the journal, and what is behind them waits too.
 LOOK_AGAIN_NS = 2_000_000_000
 """How long reports that wait for something that cannot be read are left alone before the next look."""
 
+COMMANDS_PART = 4
+"""One part in so many of each batch is for commands that wait: a venue that sends a day again must not hold them up."""
+
 MAX_STOPS = 100
 """Orders to stop trading that may wait; they have room of their own and go before everything else."""
 
@@ -84,6 +87,11 @@ class _Batch:
     def room(self) -> int:
         """How many inputs more it takes."""
         return self._room - self.taken if self.recalls < MAX_RECALLS else 0
+
+    def takes_a_fact(self, commands: int) -> bool:
+        """Whether it takes one more fact beside the part of it that is for the commands that wait, so many of them."""
+        kept, looks = min(commands, self._room // COMMANDS_PART), MAX_RECALLS // COMMANDS_PART if commands else 0
+        return self.room > kept and self.recalls + looks < MAX_RECALLS
 
 
 Release = Callable[[Sequence[Record]], None]
@@ -297,24 +305,29 @@ class Sequencer:
         self._hurry.clear()
 
     async def _next_batch(self) -> _Batch:
-        """Stops first, then facts: what venues say must not wait behind a flood of commands."""
+        """Stops first, then facts: what venues say must not wait behind a flood of commands. Nor may a cancel wait
+        behind a flood of facts.
+        """
         batch = _Batch(self._max_batch)
         while self._stops and batch.room > 0:
             await self._take_commands(batch, self._stops.popleft())
         self._drain()
-        while self._drained and batch.room > 0:
+        while self._drained and batch.takes_a_fact(self._commands.size):
             await self._hear(batch, self._drained.popleft())
         while self._commands and batch.room > 0:
             await self._take_commands(batch, self._commands.take())
         return batch
 
     def _drain(self) -> None:
-        """As many facts as a batch holds, those first that the batch before left over."""
+        """As many facts as a batch holds, those first that the batch before left over, and then those of another source
+        each time: one that has more leaves the others their turn.
+        """
         for _ in range(min(len(self._facts), self._max_batch - len(self._drained))):
             self._drained.append(self._facts.popleft())
         for source in self._sources:
             if (room := self._max_batch - len(self._drained)) > 0:
                 self._drained.extend(source.drain(room))
+        self._sources = self._sources[1:] + self._sources[:1]
 
     async def _take_commands(self, batch: _Batch, waiting: _Waiting) -> None:
         answers = []

@@ -161,6 +161,27 @@ async def test_a_batch_recalls_so_much_and_no_more(monkeypatch: pytest.MonkeyPat
         assert recover(run.journal) == run.sequencer.state
 
 
+async def test_a_flood_about_what_left_memory_leaves_commands_a_part_of_each_batch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sequencer, "MAX_RECALLS", 4)
+    async with running(settings=RETIRING) as run:
+        names = await ended_orders(run, *[str(number) for number in range(7)])
+        await tell(run, TIMER)
+        run.journal.batches.clear()
+        run.journal.hold()
+        first = asyncio.create_task(run.sequencer.execute(order("first"), ASKED))
+        await run.journal.until_appending()
+        late = [said(300 + n, name, ExecType.TRADE_CANCEL, exec_ref_id=f"E{100 + n}") for n, name in enumerate(names)]
+        run.sequencer.add_source(Line(*late))
+        second = asyncio.create_task(run.sequencer.execute(order("second"), ASKED))
+        await turns()
+        run.journal.let_go()
+        await asyncio.gather(first, second)
+        told = kinds(run.journal.batches[1])
+        assert (told.count(ev.OrderRecalled), told.count(ev.OrderSubmitted)) == (3, 1)
+
+
 class Reading(HeldJournal):
     """A journal that knows who read it, and can fail to be read."""
 

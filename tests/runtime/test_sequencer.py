@@ -197,6 +197,38 @@ async def test_facts_go_before_commands() -> None:
         assert all(limit <= 8 for limit in line.asked_for), "what there is no room for stays with its source"
 
 
+async def test_a_flood_of_facts_leaves_commands_a_part_of_each_batch() -> None:
+    """A venue that sends a whole day again must not hold up a cancel."""
+    async with running(max_batch=8) as run:
+        line = Line()
+        run.sequencer.add_source(line)
+        run.journal.hold()
+        first = asyncio.create_task(run.sequencer.execute(order("first"), ASKED))
+        await run.journal.until_appending()
+        line.hear(40)
+        late = [asyncio.create_task(run.sequencer.execute(order(str(n)), ASKED)) for n in range(3)]
+        await turns()
+        run.journal.let_go()
+        await asyncio.gather(first, *late)
+        await run.sequencer.committed(run.sequencer.state.seq)
+        kinds = [[record.cause.kind for record in batch] for batch in run.journal.batches[1:]]
+        assert kinds[0] == ["venue"] * 6 + ["client"] * 2 * 2
+        assert kinds[1] == ["venue"] * 7 + ["client"] * 2
+
+
+async def test_a_flood_from_one_venue_leaves_the_others_their_turn() -> None:
+    async with running(max_batch=4) as run:
+        loud, quiet = Line(), Line()
+        for line in (loud, quiet):
+            run.sequencer.add_source(line)
+        loud.hear(20)
+        heard = loud.waiting.pop()
+        quiet.waiting.append(Input(heard.at_ns, Cause("venue", "quiet", 1), heard.body))
+        run.sequencer.wake()
+        await run.sequencer.committed(run.sequencer.committed_seq + 20)
+        assert "quiet" in [record.cause.who for record in run.released[:8]]
+
+
 async def test_more_facts_than_a_batch_holds_stay_in_order() -> None:
     async with running(max_batch=4) as run:
         line = Line()
