@@ -49,6 +49,17 @@ class FairQueue(Generic[T]):
         self._held[owner] = self.held(owner) + size
         self.size += size
 
+    def put_back(self, owner: str, size: int, item: T) -> None:
+        """Before everything of the same owner, whose turn comes after that of the others: the rest of an item that was
+        taken, and counted before.
+        """
+        if owner in self._waiting:
+            self._waiting[owner].appendleft((size, item))
+            self._held[owner] += size
+            self.size += size
+        else:
+            self.put(owner, size, item)
+
     def take(self) -> T:
         """The oldest item of the owner whose turn it is.
 

@@ -67,10 +67,13 @@ class Overloaded(Exception):
 
 
 class _Waiting(NamedTuple):
+    """Commands that were handed in together. `answers` are those of commands before them, in a batch before."""
+
     at_ns: int
     commands: Sequence[Command]
     cause: Cause
     reply: asyncio.Future[list[Answer]]
+    answers: Sequence[Answer] = ()
 
 
 class _Batch:
@@ -330,8 +333,15 @@ class Sequencer:
         self._sources = self._sources[1:] + self._sources[:1]
 
     async def _take_commands(self, batch: _Batch, waiting: _Waiting) -> None:
-        answers = []
-        for command in waiting.commands:
+        """Decide what was handed in together. Only of commands that name too much of what left memory there is a rest,
+        for the batches that follow.
+        """
+        answers = [*waiting.answers]
+        for number, command in enumerate(waiting.commands):
+            if batch.recalls >= MAX_RECALLS:
+                rest = waiting._replace(commands=waiting.commands[number:], answers=answers)
+                self._commands.put_back(waiting.cause.who, len(rest.commands), rest)
+                return
             try:
                 records = await self._execute(batch, Input(waiting.at_ns, waiting.cause, command))
             except JournalError as error:  # An answer to its key may stand there: none is given, and none is kept.

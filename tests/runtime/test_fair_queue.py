@@ -15,6 +15,19 @@ def test_owners_are_served_in_turn_and_each_in_his_own_order() -> None:
     assert queue.size == 0
 
 
+def test_a_rest_stays_before_what_came_later_and_waits_for_the_others() -> None:
+    queue: FairQueue[str] = FairQueue(100)
+    for item in ("a1", "a2", "b1"):
+        queue.put(item[0], 5, item)
+    assert queue.take() == "a1"
+    queue.put_back("a", 3, "rest of a1")
+    assert (queue.size, queue.held("a")) == (13, 8)
+    assert [queue.take() for _ in range(3)] == ["b1", "rest of a1", "a2"]
+    queue.put_back("a", 2, "rest of a2")
+    assert (queue.size, queue.held("a"), queue.take()) == (2, 2, "rest of a2")
+    assert not queue
+
+
 def test_one_who_floods_leaves_room_for_another() -> None:
     queue: FairQueue[int] = FairQueue(1_000)
     number = 0

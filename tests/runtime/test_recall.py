@@ -182,6 +182,30 @@ async def test_a_flood_about_what_left_memory_leaves_commands_a_part_of_each_bat
         assert (told.count(ev.OrderRecalled), told.count(ev.OrderSubmitted)) == (3, 1)
 
 
+async def test_one_message_about_what_left_memory_holds_up_nobody_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A strategy that cancels all it ever sent. The others have their turn, and it gets its answers in order."""
+    monkeypatch.setattr(sequencer, "MAX_RECALLS", 2)
+    async with running(settings=RETIRING) as run:
+        names = [str(number) for number in range(5)]
+        await ended_orders(run, *names)
+        await tell(run, TIMER)
+        run.journal.batches.clear()
+        cancels = [CancelOrder(CLIENT, f"c{name}", name) for name in names]
+        message = asyncio.create_task(run.sequencer.execute_many(cancels, ASKED))
+        behind = asyncio.create_task(run.sequencer.execute(order("behind"), ASKED))
+        other = asyncio.create_task(run.sequencer.execute(order("other"), Cause("client", "other")))
+        answers = await message
+        await asyncio.gather(behind, other)
+        told = [record for batch in run.journal.batches for record in batch if record.cause.kind == "client"]
+        asked = [getattr(getattr(record.event, "command", None), "cl_ord_id", "") for record in told]
+        assert [each for each in asked if each] == ["c0", "c1", "other", "c2", "c3", "c4", "behind"]
+        assert [kinds(batch).count(ev.OrderRecalled) for batch in run.journal.batches] == [2, 2, 1]
+        assert [(each.reason, each.repeated) for each in answers] == [(Reason.ORDER_NOT_WORKING, False)] * 5
+        again = await run.sequencer.execute_many(cancels, ASKED)
+        assert [each.repeated for each in again] == [True] * 5
+        assert recover(run.journal) == run.sequencer.state
+
+
 class Reading(HeldJournal):
     """A journal that knows who read it, and can fail to be read."""
 
