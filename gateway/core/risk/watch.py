@@ -39,10 +39,12 @@ def scopes_of(setup: RiskSetup, order: Order) -> list[str]:
 
 
 def covers(setup: RiskSetup, scope: str) -> Callable[[Order], bool]:
-    """Whether an order is in this scope, for looking through many."""
+    """Whether an order is in this scope, for looking through many. In what is no scope, such as a strategy without its
+    account, no order is: of `scopes_of` none would be that one.
+    """
     level, _, name = scope.partition(":")
     match level:
-        case "firm":
+        case "firm" if scope == scopes.FIRM:
             return lambda _: True
         case "client":
             return lambda order: order.command.client_id == name
@@ -50,7 +52,7 @@ def covers(setup: RiskSetup, scope: str) -> Callable[[Order], bool]:
             return lambda order: order.venue == name
         case "order":
             return lambda order: order.order_id == name
-        case "strategy":
+        case "strategy" if "/" in name:
             account, _, strategy = name.partition("/")
             return lambda order: order.command.strategy == strategy and order.command.account == account
         case "instrument" | "asset_class":

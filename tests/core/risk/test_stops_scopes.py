@@ -11,8 +11,8 @@ from gateway.core.order import Order
 from gateway.core.reports import ProcessStarted
 from gateway.core.risk import stops
 from gateway.core.risk.commands import StopTrading
-from gateway.core.risk.events import StopCompleted
-from gateway.core.types import Reason, Side
+from gateway.core.risk.events import StopCompleted, TradingStopped
+from gateway.core.types import ExecType, OrdStatus, Reason, Side
 from tests.core.risk.floor import OPERATOR, Floor, cancels, of, other_of
 from tests.core.world import OTHER_VENUE, VENUE, order
 
@@ -41,6 +41,27 @@ def test_what_trades_can_be_stopped_though_the_configuration_does_not_name_it(fl
     assert (answer.reason, answer.field) == (Reason.SCOPE_UNKNOWN, "scope")
     unnamed = floor.working("1", account="A9", strategy="alpha")
     assert cancels(floor.stop(scope)) == [unnamed.order_id]
+
+
+@pytest.mark.parametrize("scope", ["firm:now", "strategy:A1", "firm:A1"])
+def test_what_only_looks_like_a_scope_is_not_stopped(floor: Floor, scope: str) -> None:
+    """No new order would be in it; those that it took back would never be proven gone, and the clock asked for them."""
+    mine = floor.working("1", strategy="")
+    answer = floor.operate(StopTrading("ann", scope, "because"))
+    assert (answer.reason, answer.field) == (Reason.SCOPE_UNKNOWN, "scope")
+    assert not mine.unanswered
+    assert not floor.state.risk.stops
+
+
+@pytest.mark.parametrize("scope", ["firm:now", "strategy:A1"])
+def test_a_journal_in_which_such_a_stop_stands_goes_on(floor: Floor, scope: str) -> None:
+    mine = floor.working("1", strategy="")
+    stopped = TradingStopped(scope, "kill", "because", "ann")
+    floor.records.append(engine.apply(floor.state, stopped, floor.now_ns, OPERATOR))
+    floor.report(mine, ExecType.CANCELED, ord_status=OrdStatus.CANCELED)
+    assert of(StopCompleted, floor.tick())
+    assert not cancels(floor.tick(60))
+    assert floor.recovered() == floor.state
 
 
 def test_a_client_that_has_not_traded_yet_can_be_stopped_where_all_may_trade(floor: Floor) -> None:
