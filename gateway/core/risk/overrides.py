@@ -38,8 +38,8 @@ def check_scope(state: State, scope: str) -> None:
 def _has_traded(state: State, scope: str) -> bool:
     """A strategy that has an order or a position, though nobody may trade for it any more."""
     level, _, name = scope.partition(":")
-    account, _, strategy = name.partition("/")
-    if level != "strategy" or account not in state.risk.setup.accounts:
+    account, slash, strategy = name.partition("/")
+    if level != "strategy" or not slash or account not in state.risk.setup.accounts:
         return False
     return any((key.account, key.strategy) == (account, strategy) for key in state.positions) or any(
         (order.command.account, order.command.strategy) == (account, strategy) for order in state.orders.values()

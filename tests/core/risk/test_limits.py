@@ -68,6 +68,15 @@ def test_a_scope_that_is_not_there_is_refused(scope: str) -> None:
     assert repr(scope) in text
 
 
+def test_orders_without_a_strategy_make_no_scope_of_their_account() -> None:
+    of = world()
+    of.fill(of.submit("1", 10, strategy=""), 10)
+
+    refused(of.ask(asked("strategy:A1", 50)), Reason.SCOPE_UNKNOWN, "scope")
+    assert of.ask(asked("strategy:A1/", 50)).reason is None
+    assert not passes(of, 51, strategy="")
+
+
 def test_a_scope_that_is_nearly_there_is_named() -> None:
     assert "account:A1" in refused(world().ask(asked("account:A")), Reason.SCOPE_UNKNOWN, "scope")
 
