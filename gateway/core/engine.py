@@ -200,15 +200,15 @@ def advance(state: State, event: Event, at_ns: int, cause: Cause) -> Order | Non
     if number is not None and cause.kind == "venue":
         session = state.sessions.get(cause.who) or sessions.session(state, cause.who)
         session.inbound_seq = max(session.inbound_seq, number)
-    kind = type(event)
+    kind, risk = type(event), state.risk
+    before = breakers.known(state, event) if risk.setup.breakers else None
     order = _APPLY[kind](state, event, at_ns)
     if order is not None:
-        risk = state.risk
         book = risk.book
         if book.built:
             book.touched[order.order_id] = order
-        if risk.setup.breakers:
-            breakers.count(state, order, event, at_ns)
+        if before is not None:
+            breakers.count(state, order, event, at_ns, before)
         if risk.watched:
             watch.changed(state, order)
     elif kind is ev.ReportSetAside or kind is ev.MessageRefused:

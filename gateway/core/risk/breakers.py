@@ -15,7 +15,7 @@ What happens order by order is counted with the event itself (`count`), in steps
 
 from collections.abc import Callable, Iterable, Iterator
 from decimal import ROUND_CEILING, Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.core import events as ev
 from gateway.core.events import Event, Record
@@ -87,12 +87,20 @@ class Counter:
         self.tally: Tally | None = None
 
 
-Measure = Callable[[State, Order, Any, int], int | None]
+class Known(NamedTuple):
+    """What was known of an order before an event: that the venue has accepted it."""
+
+    accepted: bool = False
+
+
+Measure = Callable[[State, Order, Any, int, Known], int | None]
 """1 for what counts and 0 for an answer that was yes; the nanoseconds of a latency; None when it does not count."""
 Counters = dict[type, tuple[tuple[Measure, tuple[Counter, ...]], ...]]
 """By the type of an event: what is measured, and who counts it."""
 
 _NOTHING: dict[str, Tally] = {}
+_NOTHING_YET = Known()
+_ACCEPTS = (ev.OrderAcknowledged, ev.OrderFilled)
 
 
 # --- Rules ---
@@ -154,13 +162,20 @@ def _name(kind: str, scope: str) -> str:
 # --- Counting ---
 
 
-def count(state: State, order: Order, event: Event, at_ns: int) -> None:
+def known(state: State, event: Event) -> Known:
+    """To be asked before the event is applied: afterwards it cannot be told from one that came earlier."""
+    if isinstance(event, _ACCEPTS):
+        return Known(state.orders[event.order_id].acknowledged)
+    return _NOTHING_YET
+
+
+def count(state: State, order: Order, event: Event, at_ns: int, before: Known) -> None:
     """An event that was just applied counts where a rule asks for it."""
     kind = type(event)
     if kind not in _COUNTED:
         return
     for measure, counters in _counters(state, order)[kind]:
-        figure = measure(state, order, event, at_ns)
+        figure = measure(state, order, event, at_ns, before)
         if figure is None:
             continue
         for counter in counters:
@@ -183,27 +198,27 @@ def _tally(state: State, counter: Counter) -> Tally:
     return tally
 
 
-def _message(state: State, order: Order, event: Any, _: int) -> int | None:
+def _message(state: State, order: Order, event: Any, _: int, __: Known) -> int | None:
     """What a stop does to the orders that it takes back is nothing that anybody's trading did."""
     return None if type(event) is ev.CancelRequested and watch.is_watched(state, order) else 1
 
 
-def _execution(_: State, __: Order, ___: Any, ____: int) -> int:
+def _execution(_: State, __: Order, ___: Any, ____: int, _____: Known) -> int:
     return 1
 
 
-def _answer(state: State, order: Order, event: Any, _: int) -> int | None:
+def _answer(state: State, order: Order, event: Any, _: int, before: Known) -> int | None:
     kind = type(event)
     if kind is ev.OrderRejected:
         return 1
-    if kind is ev.OrderAcknowledged or kind is ev.OrderFilled:
-        return 0 if _is_first_word(order, event) else None
+    if kind in _ACCEPTS:
+        return None if before.accepted else 0
     if not event.venue_cl_ord_id or watch.is_watched(state, order):
         return None
     return 1 if kind is ev.RequestRejected else 0
 
 
-def _latency_ns(_: State, order: Order, event: Any, at_ns: int) -> int | None:
+def _latency_ns(_: State, order: Order, event: Any, at_ns: int, __: Known) -> int | None:
     first = order.first_request
     if first is None:
         return None

@@ -166,6 +166,20 @@ def test_an_order_is_accepted_once() -> None:
     assert _trips(floor) == [("firm", "reject_rate")]
 
 
+def test_an_order_is_accepted_also_when_the_venue_called_it_pending_before() -> None:
+    floor = _floor(breaker(Breaker.REJECT_RATE, 50, after=4))
+    for name in "123":
+        mine = floor.submit(name)
+        floor.report(mine, ExecType.PENDING_NEW, ord_status=OrdStatus.PENDING_NEW)
+        floor.acknowledge(mine) if name != "3" else floor.fill(mine, 100)
+        floor.report(mine, ExecType.NEW)
+    _rejected(floor, "4")
+    _rejected(floor, "5")
+    assert not _trips(floor), "two of five"
+    _rejected(floor, "6")
+    assert _trips(floor) == [("firm", "reject_rate")]
+
+
 def test_fewer_rejects_do_not_trip() -> None:
     floor = _floor(breaker(Breaker.REJECT_RATE, 50, after=4))
     for name in "123":
