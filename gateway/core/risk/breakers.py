@@ -88,9 +88,10 @@ class Counter:
 
 
 class Known(NamedTuple):
-    """What was known of an order before an event: that the venue has accepted it."""
+    """What was known of an order before an event: that the venue has accepted it, or that it was in doubt."""
 
     accepted: bool = False
+    doubtful: bool = False
 
 
 Measure = Callable[[State, Order, Any, int, Known], int | None]
@@ -101,6 +102,7 @@ Counters = dict[type, tuple[tuple[Measure, tuple[Counter, ...]], ...]]
 _NOTHING: dict[str, Tally] = {}
 _NOTHING_YET = Known()
 _ACCEPTS = (ev.OrderAcknowledged, ev.OrderFilled)
+_SPEAKS_OF_NEW = frozenset({ev.OrderPendingNew, ev.OrderRejected, *_ACCEPTS})
 
 
 # --- Rules ---
@@ -164,9 +166,11 @@ def _name(kind: str, scope: str) -> str:
 
 def known(state: State, event: Event) -> Known:
     """To be asked before the event is applied: afterwards it cannot be told from one that came earlier."""
-    if isinstance(event, _ACCEPTS):
-        return Known(state.orders[event.order_id].acknowledged)
-    return _NOTHING_YET
+    if type(event) not in _SPEAKS_OF_NEW:
+        return _NOTHING_YET
+    order = state.orders[event.order_id]  # type: ignore[union-attr]  # All of them are about an order.
+    first = order.first_request
+    return Known(order.acknowledged, first is not None and first.in_doubt)
 
 
 def count(state: State, order: Order, event: Event, at_ns: int, before: Known) -> None:
@@ -218,9 +222,10 @@ def _answer(state: State, order: Order, event: Any, _: int, before: Known) -> in
     return 1 if kind is ev.RequestRejected else 0
 
 
-def _latency_ns(_: State, order: Order, event: Any, at_ns: int, __: Known) -> int | None:
+def _latency_ns(_: State, order: Order, event: Any, at_ns: int, before: Known) -> int | None:
+    """Once for each order: of one that came into doubt that moment has been counted."""
     first = order.first_request
-    if first is None:
+    if first is None or before.doubtful:
         return None
     doubtful = type(event) is ev.OrderInDoubt
     counts = event.venue_cl_ord_id == first.venue_cl_ord_id if doubtful else _is_first_word(order, event)

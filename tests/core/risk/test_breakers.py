@@ -244,6 +244,17 @@ def test_an_answer_that_stays_out_is_a_slow_one() -> None:
     assert _trips(floor) == [("firm", "latency")]
 
 
+def test_an_answer_that_stayed_out_is_one_slow_one_also_when_it_comes() -> None:
+    floor = _floor(breaker(Breaker.LATENCY, 1000, after=2))
+    for name in "12":
+        mine = floor.submit(name)
+        assert not _trips(floor)
+        floor.tick(6)
+        floor.acknowledge(mine)
+    assert _trips(floor) == [("firm", "latency")]
+    assert floor.events(TradingStopped)[0].reason == "2 answers in 60 s took 1,000 ms or longer at the firm"
+
+
 # --- What the clock looks at ---
 
 
