@@ -327,7 +327,8 @@ class Book:
     each instrument (None: not looked through yet), `duplicate_ns` the longest time for which an order is remembered as
     a possible duplicate. With more than `room` paths it is worked out anew, without those that nothing needs.
     `percent` is of how much of the gross notional each sum can be at most (None: to be worked out). `counting` is the
-    order of which breakers counted something last, and who counts it.
+    order of which breakers counted something last, and who counts it. `on_trial` is the scope of a strategy of which
+    nothing is known but that an order of it was looked at last, and the key of that order's path.
     """
 
     __slots__ = (
@@ -341,6 +342,7 @@ class Book:
         "duplicate_ns",
         "leaves",
         "nodes",
+        "on_trial",
         "paths",
         "percent",
         "positions",
@@ -369,6 +371,7 @@ class Book:
         self.cells: dict[tuple[str, str], Cell] = {}
         self.nodes: dict[str, Node] = {}
         self.leaves: dict[tuple[str, str], Leaf] = {}
+        self.on_trial: tuple[str, tuple[str, str, str, str, str]] | None = None
         self.paths: dict[tuple[str, str, str, str, str], Path] = {}
         self.positions: dict[str, dict[PositionKey, Position]] | None = None
         self.prices: dict[str, Price] = {}

@@ -12,7 +12,7 @@ from gateway.core.events import Terms
 from gateway.core.money import ZERO, exactly
 from gateway.core.order import Order
 from gateway.core.refusal import Refusal
-from gateway.core.risk import bounds, exposure, prices, quick, scopes, worst_case
+from gateway.core.risk import bounds, exposure, prices, quick, scopes, trial, worst_case
 from gateway.core.risk.asked import HUNDRED, Asked, any_override, number, over, overridden, percent, share, words
 from gateway.core.risk.book import Cell, Leaf, Path
 from gateway.core.risk.controls import Control
@@ -35,9 +35,10 @@ def check_submit(state: State, command: SubmitOrder, terms: Terms, venue: str, a
         Refusal: a control says no.
     """
     book = exposure.settle(state)
-    path = _authorised(state, command, venue)
-    if command.strategy not in state.risk.strategies.get(command.account, ()):
-        _check_new_strategy(state.risk, command)
+    if command.strategy in state.risk.strategies.get(command.account, ()):
+        path = _authorised(state, command, venue)
+    else:
+        path = _on_trial(state, command, venue)
     instrument, qty = path.instrument, terms.order_qty
     price = book.prices.get(command.symbol) or prices.price_of(state, command.symbol, instrument)
     if terms.cash_order_qty is not None:
@@ -129,6 +130,13 @@ def _authorised(state: State, command: SubmitOrder, venue: str) -> Path:
         return path
     _check_authorised(state.risk, command)
     return exposure.path_of(state, *key)
+
+
+def _on_trial(state: State, command: SubmitOrder, venue: str) -> Path:
+    """The same of a strategy that has sent no order, of which nothing is kept before this one is taken."""
+    _check_authorised(state.risk, command)
+    _check_new_strategy(state.risk, command)
+    return trial.path_of(state, command, venue)
 
 
 def _check_authorised(risk: RiskState, command: SubmitOrder) -> None:

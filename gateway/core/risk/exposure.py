@@ -225,8 +225,10 @@ def limits_changed(state: State) -> None:
 
 def tree_leaf(state: State, account: str, strategy: str, symbol: str) -> Leaf:
     """The leaf of an account's strategy in an instrument."""
-    key = (scopes.strategy(account, strategy), symbol)
-    known = state.risk.book.leaves.get(key)
+    key, book = (scopes.strategy(account, strategy), symbol), state.risk.book
+    if book.on_trial is not None and book.on_trial[0] == key[0]:
+        book.on_trial = None  # Something else is of this strategy: it stays.
+    known = book.leaves.get(key)
     if known is None:
         known = _new_leaf(state, key, scopes.tree_path(state.risk.setup, account, strategy, symbol))
         known.position_key = PositionKey(account, strategy, symbol)

@@ -11,8 +11,8 @@ from gateway.core.risk.controls import Breaker, Control
 from gateway.core.risk.setup import BreakerRule, Limit
 from gateway.core.risk.state import Profit
 from gateway.core.types import ExecType, Reason, Side
-from tests.core.risk.trading import STRATEGY, buy, limited, mark, no, started, yes
-from tests.core.world import SECOND_NS, SYMBOL, World, restarted
+from tests.core.risk.trading import STRATEGY, again, buy, limited, mark, no, started, yes
+from tests.core.world import OTHER_VENUE, SECOND_NS, SYMBOL, World, restarted
 
 DAY_NS = 86_400 * SECOND_NS
 RULES = tuple(
@@ -56,6 +56,42 @@ def test_a_refused_order_takes_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
     no(world, buy("1", 101, strategy="one"), Reason.RISK_ORDER_QTY, "")
     yes(world, buy("2", strategy="two"))
     no(world, buy("3", strategy="one"), Reason.RISK_NOT_AUTHORISED, "'one' is none of them")
+
+
+def _known(world: World) -> tuple[int, ...]:
+    book = world.state.risk.book
+    return tuple(len(each) for each in (book.paths, book.nodes, book.leaves, book.cells, book.by_symbol[SYMBOL]))
+
+
+@pytest.mark.parametrize("strategies", [20, 1])
+def test_nothing_is_left_of_strategies_whose_orders_were_all_refused(
+    strategies: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Totals that nobody needs would be looked through at each turn of the clock."""
+    monkeypatch.setattr(checks, "MOST_STRATEGIES", strategies)
+    world = limited("firm", Control.MAX_ORDER_QTY, 100)
+    yes(world, buy("0", strategy="one"))
+    for command in (buy("1", 101, strategy="refused"), buy("1", 101, strategy="refused", symbol="FUT")):
+        assert again(world, command).reason
+    yes(world, buy("2", strategy="one", symbol="FUT"))
+    known = _known(world)
+    for number in range(30):
+        symbol = (SYMBOL, "FUT")[number % 2]
+        assert again(world, buy(f"{number}", 101, strategy=f"s{number}", symbol=symbol)).reason
+        mark(world, 10)
+    more = [now - before for now, before in zip(_known(world), known, strict=True)]
+    assert max(more) <= 1, "the last one"
+
+
+def test_a_strategy_that_is_refused_at_first_counts_all_that_it_does_then() -> None:
+    world = started({"strategy:*": {Control.MAX_POSITION_QTY: Limit(Decimal(100))}})
+    no(world, buy("1", 101, strategy="new"), Reason.RISK_POSITION, "101 over limit 100")
+    yes(world, buy("2", 60, strategy="new"))
+    no(world, buy("3", 101, strategy="newer"), Reason.RISK_POSITION, "101 over limit 100")
+    no(world, buy("4", 101, strategy="newest"), Reason.RISK_POSITION, "101 over limit 100")
+    no(world, buy("5", 41, strategy="new"), Reason.RISK_POSITION, "101 over limit 100")
+    yes(world, buy("6", 100, strategy="newer", venue=OTHER_VENUE))
+    no(world, buy("7", 1, strategy="newer"), Reason.RISK_POSITION, "101 over limit 100")
 
 
 @pytest.mark.control("authorised")
