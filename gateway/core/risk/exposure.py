@@ -99,6 +99,13 @@ def open_qty(order: Order, price: Price, lot_size: Decimal) -> Decimal:
     return max(qty, bought_by(max(ZERO, rest), terms, price, lot_size, order.multiplier))
 
 
+def _untold_qty(order: Order) -> Decimal:
+    """What the venue counts as executed and has not told, up to the order's quantity: it is held, or will be. So it
+    stays reserved when the rest of the order is gone.
+    """
+    return min(order.disputed_cum_qty, order.terms.order_qty) - order.cum_qty
+
+
 def bought_by(cash: Decimal, terms: Terms, price: Price, lot_size: Decimal, multiplier: Decimal) -> Decimal:
     """The quantity that an amount of money buys at the lowest of the mark and the order's own prices, rounded up to a
     lot; 0 without any price.
@@ -120,6 +127,8 @@ def _settle(state: State, book: Book, order: Order) -> None:
         return
     price = book.prices.get(path.symbol) or prices.price_of(state, path.symbol, path.instrument)
     qty = open_qty(order, price, path.instrument.lot_size)
+    if order.disputed:
+        qty = max(qty, _untold_qty(order))
     if reserve is None:
         if not qty:
             _move_all(state, path, price.unit)

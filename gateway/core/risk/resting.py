@@ -15,9 +15,10 @@ _ANY = Decimal("Infinity")
 def keep(order: Order, reserve: Reserve) -> None:
     """Keep where an order rests as it stands now."""
     price = stop = None
-    if reserve.qty and order.terms.stop_px is None:
+    rests = reserve.qty and not order.closed  # What the venue counts and has not told is reserved, and rests no more.
+    if rests and order.terms.stop_px is None:
         price = first_px(order, reserve.sign)
-    elif reserve.qty:
+    elif rests:
         stop = waits_beyond(order, reserve.sign)
     if price != reserve.price:
         _move(order.order_id, reserve, price)

@@ -8,13 +8,15 @@ import msgspec
 import pytest
 
 from gateway.core import retention
-from gateway.core.commands import CancelOrder, ReplaceOrder, ResumeInstrument
+from gateway.core.commands import CancelOrder, OpenOrderEntry, ReplaceOrder, ResolveItem, ResumeInstrument
+from gateway.core.events import Cause
 from gateway.core.invariants import check_state
 from gateway.core.reports import OrderCancelReject
 from gateway.core.risk import exposure
 from gateway.core.risk.controls import SPECS, Control
 from gateway.core.risk.events import Mark, MarksSet
 from gateway.core.risk.setup import Limit, Scenario
+from gateway.core.state import Reconcile
 from gateway.core.types import ExecType, OrdStatus, Reason, Side, TimeInForce
 from tests.core.risk.trading import (
     OTHER_CLIENT,
@@ -37,7 +39,7 @@ from tests.core.risk.trading import (
     started,
     yes,
 )
-from tests.core.world import CLIENT, OTHER_VENUE, VENUE, World
+from tests.core.world import CLIENT, OTHER_VENUE, VENUE, World, restarted
 
 
 def replace(orig: str, **terms: str | int) -> ReplaceOrder:
@@ -343,6 +345,32 @@ def test_a_canceled_order_reserves_nothing_and_its_late_fill_counts() -> None:
     assert room(world) == 0
     world.fill(one, 70)
     assert room(world) == 70
+
+
+@pytest.mark.parametrize("ends", [ExecType.CANCELED, ExecType.EXPIRED, ExecType.DONE_FOR_DAY])
+def test_what_the_venue_counts_and_has_not_told_stays_reserved_when_the_rest_is_gone(ends: ExecType) -> None:
+    world = limited("firm", Control.MAX_POSITION_QTY, 100)
+    one = world.submit("1", 100, strategy=STRATEGY)
+    world.fill(one, 10)
+    world.report(one, ends, cum_qty=Decimal(70))
+    assert room(world) == 70, "10 that are held and 60 that are missing"
+    no(world, buy("2", 31), Reason.RISK_POSITION, "101 over limit 100")
+    world.fill(one, 40, cum_qty=Decimal(50))
+    assert (room(world), room(restarted(world))) == (70, 70)
+    world.fill(one, 20, cum_qty=Decimal(70))
+    assert (room(world), one.disputed) == (70, False)
+
+
+def test_what_a_venue_counts_beyond_the_order_is_not_reserved_and_a_person_settles_the_rest() -> None:
+    settings = msgspec.structs.replace(started().settings, reconcile={VENUE: Reconcile(mass=False)})
+    world = World.started(settings)
+    world.ask(OpenOrderEntry("ops", VENUE, "nothing is compared here"))
+    one = world.submit("1", 100, strategy=STRATEGY)
+    world.report(one, ExecType.CANCELED, cum_qty=Decimal(1_000_000))
+    assert room(world) == 100
+    (item_id,) = world.state.items
+    world.give(ResolveItem("ops", item_id, "by phone: nothing was executed"), Cause("operator", "ops"))
+    assert room(world) == 0
 
 
 def test_a_day_order_that_is_done_for_the_day_reserves_nothing_unless_a_replace_may_revive_it() -> None:

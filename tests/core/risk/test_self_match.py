@@ -92,6 +92,15 @@ def test_an_order_rests_until_its_end_is_proven() -> None:
     yes(world, buy("5"))
 
 
+@pytest.mark.parametrize("terms", [{}, {"stop_px": Decimal(10), "price": None, "ord_type": OrdType.STOP}])
+def test_of_an_order_that_has_ended_nothing_rests_also_when_an_execution_is_missing(terms: dict[str, Any]) -> None:
+    world = started(self_match="refuse")
+    other = resting(world, "1", **terms)
+    world.report(other, ExecType.CANCELED, cum_qty=Decimal(60))
+    assert other.disputed
+    yes(world, buy("2", price=Decimal(11)))
+
+
 def stop(px: str, price: str | None = None) -> dict[str, Any]:
     """A stop order, with a limit price or without."""
     if price is None:
