@@ -129,6 +129,11 @@ def _settle(state: State, book: Book, order: Order) -> None:
     qty = open_qty(order, price, path.instrument.lot_size)
     if order.disputed:
         qty = max(qty, _untold_qty(order))
+    if order.terms.cash_order_qty is not None:
+        if order.working and not order.quantity_known:
+            book.by_cash[order_id] = None
+        else:
+            book.by_cash.pop(order_id, None)
     if reserve is None:
         if not qty:
             _move_all(state, path, price.unit)
@@ -145,11 +150,6 @@ def _settle(state: State, book: Book, order: Order) -> None:
         elif not before:
             _opened(path, order.venue)
     resting.keep(order, reserve)
-    if order.terms.cash_order_qty is not None:
-        if qty and not order.quantity_known:
-            book.by_cash[order_id] = None
-        else:
-            book.by_cash.pop(order_id, None)
 
 
 def _move_all(state: State, path: Path, unit: Decimal, change: Decimal = ZERO, sign: int = 1) -> None:

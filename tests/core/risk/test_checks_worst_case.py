@@ -11,13 +11,13 @@ from gateway.core import retention
 from gateway.core.commands import CancelOrder, OpenOrderEntry, ReplaceOrder, ResolveItem, ResumeInstrument
 from gateway.core.events import Cause
 from gateway.core.invariants import check_state
-from gateway.core.reports import OrderCancelReject
+from gateway.core.reports import OrderCancelReject, SessionUp
 from gateway.core.risk import exposure
 from gateway.core.risk.controls import SPECS, Control
 from gateway.core.risk.events import Mark, MarksSet
 from gateway.core.risk.setup import Limit, Scenario
 from gateway.core.state import Reconcile
-from gateway.core.types import ExecType, OrdStatus, Reason, Side, TimeInForce
+from gateway.core.types import ExecType, OrdStatus, OrdType, Reason, Side, TimeInForce
 from tests.core.risk.trading import (
     OTHER_CLIENT,
     STRATEGY,
@@ -402,6 +402,21 @@ def test_an_order_by_amount_counts_with_what_the_rest_of_it_buys_until_the_venue
     (named,) = one.unanswered
     world.hear(OrderCancelReject(VENUE, named, "", cxl_rej_reason="0"))
     assert room(world) == 90
+
+
+def test_an_order_by_amount_counts_from_the_mark_on_that_gives_its_instrument_a_price_again() -> None:
+    """The file has no reference price any more, and no mark has come yet."""
+    position = {"firm": {Control.MAX_POSITION_QTY: Limit(Decimal(150))}}
+    before = started(position)
+    before.submit("1", 0, price=None, ord_type=OrdType.MARKET, cash_order_qty=Decimal(1_000), strategy=STRATEGY)
+    before.settings = msgspec.structs.replace(before.settings, risk=setup(position, **of_acme(reference_px=None)))
+    world = restarted(before)
+    world.tell(SessionUp(VENUE))
+    no(world, buy("2"), Reason.RISK_NO_MARK, "neither a mark nor a reference price")
+    mark(world, 10)
+    assert room(world) == 100
+    no(world, buy("3", 51), Reason.RISK_POSITION, "151 over limit 150")
+    yes(world, buy("4", 50))
 
 
 def test_a_split_is_counted_as_the_venue_states_it() -> None:
