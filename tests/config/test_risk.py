@@ -220,6 +220,7 @@ def test_a_limit_of_the_wrong_shape_is_refused(tmp_path: Path, line: str, expect
         ("venue:YSIM", 'found "venue:YSIM", expected a scope (venue:XSIM); did you mean "venue:XSIM"?'),
         ("asset_class:fx", 'found "asset_class:fx", expected a scope (asset_class:equity, asset_class:future)'),
         ("strategy:ACC9/alpha", 'found "strategy:ACC9/alpha", expected "strategy:ACCOUNT/NAME" with an account of some client'),
+        ("strategy:ACC1/*", 'found "strategy:ACC1/*", expected "strategy:ACCOUNT/NAME" with an account of some client'),
         ("strategy:alpha", 'found "strategy:alpha", expected "strategy:ACCOUNT/NAME" with an account of some client'),
         ("desk:EQ", 'found "desk:EQ", expected "firm", or one of desk, account, strategy, client, instrument, asset_class, venue with ":" and a name'),
     ],

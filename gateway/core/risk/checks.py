@@ -161,8 +161,9 @@ def _check_authorised(risk: RiskState, command: SubmitOrder) -> None:
 
 def _check_new_strategy(risk: RiskState, command: SubmitOrder) -> None:
     """A name of which something is going to be kept."""
-    if "/" in command.strategy:
-        raise Refusal(Reason.FIELD_INVALID, "strategy", "a strategy is named without slash: no limit could name it")
+    if not scopes.is_strategy_name(command.strategy):
+        text = "a strategy is named without slash, and not *: no limit could name it"
+        raise Refusal(Reason.FIELD_INVALID, "strategy", text)
     if len(risk.strategies.get(command.account, ())) >= MOST_STRATEGIES:
         raise Refusal(
             Reason.RISK_NOT_AUTHORISED,

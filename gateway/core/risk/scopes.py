@@ -3,7 +3,7 @@
 firm -> desk (desks may stand in desks) -> account -> strategy is a tree, in which a position counts at every scope
 above it. client, instrument, asset_class and venue stand beside it. A scope is written "level:name", the firm just
 "firm"; a strategy belongs to an account ("strategy:ACC1/alpha"). "strategy:*" means each of a level that has nothing of
-its own.
+its own; the strategies of one account have no such name ("strategy:ACC1/*" is none): the account is their scope.
 """
 
 import difflib
@@ -71,8 +71,13 @@ def is_known(setup: RiskSetup, text: str) -> bool:
     return text == FIRM or (bool(name) and name in names(setup, level))
 
 
+def is_strategy_name(text: str) -> bool:
+    """Whether a strategy may have this name: a limit has to be able to name it, and it alone."""
+    return "/" not in text and text != "*"
+
+
 def _is_traded(setup: RiskSetup, account: str, strategy_name: str) -> bool:
-    return "/" not in strategy_name and any(
+    return is_strategy_name(strategy_name) and any(
         not {account, "*"}.isdisjoint(client.accounts) and not {strategy_name, "*"}.isdisjoint(client.strategies)
         for client in setup.clients.values()
     )

@@ -156,3 +156,4 @@ def test_what_was_forgotten_counts_from_nothing_and_what_still_counts_stays() ->
 @pytest.mark.control("authorised")
 def test_a_strategy_with_a_slash_is_none_that_a_limit_could_name() -> None:
     no(started(), buy("1", strategy="a/b"), Reason.FIELD_INVALID, "without slash", "strategy")
+    no(started(), buy("1", strategy="*"), Reason.FIELD_INVALID, "and not *", "strategy")

@@ -60,6 +60,7 @@ def test_every_level_can_have_a_limit(scope: str) -> None:
 @pytest.mark.parametrize(
     "scope",
     ["", "form", "firm:x", "*", "desk:XX", "desk:", "account:A9", "strategy:A1", "strategy:A9/x", "strategy:A1/x/y",
+     "strategy:A1/*",
      "client:nobody", "instrument:NONE", "asset_class:fx", "venue:ZZ", "order:1", "book:EQ"],
 )  # fmt: skip
 def test_a_scope_that_is_not_there_is_refused(scope: str) -> None:

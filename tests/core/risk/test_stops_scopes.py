@@ -43,7 +43,7 @@ def test_what_trades_can_be_stopped_though_the_configuration_does_not_name_it(fl
     assert cancels(floor.stop(scope)) == [unnamed.order_id]
 
 
-@pytest.mark.parametrize("scope", ["firm:now", "strategy:A1", "firm:A1"])
+@pytest.mark.parametrize("scope", ["firm:now", "strategy:A1", "firm:A1", "strategy:A1/*"])
 def test_what_only_looks_like_a_scope_is_not_stopped(floor: Floor, scope: str) -> None:
     """No new order would be in it; those that it took back would never be proven gone, and the clock asked for them."""
     mine = floor.working("1", strategy="")
