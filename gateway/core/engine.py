@@ -207,7 +207,7 @@ def advance(state: State, event: Event, at_ns: int, cause: Cause) -> Order | Non
         book = risk.book
         if book.built:
             book.touched[order.order_id] = order
-        if before is not None:
+        if before is not None and cause.kind != "process":  # What a start finds out took as long as nobody listened.
             breakers.count(state, order, event, at_ns, before)
         if risk.watched:
             watch.changed(state, order)

@@ -97,7 +97,7 @@ class Floor(World):
     def tick(self, seconds: float = 1) -> list[Event]:
         """The clock's next turn, so much later."""
         self.now_ns += int(seconds * SECOND_NS)
-        return self.tell(TimerFired())
+        return self.tell(TimerFired(), Cause("timer"))
 
     def mark(self, px: str | int, symbol: str = SYMBOL) -> None:
         """A price."""

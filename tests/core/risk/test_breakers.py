@@ -255,6 +255,22 @@ def test_an_answer_that_stayed_out_is_one_slow_one_also_when_it_comes() -> None:
     assert floor.events(TradingStopped)[0].reason == "2 answers in 60 s took 1,000 ms or longer at the firm"
 
 
+def test_the_time_in_which_no_gateway_ran_is_no_latency_of_a_venue() -> None:
+    floor = _floor(breaker(Breaker.LATENCY, 1000, after=1))
+    mine = floor.submit("1")
+    floor.now_ns += 60_000_000_000
+    floor = floor.restarted()
+    floor.up(VENUE)
+    mine = floor.state.orders[mine.order_id]
+    assert mine.in_doubt
+    floor.acknowledge(mine)
+    floor.tick()
+    assert not _trips(floor)
+    floor.submit("2")
+    floor.tick(6)
+    assert _trips(floor) == [("firm", "latency")]
+
+
 # --- What the clock looks at ---
 
 
