@@ -389,22 +389,15 @@ def _looked_at(state: State, rule: BreakerRule, at_ns: int) -> Iterator[tuple[st
         yield rule.scope, figure(state, rule.scope, at_ns)
         return
     own = {each.scope for each in state.risk.setup.breakers if each.kind is rule.kind}
-    begin = rule.scope.removesuffix("*")
-    for scope in sorted(_with_figures(state, rule.kind)):
+    begin, counts = rule.scope.removesuffix("*"), _item_counts(state) if rule.kind is Breaker.ITEMS else None
+    for scope in sorted(_with_figures(state, rule.kind) if counts is None else counts):
         if scope.startswith(begin) and scope not in own:
-            yield scope, figure(state, scope, at_ns)
+            yield scope, figure(state, scope, at_ns) if counts is None else Decimal(counts[scope])
 
 
-def _with_figures(state: State, kind: Breaker) -> set[str]:
+def _with_figures(state: State, kind: Breaker) -> Iterable[str]:
     """The scopes at which this is not zero, and perhaps others."""
-    if kind in (Breaker.LOSS, Breaker.DRAWDOWN):
-        return set(state.risk.profits)
-    if kind is Breaker.STALE_MARK:
-        return set(exposure.sync(state).nodes)
-    raised = [item.raised for item in state.items.values()]
-    orders = [order for each in raised if (order := state.orders.get(each.order_id)) is not None]
-    found = {f"venue:{each.venue}" for each in raised}
-    return found.union(*[watch.scopes_of(state.risk.setup, order) for order in orders])
+    return exposure.sync(state).nodes if kind is Breaker.STALE_MARK else state.risk.profits
 
 
 def _loss(state: State, scope: str, _: int) -> Decimal:
@@ -428,16 +421,23 @@ def _mark_age_s(state: State, scope: str, at_ns: int) -> Decimal:
 
 
 def _items(state: State, scope: str, _: int) -> Decimal:
-    """An item about an order of ours counts wherever the order does."""
-    setup, count_ = state.risk.setup, 0
+    return Decimal(_item_counts(state).get(scope, 0))
+
+
+def _item_counts(state: State) -> dict[str, int]:
+    """Of all scopes in one go, for there may be many of both. An item about an order of ours counts wherever the order
+    does.
+    """
+    counts: dict[str, int] = {}
     for item in state.items.values():
         raised = item.raised
         if raised.severity is not Severity.CRITICAL:
             continue
         order = state.orders.get(raised.order_id)
-        within = scope in (scopes.FIRM, f"venue:{raised.venue}")
-        count_ += within or (order is not None and scope in watch.scopes_of(setup, order))
-    return Decimal(count_)
+        places = watch.scopes_of(state.risk.setup, order) if order is not None else []
+        for scope in {scopes.FIRM, f"venue:{raised.venue}", *places}:
+            counts[scope] = counts.get(scope, 0) + 1
+    return counts
 
 
 _BY_CLOCK = {

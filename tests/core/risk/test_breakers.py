@@ -11,9 +11,10 @@ from gateway.core.commands import CancelOrder, ReplaceOrder
 from gateway.core.events import Event
 from gateway.core.order import Order
 from gateway.core.reports import OrderCancelReject
+from gateway.core.risk import breakers, watch
 from gateway.core.risk.controls import Breaker
 from gateway.core.risk.events import RiskDayBegan, TradingResumed, TradingStopped
-from gateway.core.risk.setup import BreakerRule
+from gateway.core.risk.setup import BreakerRule, RiskSetup
 from gateway.core.types import ExecType, ItemKind, OrdStatus, Reason, Severity, Side
 from tests.core.risk.floor import OPERATOR, Floor, breaker, cancels, of
 from tests.core.world import OTHER_VENUE, SYMBOL, VENUE, order
@@ -389,6 +390,27 @@ def test_items_trip_where_their_orders_are_also_when_nothing_works_there_any_mor
     for each in (floor, after):
         each.tick()
         assert _trips(each) == [("account:A1", "items")]
+
+
+def test_items_are_looked_through_once_for_all_scopes_of_a_level(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There may be 10,000 of them, and 1,000 strategies."""
+    floor = _floor(breaker(Breaker.ITEMS, 3, "strategy:*"), breaker(Breaker.ITEMS, 30, "strategy:A1/s0"))
+    orders = [floor.working(f"{number}", strategy=f"s{number % 10}") for number in range(20)]
+    for number, each in enumerate([*orders, orders[7]]):
+        raised = ev.ItemRaised(f"I{number}", VENUE, ItemKind.STATUS, Severity.CRITICAL, "?", order_id=each.order_id)
+        floor.records.append(engine.apply(floor.state, raised, floor.now_ns, OPERATOR))
+    looked: list[str] = []
+    scopes_of = watch.scopes_of
+
+    def looks(setup: RiskSetup, order: Order) -> list[str]:
+        looked.append(order.order_id)
+        return scopes_of(setup, order)
+
+    monkeypatch.setattr(watch, "scopes_of", looks)
+    [stopped] = breakers.timer(floor.state, floor.now_ns)
+    assert isinstance(stopped, TradingStopped)
+    assert (stopped.scope, stopped.source) == ("strategy:A1/s7", "items")
+    assert len(looked) == 21 * 2, "each item once for each rule"
 
 
 def test_a_rule_for_all_of_a_level_trips_each_by_itself_and_not_what_has_its_own() -> None:
