@@ -23,7 +23,7 @@ _QUOTIENT.clear_traps()
 class Asked(msgspec.Struct, gc=False):
     """What is asked for, and what it would change. `extra` is the quantity that it would reserve more than is reserved
     now; `reduces` says that it can only bring the position of its account's strategy nearer to zero, `lowers` that it
-    is a replace which takes quantity away and leaves the prices. `order_id` is empty for a new order.
+    is a replace which takes quantity away and leaves prices and times. `order_id` is empty for a new order.
     """
 
     state: State

@@ -94,6 +94,7 @@ def _lowers(before: Terms, terms: Terms) -> bool:
     return (
         terms.order_qty < before.order_qty
         and (terms.price, terms.stop_px) == (before.price, before.stop_px)
+        and (terms.time_in_force, terms.expire_time_ns) == (before.time_in_force, before.expire_time_ns)
         and terms.cash_order_qty is None
     )
 

@@ -217,6 +217,10 @@ def test_a_replace_that_only_lowers_the_quantity_passes_what_has_been_lost_and_m
         no(world, replace("1", order_qty=101), reason, "over limit 10")
         no(world, replace("1", order_qty=100, max_floor=50), reason, "over limit 10")
         no(world, replace("1", order_qty=50, price="9.99"), reason, "over limit 10")
+        longer = msgspec.structs.replace(replace("1", order_qty=50), time_in_force=TimeInForce.GTC)
+        no(world, longer, reason, "over limit 10")
+        until = msgspec.structs.replace(longer, time_in_force=TimeInForce.GTD, expire_time_ns=world.now_ns + 10**15)
+        no(world, until, reason, "over limit 10")
         yes(world, replace("1", order_qty=99))
         no(world, replace("1", order_qty=100), reason, "over limit 10")
 
