@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from gateway.core.money import ZERO, add, average, multiply, negated, square_root, subtract
-from gateway.core.risk import correlation, exposure, prices, scopes
+from gateway.core.risk import correlation, exposure, prices, scopes, watch
 from gateway.core.risk.book import Book, Leaf, Node
 from gateway.core.risk.controls import Control
 from gateway.core.risk.setup import Limit, RiskSetup
@@ -285,9 +285,9 @@ def _gain(profit: Profit, realized: Decimal) -> Gain:
 
 def unsettled(state: State, scope: str) -> int:
     """How many orders of a stopped scope still work, or are not proven to be gone."""
-    watch = state.risk.watched.get(scope)
-    if watch is not None:
-        return sum(map(len, watch.owed.values())) + len(watch.waiting)
+    watched = state.risk.watched.get(scope)
+    if watched is not None:
+        return watch.unsettled(state, watched)
     level, _, name = scope.partition(":")
     if level == scopes.ORDER:
         order = state.orders.get(name)

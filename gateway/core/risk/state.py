@@ -47,11 +47,6 @@ class Watch(msgspec.Struct):
     mass_canceled: dict[str, int] = {}
     until_order_no: int | None = None
 
-    @property
-    def settled(self) -> bool:
-        """Nothing is left of it."""
-        return not self.waiting and not any(self.owed.values())
-
 
 class Held(msgspec.Struct, frozen=True, gc=False):
     """A limit that holds for a time: what it stands in for, and until when."""

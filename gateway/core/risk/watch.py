@@ -95,6 +95,25 @@ def is_watched(state: State, order: Order) -> bool:
     )
 
 
+def is_settled(state: State, watch: Watch) -> bool:
+    """Whether none of its orders may execute any more."""
+    return not any(watch.owed.values()) and not any(_may_execute(state.orders[each]) for each in watch.waiting)
+
+
+def unsettled(state: State, watch: Watch) -> int:
+    """How many of its orders may still execute."""
+    return sum(map(len, watch.owed.values())) + sum(_may_execute(state.orders[each]) for each in watch.waiting)
+
+
+def _may_execute(order: Order) -> bool:
+    """It works, or may do so again: by a replace without an answer, or because it is in doubt. Of an order that has
+    nothing left a cancel without an answer changes nothing; one that the venue called pending may never get any.
+    """
+    first = order.first_request
+    in_doubt = first is not None and first.in_doubt
+    return order.working or in_doubt or any(order.requests[key].kind == "replace" for key in order.unanswered)
+
+
 def last_cancel(order: Order) -> Request | None:
     """The newest cancel of an order."""
     for request in reversed(order.requests.values()):
@@ -132,7 +151,7 @@ def refresh(state: State, scope: str) -> None:
         made.until_order_no = max(each.last_order_no for each in stops)
     _fill(state, made, [scope, *[carried for each in stops for carried in each.carried]])
     for each in stops:
-        each.completed = each.completed and made.settled
+        each.completed = each.completed and is_settled(state, made)
 
 
 def regroup(state: State, before: RiskSetup) -> None:
@@ -199,7 +218,7 @@ def changed(state: State, order: Order) -> None:
 
 
 def _place(watch: Watch, order: Order) -> bool:
-    """Keep the order where it belongs; whether it is in the watch only now."""
+    """Keep the order where it belongs; whether it works, or is in the watch only now."""
     order_id, owed = order.order_id, watch.owed.setdefault(order.venue, {})
     was = order_id in owed or order_id in watch.waiting
     if watch.until_order_no is not None and number_of(order) > watch.until_order_no:
@@ -207,11 +226,11 @@ def _place(watch: Watch, order: Order) -> bool:
     if order.working and not _on_its_way(order):
         owed.setdefault(order_id, None)
         watch.waiting.pop(order_id, None)
-        return not was
+        return True
     owed.pop(order_id, None)
     if order.working or order.unanswered or order.in_doubt:
         watch.waiting.setdefault(order_id, None)
-        return not was
+        return order.working or not was
     watch.waiting.pop(order_id, None)
     return False
 

@@ -7,7 +7,7 @@ from gateway.core import events as ev
 from gateway.core.commands import CancelOrder, ReplaceOrder
 from gateway.core.order import VOID
 from gateway.core.reports import ProcessStarted, SessionDown
-from gateway.core.risk import stops, watch
+from gateway.core.risk import figures, stops, watch
 from gateway.core.risk.events import StopCompleted
 from gateway.core.types import ExecType, OrdStatus, Reason
 from tests.core.risk.floor import Floor, cancels, mine_of, of
@@ -102,3 +102,23 @@ def test_a_filled_order_whose_replace_is_pending_is_not_gone(floor: Floor) -> No
     assert [event for event in floor.tick() if isinstance(event, ev.CancelRequested)] == []
     floor.report(mine, ExecType.REPLACED, cl_ord_id=asked)
     assert cancels(floor.tick()) == [mine.order_id]
+
+
+@pytest.mark.parametrize("pends", [True, False])
+def test_a_filled_order_whose_cancel_is_never_answered_is_gone_until_it_lives_again(floor: Floor, pends: bool) -> None:
+    mine = mine_of(floor)
+    floor.stop()
+    if pends:
+        floor.pends_cancel(mine)
+    floor.fill(mine, 100, exec_id="F")
+    assert mine.unanswered
+    assert of(StopCompleted, floor.tick()), "nothing of it can be executed"
+    [stop] = floor.state.risk.stops.values()
+    assert (stop.completed, figures.unsettled(floor.state, "firm")) == (True, 0)
+    floor.report(mine, ExecType.TRADE_CANCEL, exec_ref_id="F")
+    assert mine.working
+    assert (stop.completed, figures.unsettled(floor.state, "firm")) == (False, 1)
+    assert not of(StopCompleted, floor.tick())
+    floor.canceled(mine)
+    assert of(StopCompleted, floor.tick())
+    assert floor.recovered() == floor.state
