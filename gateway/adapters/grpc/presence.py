@@ -38,9 +38,11 @@ class Presence:
         self._stopped = True
 
     def _tell(self, client_id: str, *, connected: bool) -> None:
-        clients = self._sequencer.state.risk.setup.clients
-        client = clients.get(client_id) or clients.get("*")
-        if self._stopped or client is None or client.cancel_on_disconnect_ns is None:
+        risk = self._sequencer.state.risk
+        client = risk.setup.clients.get(client_id) or risk.setup.clients.get("*")
+        is_awaited = client is not None and client.cancel_on_disconnect_ns is not None
+        comes_back = connected and client_id in risk.away  # From when it was configured so, and may be again.
+        if self._stopped or not (is_awaited or comes_back):
             return
         fact = ClientPresence(client_id, connected)
         self._sequencer.tell(Input(self._sequencer.now_ns(), Cause("client", client_id), fact))

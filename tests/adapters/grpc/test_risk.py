@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from gateway.adapters.grpc import risk as service
+from gateway.adapters.memory_journal import Disk
 from gateway.core.events import Record
 from gateway.core.reports import TimerFired
 from gateway.core.risk.controls import Control
@@ -370,6 +371,31 @@ async def test_the_core_hears_of_a_clients_first_stream_and_of_its_last() -> Non
         await third.write(pb.TradeRequest(subscribe=pb.SubscribeRequest()))
         await eventually(lambda: not away)
         third.cancel()
+
+
+async def test_a_client_that_came_back_without_a_grace_has_all_of_a_later_one() -> None:
+    """It was away once. Then it traded without cancel on disconnect, and now it has that again."""
+    disk = Disk()
+
+    def gateway_with(cancel_on_disconnect_ns: int | None) -> Any:
+        alpha = RiskClient(accounts=("*",), cancel_on_disconnect_ns=cancel_on_disconnect_ns)
+        return running(disk=disk, risk=risk_setup(clients={"alpha": alpha}))
+
+    async with gateway_with(60_000_000_000) as gateway:
+        away = gateway.sequencer.state.risk.away
+        stream = gateway.as_client("alpha").trade()
+        await stream.write(pb.TradeRequest(subscribe=pb.SubscribeRequest()))
+        await stream.read()
+        stream.cancel()
+        await eventually(lambda: set(away) == {"alpha"})
+        await gateway.settled()
+    async with gateway_with(None) as gateway:
+        stream = gateway.as_client("alpha").trade()
+        await stream.write(pb.TradeRequest(subscribe=pb.SubscribeRequest()))
+        await stream.read()
+        await gateway.as_client("alpha").submit("k-1")
+    async with gateway_with(60_000_000_000) as gateway:
+        assert gateway.sequencer.state.risk.away == {"alpha": START_NS}, "since this start, and not since that time"
 
 
 async def test_a_gateway_that_stops_sends_no_client_away(wire: dict[str, Any]) -> None:
