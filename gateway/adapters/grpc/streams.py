@@ -17,7 +17,7 @@ from gateway.codec.proto.filters import EVERYTHING, selection
 from gateway.codec.proto.wire import framed
 from gateway.core.events import Record
 from gateway.pb.v1 import gateway_pb2 as pb
-from gateway.runtime.feed import EVERYBODY
+from gateway.runtime.feed import CHUNK, EVERYBODY
 
 ENCODED_KEPT = 8_192
 """How many of the newest encoded events are kept for other readers."""
@@ -146,7 +146,7 @@ class EventFlow:
             if len(events) == EVENTS_PER_MESSAGE or size >= MESSAGE_BYTES:
                 yield self._tell(events, record.seq + 1)
                 events, size = [], 0
-        if events:
+        if events or len(records) >= CHUNK:  # Between chunks of what others did, others have their turn.
             yield self._tell(events, next_seq)
         self.next_seq = next_seq
 

@@ -1,6 +1,7 @@
 """EventService.Subscribe: no gap, no duplicate, resumable after anything."""
 
 import asyncio
+import itertools
 from typing import Any
 
 import grpc
@@ -11,6 +12,7 @@ from gateway.adapters.memory_journal import Disk
 from gateway.config import LimitsConfig
 from gateway.core.types import ExecType, OrdStatus
 from gateway.pb.v1 import gateway_pb2 as pb
+from gateway.runtime import feed
 from tests.adapters.grpc.harness import Client, Running, events_until, eventually, failing, running
 
 
@@ -144,6 +146,20 @@ async def test_next_seq_moves_on_when_nothing_is_for_the_reader(
         assert not progress.events
         progress = await stream.read()
     assert progress.next_seq == last + 1 > first.next_seq
+    stream.cancel()
+
+
+async def test_a_history_of_others_is_gone_through_a_part_at_a_time(
+    alpha: Client, bravo: Client, gateway: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Readers that come back after a broken connection must not hold up orders until each is done."""
+    for module in (streams, feed):
+        monkeypatch.setattr(module, "CHUNK", 4)
+    last = [await trade_once(alpha, gateway, f"k-{number}") for number in range(5)][-1]
+    stream, places = bravo.subscribe(1), [1]
+    while places[-1] <= last:
+        places.append((await stream.read()).next_seq)
+    assert max(after - before for before, after in itertools.pairwise(places)) == 4
     stream.cancel()
 
 
