@@ -21,6 +21,15 @@ SCHEMA_VERSION = 1
 
 _BUSY_S = 5.0
 _CONNECT_S = 5
+# Behind the projections wait the snapshots: neither a dead network nor somebody who holds a lock, as a report that
+# reads in an open transaction does, is waited for without an end.
+_NETWORK = {
+    "connect_timeout": _CONNECT_S,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
 
 
 class Exact(sa.TypeDecorator[Decimal]):
@@ -178,7 +187,7 @@ def writing(url: sa.URL) -> sa.Engine:
     the disk; and the one connection is kept, because SQLite syncs everything when the last one is closed.
     """
     if url.get_backend_name() != "sqlite":
-        return sa.create_engine(url, pool_size=1, pool_pre_ping=True, connect_args={"connect_timeout": _CONNECT_S})
+        return _writing_to_server(url)
     engine = sa.create_engine(url, poolclass=sa.QueuePool, pool_size=1, connect_args={"timeout": _BUSY_S})
     path = Path(url.database or "")
 
@@ -193,6 +202,17 @@ def writing(url: sa.URL) -> sa.Engine:
         """Who drops the tables may delete their file; what was open then is nobody's any more."""
         if kept.info["file"] != _file(path):
             raise sa.exc.DisconnectionError("the file was replaced")
+
+    return engine
+
+
+def _writing_to_server(url: sa.URL) -> sa.Engine:
+    engine = sa.create_engine(url, pool_size=1, pool_pre_ping=True, connect_args=_NETWORK)
+
+    @sa.event.listens_for(engine, "connect")
+    def _settings(connection: Any, _: Any) -> None:
+        connection.execute(f"SET lock_timeout = '{_BUSY_S}s'")
+        connection.commit()
 
     return engine
 
