@@ -17,6 +17,8 @@ from gateway.core.events import OrderView
 from gateway.core.money import plain
 from gateway.core.order import Order, view
 from gateway.core.positions import Position
+from gateway.core.risk.setup import Limit
+from gateway.core.risk.state import Held, RiskState
 from gateway.core.state import Session, State
 
 ORDERS_SHOWN = 50
@@ -79,6 +81,8 @@ def _figures(state: State) -> Text:
         "set aside": state.set_aside_total,
         "items": len(state.items),
         "external": sum(len(orders) for orders in state.external.values()),
+        "stops": len(state.risk.stops),
+        "breaches": len(state.risk.breaches),
     }
     line = Text()
     for name, value in (figures | alerts).items():
@@ -130,6 +134,7 @@ def state_json(state: State, at_ns: int) -> str:
         "set_aside": state.set_aside_total,
         "keys": {client: sorted(keys) for client, keys in state.keys.items()},
         "retired_orders": state.retired_orders,
+        "risk": {"day": state.risk.day, **_risk(state.risk)},
     }
     return _json(document)
 
@@ -175,6 +180,7 @@ def picture(state: State, order_ids: Iterable[str], last_seen: Mapping[str, Orde
         "session": {venue: _builtins(session) for venue, session in state.sessions.items()},
         "item": {name: _builtins(item.raised) for name, item in state.items.items()},
         "halted": {symbol: {"reason": reason} for symbol, reason in state.halted.items()},
+        **_risk(state.risk),
         "state": {"": {"epoch": state.epoch, "executions": state.executions, "set_aside": state.set_aside_total}},
     }
 
@@ -266,6 +272,44 @@ def _position(position: Position) -> dict[str, Any]:
         "currency": position.currency,
         **{name: format(plain(value), "f") for name, value in numbers.items()},
     }
+
+
+def _risk(risk: RiskState) -> Picture:
+    """What orders are held to, and by whose word."""
+    return {
+        "limit": {
+            f"{scope} {control}": _limit(limit, risk.temporary.get(scope, {}).get(control))
+            for scope, controls in risk.limits.items()
+            for control, limit in controls.items()
+        },
+        "override": {
+            f"{scope} {control}": {"until_ns": until_ns}
+            for scope, controls in risk.overrides.items()
+            for control, until_ns in controls.items()
+        },
+        "proposal": {change_id: _fields(proposal) for change_id, proposal in risk.proposals.items()},
+        "stop": {
+            f"{stop.stopped.scope} {stop.stopped.source}": {**_fields(stop.stopped), "completed": stop.completed}
+            for stop in risk.stops.values()
+        },
+        "breach": {name.replace("|", " "): _fields(breach) for name, breach in risk.breaches.items()},
+        "mark": {symbol: {**_fields(known.mark), "at_ns": known.at_ns} for symbol, known in risk.marks.items()},
+        "rate": {currency: {"rate": _builtins(rate)} for currency, rate in risk.rates.items()},
+        "profit": {
+            scope: _builtins({"day": profit.day, "drawdown": profit.drawdown}) for scope, profit in risk.profits.items()
+        },
+    }
+
+
+def _limit(limit: Limit, held: Held | None) -> dict[str, Any]:
+    until = {"until_ns": held.until_ns, "before": _builtins(held.before)} if held is not None else {}
+    return {**_fields(limit), **until}
+
+
+def _fields(thing: msgspec.Struct) -> dict[str, Any]:
+    """Its fields, those that are as always too."""
+    built: dict[str, Any] = _builtins(msgspec.structs.asdict(thing))
+    return built
 
 
 def _builtins(value: Any) -> Any:

@@ -1,6 +1,7 @@
 """`gateway replay`: the state at any sequence number, what changed between two, and whether every event replays."""
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,10 @@ from gateway.cli.server import app
 from gateway.core.engine import replay
 from gateway.core.order import view
 from gateway.core.reports import TimerFired
+from gateway.core.risk.commands import GrantOverride, SetLimit, SetMarks, StopTrading
+from gateway.core.risk.controls import Control
+from gateway.core.risk.events import Mark
+from gateway.core.risk.setup import Limit
 from gateway.core.state import State
 from gateway.core.types import ExecType, OrdStatus
 from gateway.runtime.snapshots import Snapshots
@@ -132,6 +137,38 @@ def test_what_changed_between_two_events(config: Path, world: World) -> None:
     out = run("--config", config, "--diff", last - 1, last).stdout
     assert f"from after seq {last - 1}," in out
     assert "FILLED" in out
+
+
+def test_what_orders_are_held_to_is_part_of_the_state(tmp_path: Path, world: World) -> None:
+    began, qty, hour_ns = world.state.seq, Control.MAX_ORDER_QTY, 3_600 * SECOND_NS
+    until_ns = world.now_ns + hour_ns
+    for command in (
+        SetLimit("olga", "instrument:ACME", qty, "qty", "small", Limit(Decimal(50)), until_ns),
+        GrantOverride("olga", "instrument:ACME", qty, until_ns, "a block"),
+        SetMarks("feed", (Mark("ACME", Decimal("10.5")),)),
+        StopTrading("olga", "instrument:ACME", "enough"),
+    ):
+        assert world.ask(command).reason is None
+    path = configured(tmp_path)
+    write_journal(tmp_path, world).close()
+    risk = document("--config", path)["risk"]
+    assert risk["limit"]["instrument:ACME max_order_qty"]["value"] == "50"
+    assert risk["limit"]["instrument:ACME max_order_qty"]["until_ns"] == until_ns
+    assert risk["override"] == {"instrument:ACME max_order_qty": {"until_ns": until_ns}}
+    assert risk["stop"]["instrument:ACME kill"]["reason"] == "enough"
+    before = document("--config", path, "--to", began)["risk"]
+    assert (before["stop"], before["override"], "instrument:ACME max_order_qty" in before["limit"]) == ({}, {}, False)
+    changed = {
+        (each["kind"], each["name"], each["field"]): each["after"]
+        for each in document("--config", path, "--diff", began, world.state.seq)["changes"]
+    }
+    assert changed["limit", "instrument:ACME max_order_qty", "value"] == "50"
+    assert changed["override", "instrument:ACME max_order_qty", "until_ns"] == until_ns
+    assert changed["stop", "instrument:ACME kill", "operator"] == "olga"
+    assert changed["mark", "ACME", "px"] == "10.5"
+    out = run("--config", path, "--diff", began, world.state.seq).stdout
+    assert "instrument:ACME max_order_qty" in out
+    assert "stops 1" in run("--config", path).stdout
 
 
 def test_from_the_beginning_everything_is_new(config: Path, world: World) -> None:
