@@ -21,8 +21,8 @@ SCHEMA_VERSION = 1
 
 _BUSY_S = 5.0
 _CONNECT_S = 5
-# Behind the projections wait the snapshots: neither a dead network nor somebody who holds a lock, as a report that
-# reads in an open transaction does, is waited for without an end.
+# Behind the projections wait the snapshots, and a start that asks how far they tell: neither a dead network nor
+# somebody who holds a lock, as a report that reads in an open transaction does, is waited for without an end.
 _NETWORK = {
     "connect_timeout": _CONNECT_S,
     "keepalives_idle": 5,
@@ -187,7 +187,7 @@ def writing(url: sa.URL) -> sa.Engine:
     the disk; and the one connection is kept, because SQLite syncs everything when the last one is closed.
     """
     if url.get_backend_name() != "sqlite":
-        return _writing_to_server(url)
+        return _on_server(url, poolclass=sa.QueuePool, pool_size=1, pool_pre_ping=True)
     engine = sa.create_engine(url, poolclass=sa.QueuePool, pool_size=1, connect_args={"timeout": _BUSY_S})
     path = Path(url.database or "")
 
@@ -206,8 +206,8 @@ def writing(url: sa.URL) -> sa.Engine:
     return engine
 
 
-def _writing_to_server(url: sa.URL) -> sa.Engine:
-    engine = sa.create_engine(url, pool_size=1, pool_pre_ping=True, connect_args=_NETWORK)
+def _on_server(url: sa.URL, **pool: Any) -> sa.Engine:
+    engine = sa.create_engine(url, connect_args=_NETWORK, **pool)
 
     @sa.event.listens_for(engine, "connect")
     def _settings(connection: Any, _: Any) -> None:
@@ -226,9 +226,9 @@ def _file(path: Path) -> tuple[int, int]:
 
 
 def reading(url: sa.URL) -> sa.Engine:
-    """An engine that changes nothing, and never creates the file."""
+    """An engine that changes nothing, waits for no lock for long, and never creates the file."""
     if url.get_backend_name() != "sqlite":
-        return sa.create_engine(url, poolclass=sa.NullPool, connect_args={"connect_timeout": _CONNECT_S})
+        return _on_server(url, poolclass=sa.NullPool)
     path = Path(url.database or "").absolute()
 
     def connect() -> sqlite3.Connection:

@@ -444,39 +444,6 @@ def test_a_server_that_goes_away_is_waited_for_and_the_state_goes_on(server: Pos
     check(database, world.state, world.records)
 
 
-@pytest.mark.timeout(60)
-@pytest.mark.parametrize("mode", ["ACCESS SHARE", "ACCESS EXCLUSIVE"])
-def test_a_lock_that_somebody_holds_does_not_hold_up_the_state(
-    server: PostgresServer, mode: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A report that reads in an open transaction, while the tables are to be built anew; and who changes them."""
-    monkeypatch.setattr(tables, "_BUSY_S", 0.2)
-    name = server.new_database()
-    world, now = day(1).world, [0.0]
-    journal = journal_of(world.records)
-    followed(journal, server.url(name))
-    if mode == "ACCESS SHARE":
-        monkeypatch.setattr(tables, "SCHEMA_VERSION", 99)
-    else:
-        journal.append(_more(world))
-    follower = Follower(journal, Projections(server.url(name), STACK), clock=lambda: now[0])
-    with server.connect(name) as other:
-        other.execute(f"BEGIN; LOCK TABLE orders IN {mode} MODE")  # type: ignore[call-overload]
-        follower.catch_up()
-        assert follower.state == world.state
-        assert "lock timeout" in follower.projections_failure
-    now[0] += 100
-    follower.catch_up()
-    follower.finish()
-    check(server.url(name), world.state, world.records)
-
-
-def _more(world: World) -> list[Record]:
-    known = len(world.records)
-    world.submit("one more")
-    return world.records[known:]
-
-
 def test_no_place_of_a_password_in_the_url_is_shown() -> None:
     where = sa.make_url("postgresql+psycopg://gateway:se%40cret@db.example/xsim?password=se%26cret&connect_timeout=3")
     assert tables.name(where) == "postgresql+psycopg://gateway:***@db.example/xsim?connect_timeout=3&password=***"
