@@ -1,8 +1,8 @@
 """`gateway follow`: keeps the projections and the snapshots behind the journal, and proves that the journal replays.
 
 The server starts one by itself, as a process of its own (`attend`), which ends with it. It reads the journal and never
-writes to it. Exit codes: 0 a clean end, 1 another one runs or the database is somebody else's, 2 the configuration is
-wrong, 3 the journal is damaged or does not replay to what was told.
+writes to it. Exit codes: 0 a clean end, 1 another one runs, or the database or the data directory is somebody else's, 2
+the configuration is wrong, 3 the journal is damaged or does not replay to what was told.
 """
 
 import asyncio
@@ -71,7 +71,7 @@ def follow(
     except (Diverged, JournalDamaged) as error:
         _log.critical("journal_does_not_replay", reason=str(error))
         raise typer.Exit(JOURNAL_WRONG) from None
-    except (JournalError, ProjectionsError, Taken) as error:
+    except (JournalError, ProjectionsError, Taken, OSError) as error:  # As in a directory of another user.
         raise failed(str(error), FAILED) from None
 
 

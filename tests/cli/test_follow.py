@@ -158,6 +158,14 @@ def test_a_second_one_says_that_there_is_one(config: Path, journal: SqlJournal) 
     assert "another follower runs on" in result.stderr
 
 
+def test_a_data_directory_that_cannot_be_used_is_told(config: Path, journal: SqlJournal) -> None:
+    """As that of another user: here a directory stands where the lock belongs, which stops root too."""
+    (config.parent / "data" / "follower.lock").mkdir()
+    result = once(config)
+    assert (result.exit_code, isinstance(result.exception, SystemExit)) == (1, True)
+    assert "follower.lock" in result.stderr
+
+
 @pytest.mark.parametrize("way", [["--once"], []])
 def test_a_journal_that_does_not_replay_is_told_with_its_seq(
     config: Path, tmp_path: Path, world: World, way: list[str]
