@@ -100,9 +100,7 @@ def order(
         whose = f"{client}'s" if client else "yours"
         hint = "" if client else "; with --client CLIENT it is looked for among that client's"
         fail(f"ORDER_UNKNOWN: no order has the order_id {key!r}, and none of {whose} that ClOrdID{hint}", REFUSED)
-    wanted = pb.EventFilter(symbol=found.order.symbol, venue=found.order.venue)
-    history = ctl.api.history(1, found.as_of_seq, wanted)
-    events = [event for event in history if event.order.order_id == found.order.order_id]
+    events = ctl.api.life(found.order, found.as_of_seq)
     document = {
         "order": found.order,
         "requests": list(found.requests),

@@ -163,12 +163,28 @@ class Api:
         """
         last_seq = self.last_seq()
         found: list[pb.Event] = []
-        end, width = last_seq, _WINDOW
-        while end >= 1 and len(found) < limit:
-            start = max(1, end - width + 1)
-            found = [*self.history(start, end, wanted), *found]
-            end, width = start - 1, width * 4
+        for part in self._back(last_seq, wanted):
+            found = [*part, *found]
+            if len(found) >= limit:
+                break
         return found[-limit:], last_seq
+
+    def life(self, order: pb.Order, to_seq: int) -> list[pb.Event]:
+        """Every event of an order up to `to_seq`. Looks back to its submission, and not to the journal's beginning."""
+        found: list[pb.Event] = []
+        for part in self._back(to_seq, pb.EventFilter(symbol=order.symbol, venue=order.venue)):
+            found = [*(event for event in part if event.order.order_id == order.order_id), *found]
+            if found and found[0].type == pb.ORDER_SUBMITTED:
+                break
+        return found
+
+    def _back(self, to_seq: int, wanted: pb.EventFilter) -> Iterator[list[pb.Event]]:
+        """Events that fit in stretches that grow, the newest stretch first."""
+        end, width = to_seq, _WINDOW
+        while end >= 1:
+            start = max(1, end - width + 1)
+            yield list(self.history(start, end, wanted))
+            end, width = start - 1, width * 4
 
     def _subscribe(
         self, from_seq: int | None, wanted: pb.EventFilter, timeout_s: float | None

@@ -128,6 +128,25 @@ def test_an_order_is_found_by_its_owners_cl_ord_id(run: Run, gateway: FakeGatewa
     assert [request["kind"] for request in found["requests"]] == ["new"]
 
 
+@pytest.mark.parametrize(("submitted", "asked"), [(9_000, [8_001]), (7_000, [8_001, 1])])
+def test_an_orders_life_is_looked_for_from_its_end(
+    run: Run, gateway: FakeGateway, submitted: int, asked: list[int]
+) -> None:
+    """The journal may have all that happened for years."""
+    life = gateway.events[1:3]
+    gateway.events = [an_event(seq, pb.SESSION_LOGGED_OUT, venue="YSIM") for seq in range(1, 10_001)]
+    for seq, event in zip((submitted, 9_500), life, strict=True):
+        event.seq = seq
+        gateway.events[seq - 1] = event
+    gateway.details["O1"].as_of_seq = 10_000
+
+    found = document(run, "order", "O1")
+
+    assert [event["seq"] for event in found["events"]] == [str(submitted), "9500"]
+    subscribed = [request for request in gateway.requests if isinstance(request, pb.SubscribeRequest)]
+    assert [request.from_seq for request in subscribed] == asked
+
+
 def test_an_order_that_does_not_exist_is_told_with_the_reason_code(run: Run) -> None:
     result = run("order", "nope")
 
