@@ -140,7 +140,9 @@ class Watcher:
             self._executions.extend(found)
         else:
             last_seq = self._api.last_seq()
-            self._executions.extend(self._api.history(self._seen_seq + 1, last_seq, wanted))
+            self._executions.extend(
+                list(self._api.history(self._seen_seq + 1, last_seq, wanted))
+            )  # All, or none of them.
         self._seen_seq = last_seq
 
 

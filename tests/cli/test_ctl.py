@@ -3,6 +3,7 @@
 import json
 import re
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import typer
 from typer.testing import CliRunner
 
 from gateway.cli import ctl
+from gateway.cli.ctl_api import Api
+from gateway.cli.ctl_top import Watcher
 from gateway.pb.v1 import gateway_pb2 as pb
 from tests.cli.conftest import Run
 from tests.cli.fake_gateway import FakeGateway, an_event, an_order
@@ -285,6 +288,26 @@ def test_top_without_a_terminal_is_one_look(run: Run) -> None:
     parts = document(run, "top")
     assert list(parts) == ["overview", "sessions", "working_orders", "executions", "positions", "items", "in_doubt"]
     assert [event["exec_id"] for event in parts["executions"]] == ["E1"]
+
+
+def test_a_look_that_breaks_off_shows_no_execution_twice(gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when the gateway restarts in the middle of it."""
+    with Api(gateway.address, "ops") as api:
+        watcher = Watcher(api)
+        watcher.look()
+        filled = gateway.details["O1"].order
+        gateway.events += [an_event(seq, pb.ORDER_FILLED, filled, exec_id=f"E{seq}") for seq in (7, 8)]
+
+        def broken_off(*arguments: Any) -> Iterator[pb.Event]:
+            yield next(whole(*arguments))
+            raise grpc.RpcError
+
+        whole = api.history
+        monkeypatch.setattr(api, "history", broken_off)
+        with pytest.raises(grpc.RpcError):
+            watcher.look()
+        monkeypatch.undo()
+        assert [event.exec_id for event in watcher.look().executions] == ["E1", "E7", "E8"]
 
 
 def test_top_reads_no_long_lists_again_and_again(run: Run, gateway: FakeGateway) -> None:
