@@ -180,11 +180,21 @@ def kill(
     """Stop trading in a scope at once: no new orders, working ones are canceled, until a person resumes it."""
     request = pb.StopTradingRequest(scope=scope, reason=reason, keep_orders=keep_orders, allow_reducing=allow_reducing)
     reply = ctl.api.risk(request)
-    orders = "working orders stay" if keep_orders else "working orders are being canceled"
+    orders = _kept(ctl, scope) if keep_orders else "working orders are being canceled"
     _say(ctl, Text(f"trading is stopped at {scope} (event {reply.seq}); {orders}; cancels still pass", "bold red"))
     stop = None if no_wait or keep_orders else _follow(ctl, scope)
     if ctl.as_json:
         ctl.show({"reply": reply, "stop": stop} if stop is not None else reply)
+
+
+def _kept(ctl: Ctl, scope: str) -> str:
+    """What becomes of working orders when this stop was to keep them: it makes an earlier one there no weaker."""
+    stop, _ = _look(ctl, scope)
+    if stop is None:
+        return "it cancels no working orders, unless an earlier stop there does"
+    return (
+        "working orders are canceled all the same, by an earlier stop there" if stop.cancels else "working orders stay"
+    )
 
 
 def _say(ctl: Ctl, text: str | Text) -> None:

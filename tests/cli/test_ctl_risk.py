@@ -296,10 +296,24 @@ def test_a_kill_for_programs_is_one_document(run: Run, gateway: FakeGateway) -> 
     assert document(run, "risk", "kill", "account:ACC1", "--reason", "r", "--no-wait") == {"seq": "77"}
 
 
-def test_a_kill_that_keeps_orders_waits_for_nothing(run: Run, gateway: FakeGateway) -> None:
+@pytest.mark.parametrize(
+    ("cancels", "away", "said"),
+    [
+        (False, 0, "working orders stay; cancels still pass"),
+        (True, 0, "working orders are canceled all the same, by an earlier stop there; cancels still pass"),
+        (False, 1, "it cancels no working orders, unless an earlier stop there does; cancels still pass"),
+    ],
+)
+def test_a_kill_that_keeps_orders_waits_for_nothing(
+    run: Run, gateway: FakeGateway, cancels: bool, away: int, said: str
+) -> None:
+    stop = a_stop(scope="firm")
+    stop.cancels, gateway.away = cancels, away
+    gateway.stops = [pb.ListStopsResponse(stops=[stop])]
     result = run("risk", "kill", "firm", "--reason", "r", "--keep-orders", "--allow-reducing")
-    assert gateway.requests == [pb.StopTradingRequest(scope="firm", reason="r", keep_orders=True, allow_reducing=True)]
-    assert "working orders stay" in result.stdout
+    asked = pb.StopTradingRequest(scope="firm", reason="r", keep_orders=True, allow_reducing=True)
+    assert gateway.requests == [asked, pb.ListStopsRequest()]
+    assert result.stdout == f"trading is stopped at firm (event 77); {said}\n"
 
 
 def test_a_stop_that_was_resumed_meanwhile_is_not_waited_for(run: Run, gateway: FakeGateway) -> None:
