@@ -97,8 +97,10 @@ class History:
             place = connection.execute(sa.select(tables.position)).one()
             query = sa.select(LISTS[what]).where(*_conditions(what, wanted)).order_by(*_NEWEST_FIRST[what])
             found = [dict(row) for row in connection.execute(query.limit(wanted.limit + 1)).mappings()]
-            seq = place.positions_seq if what == "positions" else place.seq
-            return Listing(found[: wanted.limit][::-1], len(found) > wanted.limit, seq, place.time_ns)
+            seq, time_ns = place.seq, place.time_ns
+            if what == "positions" and place.positions_seq != seq:
+                seq, time_ns = place.positions_seq, _last_execution_ns(connection, place.positions_seq)
+            return Listing(found[: wanted.limit][::-1], len(found) > wanted.limit, seq, time_ns)
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[sa.Connection]:
@@ -138,6 +140,12 @@ def _one_moment(connection: sa.Connection) -> None:
         connection.exec_driver_sql("BEGIN")
     else:
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+
+
+def _last_execution_ns(connection: sa.Connection, seq: int) -> int:
+    """When something was executed last up to a seq: what positions that lag behind the other rows are as of."""
+    executions = tables.executions.c
+    return connection.scalar(sa.select(sa.func.max(executions.time_ns)).where(executions.seq <= seq)) or 0
 
 
 def _conditions(what: str, wanted: Wanted) -> Sequence[sa.ColumnElement[bool]]:

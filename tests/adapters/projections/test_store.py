@@ -16,7 +16,9 @@ import structlog
 from gateway.adapters.journal import SqlJournal
 from gateway.adapters.memory_journal import Disk
 from gateway.adapters.projections import store, tables
+from gateway.adapters.projections.reading import History
 from gateway.adapters.projections.store import Projections
+from gateway.adapters.projections.wanted import Wanted
 from gateway.core import events as ev
 from gateway.core.engine import apply, replay
 from gateway.core.events import Cause, Record
@@ -198,6 +200,23 @@ def test_the_place_may_lie_before_or_behind_the_snapshot(tmp_path: Path, project
     follower.catch_up()
     assert follower.state == world.state
     check(url(tmp_path), world.state, world.records)
+
+
+def test_positions_that_lag_behind_the_rows_say_as_of_when(tmp_path: Path) -> None:
+    """They are a picture of the whole state, which is ahead of the rows while these are built anew."""
+    world = day(1).world
+    projections = Projections(url(tmp_path), STACK)
+    journal = journal_of(world.records)
+    snapshot = OneSnapshot(world.records)
+    follower = Follower(journal, projections, snapshot)  # type: ignore[arg-type]
+    follower.catch_up(lambda: projections.seq > world.state.seq // 2)
+    rows = History(url(tmp_path)).list("executions", Wanted())
+    assert (rows.seq, rows.time_ns) == (projections.seq, world.records[projections.seq - 1].at_ns)
+    positions = History(url(tmp_path)).list("positions", Wanted())
+    assert (positions.rows, positions.seq, positions.time_ns) == ([], 0, 0)
+    follower.catch_up()
+    positions = History(url(tmp_path)).list("positions", Wanted())
+    assert (positions.seq, positions.time_ns) == (world.state.seq, world.records[-1].at_ns)
 
 
 def test_a_bad_snapshot_is_found_out_and_all_is_replayed(tmp_path: Path) -> None:
