@@ -8,6 +8,7 @@ One that begins at a snapshot proves what lies behind it as well, by its hashes 
 does not look there.
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
@@ -160,9 +161,12 @@ class Follower:
                     pause = 0.0
 
     def finish(self, least_events: int = 1_000) -> None:
-        """The end: keep a last snapshot when more than `least_events` came since the one before."""
-        if self.state.seq - self._snapshot_seq > least_events:
-            self._save()
+        """The end: keep a last snapshot when more than `least_events` came since the one before. None of a journal that
+        is no longer there: a start would miss it.
+        """
+        with contextlib.suppress(JournalError):
+            if self.state.seq - self._snapshot_seq > least_events and self._is_ours():
+                self._save()
         if self._projections is not None:
             self._projections.close()
 
@@ -182,7 +186,6 @@ class Follower:
         first = self.state.seq + 1
         if self._projecting() and self._projections is not None:
             first = min(first, self._projections.seq + 1)
-        self._refuse_another_journal()
         for records, journal_hash in _whole_batches(self._journal, first):
             self._refuse_another_journal()
             for record in records:
@@ -199,13 +202,17 @@ class Follower:
 
     def _refuse_another_journal(self) -> None:
         """What follows in another journal does not follow on our state, though it may well replay there: a snapshot of
-        the two would be taken for one of that journal.
+        the two would be taken for one of that journal. One that is shorter is left alone until it goes on: what we have
+        made is evidence of what it lacks.
 
         Raises:
             _Replaced: it does not have our last batch.
         """
-        if self._hash and self._journal.hash_at(self.state.seq) != self._hash:
+        if not self._is_ours():
             raise _Replaced(f"this journal has another batch at seq {self.state.seq}, or none that ends there")
+
+    def _is_ours(self) -> bool:
+        return not self._hash or self._journal.hash_at(self.state.seq) == self._hash
 
     def _save(self) -> None:
         if self._snapshots is None or not self._hash:

@@ -272,27 +272,44 @@ def _day_with(*cl_ord_ids: str) -> World:
     return world
 
 
-@pytest.mark.parametrize("count", [0, 5])
-def test_a_journal_that_is_replaced_while_it_is_followed_is_taken_from_its_own_beginning(
-    tmp_path: Path, count: int
-) -> None:
+def test_a_journal_that_is_replaced_while_it_is_followed_is_taken_from_its_own_beginning(tmp_path: Path) -> None:
     """As by a restore. What follows in the other one would replay on what is known of the first."""
     disk, snapshots = Disk(), Snapshots(tmp_path / "snapshots")
-    lost, world = _day_with("k1", "k2", "lost"), _day_with("k1", "other", *(f"k{3 + n}" for n in range(count)))
+    lost, world = _day_with("k1", "k2", "lost"), _day_with("k1", "other")
     journal = journal_of(lost.records, disk=disk)
     follower = Follower(journal, Projections(url(tmp_path), STACK), snapshots, snapshot_events=1)
     follower.catch_up()
-    other = Disk()
-    journal_of(world.records, disk=other)
-    disk.batches[:] = other.batches
+    before = dump(url(tmp_path)), snapshots.paths()
+    _replace(disk, world)
+    follower.catch_up()
+    follower.finish(0)
+    assert (dump(url(tmp_path)), snapshots.paths()) == before, "a shorter one is left alone: these know what it lacks"
+    for number in range(5):
+        world.submit(f"k{3 + number}")
+    _replace(disk, world)
     with structlog.testing.capture_logs() as logs:
         follower.catch_up()
     warned = [line["event"] for line in logs if line["log_level"] == "warning"]
     assert warned == ["journal_replaced", "projections_rebuilt"]
     assert follower.state == world.state
     check(url(tmp_path), world.state, world.records)
+    assert snapshots.newest(journal) == world.state
+
+
+def test_at_its_end_a_follower_keeps_no_snapshot_of_a_journal_that_is_gone(tmp_path: Path) -> None:
+    """A start would be refused: the snapshot knows what the journal in its place has not."""
+    disk, snapshots = Disk(), Snapshots(tmp_path / "snapshots")
+    follower = Follower(journal_of(_day_with("k1", "lost").records, disk=disk), None, snapshots)
+    follower.catch_up()
+    _replace(disk, _day_with("k1", "other"))
     follower.finish(0)
-    assert count == 0 or snapshots.newest(journal) == world.state
+    assert snapshots.paths() == []
+
+
+def _replace(disk: Disk, world: World) -> None:
+    other = Disk()
+    journal_of(world.records, disk=other)
+    disk.batches[:] = other.batches
 
 
 def test_of_another_version_they_are_built_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
