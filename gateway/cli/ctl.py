@@ -13,7 +13,10 @@ import typer
 from gateway.cli import ctl_reconcile, ctl_risk, query, tables
 from gateway.cli.ctl_api import EXECUTIONS, REFUSED, event_types
 from gateway.cli.ctl_command import USAGE, Ctl, command, confirm, fail
+from gateway.codec.proto.fields import MAX_MSG_SEQ_NUM
 from gateway.pb.v1 import gateway_pb2 as pb
+
+_LAST_SEQ = (1 << 63) - 1
 
 app = typer.Typer(
     name="gatewayctl",
@@ -130,7 +133,9 @@ def positions(ctl: Ctl, account: Account = "", strategy: Strategy = "", symbol: 
 @command(app, "events")
 def events(
     ctl: Ctl,
-    from_seq: Annotated[int | None, typer.Option("--from", min=1, help="The first sequence number wanted.")] = None,
+    from_seq: Annotated[
+        int | None, typer.Option("--from", min=1, max=_LAST_SEQ, help="The first sequence number wanted.")
+    ] = None,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on with what happens from now on, until Ctrl-C.")
     ] = False,
@@ -216,8 +221,12 @@ def set_sequence(
     ctl: Ctl,
     venue: VenueName,
     reason: Why,
-    next_sender: Annotated[int | None, typer.Option(min=1, help="The next MsgSeqNum(34) that we send.")] = None,
-    next_target: Annotated[int | None, typer.Option(min=1, help="The next MsgSeqNum(34) that we expect.")] = None,
+    next_sender: Annotated[
+        int | None, typer.Option(min=1, max=MAX_MSG_SEQ_NUM, help="The next MsgSeqNum(34) that we send.")
+    ] = None,
+    next_target: Annotated[
+        int | None, typer.Option(min=1, max=MAX_MSG_SEQ_NUM, help="The next MsgSeqNum(34) that we expect.")
+    ] = None,
     yes: Yes = False,
 ) -> None:
     """Set sequence numbers of the FIX session."""

@@ -31,6 +31,7 @@ PATIENCE_S = 3.0
 _THOUSANDS = re.compile(r"[+-]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?")
 
 _UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_LONGEST_NS = 100 * 366 * 86_400 * 1_000_000_000
 _NONE = "none"
 _MOST_STOPS = 5
 
@@ -78,7 +79,7 @@ def set_limit(
         ),
     ],
     reason: Why,
-    per_s: Annotated[int, typer.Option(min=0, help="The window of a rate, in seconds.")] = 0,
+    per_s: Annotated[int, typer.Option(min=0, max=86_400, help="The window of a rate, in seconds.")] = 0,
     after: Annotated[str, typer.Option(help="The smallest amount at which a ratio or a share counts.")] = "0",
     period: Annotated[str, typer.Option("--for", help="For so long, as 30m or 2h; for good when not given.")] = "",
 ) -> None:
@@ -373,4 +374,5 @@ def _period_ns(text: str) -> int:
     found = re.fullmatch(r"(\d{1,9})([smhd])", text)
     if found is None:
         fail(f"{text!r} is not a time like 90s, 30m, 2h or 1d", USAGE)
-    return int(found[1]) * _UNITS_S[found[2]] * 1_000_000_000
+    period_ns = int(found[1]) * _UNITS_S[found[2]] * 1_000_000_000
+    return period_ns if period_ns <= _LONGEST_NS else fail(f"{text!r} is more than a hundred years", USAGE)

@@ -396,6 +396,21 @@ def test_without_a_terminal_to_ask_on_an_action_needs_yes(run: Run, gateway: Fak
     assert not gateway.requests
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("session", "set-sequence", "XSIM", "--reason", "r", "--yes", "--next-sender", "2000000001"),
+        ("session", "set-sequence", "XSIM", "--reason", "r", "--yes", "--next-target", f"{1 << 64}"),
+        ("events", "--from", f"{1 << 64}"),
+    ],
+)
+def test_a_number_that_is_too_large_is_refused(run: Run, gateway: FakeGateway, arguments: tuple[str, ...]) -> None:
+    result = run(*arguments)
+
+    assert (result.exit_code, gateway.requests) == (2, [])
+    assert "less than or equal to" in result.stderr
+
+
 def test_setting_no_sequence_number_is_refused(run: Run, gateway: FakeGateway) -> None:
     result = run("session", "set-sequence", "XSIM", "--reason", "because", "--yes")
 

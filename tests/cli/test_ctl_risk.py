@@ -487,6 +487,11 @@ def test_marks_are_listed_with_their_age_and_what_stands_in_for_them(run: Run, g
         (("marks", "ACME=x"), "'x' is not a number"),
         (("marks", "ACME=1:2"), "SYMBOL=PX:BID:ASK"),
         (("marks", "ACME=nan"), "is not a number"),
+        (("override", "firm", "short_sale", "--reason", "r", "--yes", "--for", "999999d"), "more than a hundred years"),
+        (
+            ("set", "firm", "max_loss", "1", "USD", "--reason", "r", "--per-s", "9999999999"),
+            "less than or equal to 86400",
+        ),
         (("marks", "ACME=100,25"), "'100,25' has a comma that sets no thousands apart"),
         (("marks", "ACME=1:0,99:1,01"), "'0,99' has a comma"),
         (("marks", "--rate", "USD=1,00.5"), "'1,00.5' has a comma"),
