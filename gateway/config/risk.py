@@ -53,7 +53,7 @@ class OrderToTradeConfig(Section, frozen=True):
     """At most `ratio` messages for each execution of the day, once there are more than `after` messages."""
 
     ratio: Decimal
-    after: Annotated[int, msgspec.Meta(ge=0)] = 0
+    after: Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)] = 0
 
 
 class ConcentrationConfig(Section, frozen=True):
@@ -113,7 +113,7 @@ class BreakerConfig(Section, frozen=True):
     value: Decimal
     clear: NotNegative
     window_s: Day = 60
-    after: Annotated[int, msgspec.Meta(ge=0)] = 0
+    after: Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)] = 0
     cool_down_s: Day = 60
     needs_person: bool = True
     cancels: bool = True

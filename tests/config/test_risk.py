@@ -193,6 +193,10 @@ def test_no_limit_is_negative_and_zero_stands_only_where_it_means_something(tmp_
     [
         ("message_rate = { count = 0 }", "message_rate.count (firm): found 0, expected a whole number from 1 to 1000000"),
         ("message_rate = { per_s = 1 }", "message_rate.count (firm): is missing, expected a whole number from 1 to 1000000"),
+        (
+            f"order_to_trade = {{ ratio = 4, after = {10**9 + 1} }}",
+            "order_to_trade.after (firm): found 1000000001, expected a whole number from 0 to 1000000000",
+        ),
         ("message_rate = 5", "message_rate (firm): found 5, expected a table"),
         ("order_to_trade = { ratio = 0 }", 'order_to_trade.ratio (firm): found 0, expected a number above zero such as 0.01 or "0.01"'),
         ("max_concentration_pct = { pct = 5, above = -1 }", 'max_concentration_pct.above (firm): found -1, expected a number of at least zero such as 0 or "0.35"'),
