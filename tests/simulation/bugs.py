@@ -21,7 +21,6 @@ from gateway.core.name_index import NameIndex
 from gateway.core.order import Order
 from gateway.core.reports import ExecutionReport, OrderCancelReject, ProcessStarted
 from gateway.core.risk import stops, watch
-from gateway.core.risk.state import Watch
 from gateway.core.state import Run, State
 from gateway.runtime.feed import Feed
 from gateway.runtime.ports import JournalError, Known
@@ -225,7 +224,7 @@ def one_cancel_for_each_order() -> AbstractContextManager[Any]:
 
 def stop_completed_when_all_is_asked_for() -> AbstractContextManager[Any]:
     """A stop is called completed when every cancel is out, not when each is answered."""
-    return patch.object(Watch, "settled", property(lambda watched: not any(watched.owed.values())))
+    return patch.object(watch, "is_settled", lambda _, watched: not any(watched.owed.values()))
 
 
 def order_entry_never_opens() -> AbstractContextManager[Any]:
