@@ -210,7 +210,8 @@ def archive(config: ConfigFile) -> None:
     The archive is read wherever something old is asked for; a restart does not need it.
     """
     loaded = configuration(config)
-    with failures():
+    lock = Path(loaded.data_dir) / "archive.lock"
+    with failures(), alone(lock, f"another archive runs on {loaded.data_dir}: it does the same"):
         journal = kept_journal(loaded)
         kept = _kept_archive(loaded)
         through = kept_snapshots(loaded).oldest_seq()

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -68,10 +69,16 @@ def check(config: Config) -> Iterator[Problem]:
     yield from each("instruments", config.instruments, lambda key, item: _instrument(key, item, venues, sessions))
     yield from _symbols_at_venues(config.instruments)
     yield from _listeners(config)
-    if config.projections.url == config.journal.url:
+    if _place(config.projections.url) == _place(config.journal.url):
         yield Problem(
             "projections.url", "found the journal's own, expected another database: it can be dropped at any time"
         )
+
+
+def _place(url: str) -> str:
+    """The same for every spelling of a SQLite file."""
+    path = url.removeprefix("sqlite:///")
+    return url if path == url else str(Path(path).resolve())
 
 
 def each(name: str, items: Iterable[Item], one: Callable[[str, Item], Iterator[Problem]]) -> Iterator[Problem]:

@@ -475,25 +475,3 @@ def test_after_a_restore_no_id_is_given_a_second_time(site: Site) -> None:
     site.world.now_ns += 60 * SECOND_NS
     site.world.tell(ProcessStarted("2"))
     assert state.id_prefix != before
-
-
-def test_the_archive_takes_what_every_snapshot_has_behind_it_and_nothing_changes_for_readers(site: Site) -> None:
-    assert "nothing to archive" in site.run("archive").output
-    archived = site.snapshot()
-    site.trade(5)
-    result = site.run("archive")
-    assert result.exit_code == 0, result.output
-    assert site.journal().first_seq() == archived + 1
-    assert list(site.journal().read()) == site.world.records
-    assert recover(site.journal()) == recover(site.journal(), Snapshots(site.data / "snapshots", 2))
-    assert site.journal().verify().damage is None
-    assert "nothing to archive" in site.run("archive").output
-
-
-def test_a_journal_whose_archive_is_gone_says_what_is_missing_and_where(site: Site) -> None:
-    site.snapshot()
-    site.trade(2)
-    assert site.run("archive").exit_code == 0
-    shutil.rmtree(site.data / "archive")
-    with pytest.raises(Exception, match=r"seq 1 to .* archive"):
-        list(site.journal().read())

@@ -244,8 +244,11 @@ def test_fix_42_has_no_mass_status_request(tmp_path: Path) -> None:
     ]
 
 
-def test_projections_are_not_in_the_journal(tmp_path: Path) -> None:
-    same = '[projections]\nurl = "sqlite:///journal.sqlite"\n'
+@pytest.mark.parametrize("path", ["journal.sqlite", "x/../journal.sqlite", "link.sqlite"])
+def test_projections_are_not_in_the_journal(tmp_path: Path, path: str) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "link.sqlite").symlink_to("journal.sqlite")
+    same = f'[projections]\nurl = "sqlite:///{path}"\n'
     assert problems(tmp_path, CLIENT, XSIM, ACME, same) == [
         "projections.url: found the journal's own, expected another database: it can be dropped at any time"
     ]
