@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from gateway.core import differences, items, venue_reports
+from gateway.core import differences, items, rejects, venue_reports
 from gateway.core import events as ev
 from gateway.core.events import Event
 from gateway.core.order import Order, report_key
@@ -18,6 +18,7 @@ from gateway.core.types import ExecType, ItemKind
 
 MAX_AWAITED = 100_000
 """How many executions of a venue wait for the other source at most (rule 7)."""
+_FINAL = (ExecType.CANCELED, ExecType.EXPIRED)
 _EXECUTIONS = (ExecType.TRADE, ExecType.TRADE_CORRECT, ExecType.TRADE_CANCEL)
 
 
@@ -25,7 +26,11 @@ def decide(state: State, settings: Settings, fact: DropCopied) -> list[Event]:
     """The events of one drop copy.
 
     An execution that the order session has not told waits for it, as long as the grace time. Any other copy is news
-    only when the order is in doubt: then it is evidence, and taken at once.
+    only when the order is in doubt: then it is evidence, and taken at once. Not a rejection that names a cancel or a
+    replace: whether it is of that or of the order depends on what came before it, which only the order session tells.
+
+    The copy may be ahead of the order session, which tells of what was before it later. So only what ends the order for
+    good is known by its ExecID(17) then; all else counts once more in its place.
     """
     report = fact.report
     order = venue_reports.find(state, report)
@@ -37,7 +42,12 @@ def decide(state: State, settings: Settings, fact: DropCopied) -> list[Event]:
     noted = ev.DropCopyNoted(fact.session, report, True, order.order_id)
     if known or not order.in_doubt or report.exec_type is ExecType.ORDER_STATUS:
         return [noted]
-    return [noted, *venue_reports.decide(state, settings, _evidence(fact.session, report))]
+    if report.exec_type is ExecType.REJECTED and rejects.is_of_a_request(order, report):
+        return [noted]
+    evidence = _evidence(fact.session, report)
+    if report.exec_type not in _FINAL:
+        evidence = msgspec.structs.replace(evidence, exec_id="")
+    return [noted, *venue_reports.decide(state, settings, evidence)]
 
 
 def _stranger(state: State, fact: DropCopied) -> list[Event]:

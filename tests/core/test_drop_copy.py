@@ -8,14 +8,14 @@ import pytest
 
 from gateway.core import drop_copy, items
 from gateway.core import events as ev
-from gateway.core.commands import AdministerSession
+from gateway.core.commands import AdministerSession, ReplaceOrder
 from gateway.core.events import Cause, Event
-from gateway.core.order import Order
+from gateway.core.order import Order, view
 from gateway.core.reports import DropCopied, ExecutionReport, SessionDown, SessionUp, TimerFired
 from gateway.core.state import State
 from gateway.core.types import ExecType, ItemKind, OrdStatus
 from tests.core.test_reconciliation import EACH, kinds, reconnect
-from tests.core.world import SECOND_NS, SETTINGS, VENUE, World, restarted
+from tests.core.world import CLIENT, SECOND_NS, SETTINGS, VENUE, World, restarted
 
 DROP = f"{VENUE}.DROP"
 SETTLED = msgspec.structs.replace(
@@ -236,6 +236,54 @@ def test_a_copy_is_evidence_about_an_order_in_doubt() -> None:
     assert one.in_doubt
     noted, acknowledged = copied(world, one, "E1", exec_type=ExecType.NEW, ord_status=OrdStatus.NEW)
     assert (noted.known, type(acknowledged), one.in_doubt) == (True, ev.OrderAcknowledged, False)
+
+
+def test_the_order_session_tells_in_its_place_what_the_copy_was_ahead_with() -> None:
+    """The copy's Done For Day came before the New that was sent before it, and which lifts one that came before."""
+    world = World.started(SETTLED)
+    up(world)
+    one = world.submit()
+    world.tell(SessionDown(VENUE))
+    over = {"exec_id": "E2", "ord_status": OrdStatus.DONE_FOR_DAY}
+    _, done = copied(world, one, exec_type=ExecType.DONE_FOR_DAY, **over)
+    assert (type(done), view(one).ord_status) == (ev.OrderDoneForDay, OrdStatus.DONE_FOR_DAY)
+    world.tell(SessionUp(VENUE))
+    world.report(one, ExecType.NEW, exec_id="E1")
+    world.report(one, ExecType.DONE_FOR_DAY, **over)
+    assert view(one).ord_status is OrdStatus.DONE_FOR_DAY
+    assert world.recovered() == world.state
+
+
+def test_what_ends_an_order_is_not_told_twice() -> None:
+    world = World.started(SETTLED)
+    up(world)
+    one = world.submit()
+    world.tell(SessionDown(VENUE))
+    canceled = {"exec_id": "E2", "ord_status": OrdStatus.CANCELED}
+    copied(world, one, exec_type=ExecType.CANCELED, **canceled)
+    world.tell(SessionUp(VENUE))
+    (again,) = world.report(one, ExecType.CANCELED, **canceled)
+    assert (one.closed, type(again)) == (True, ev.ReportIgnored)
+
+
+def test_a_rejection_that_names_a_replace_is_left_to_the_order_session() -> None:
+    """It was the order's, under the name of a replace that the venue had accepted. Taken for one of the replace it was
+    dropped by its ExecID when the order session told it, and an order that had ended went on here.
+    """
+    world = World.started(SETTLED)
+    up(world)
+    one = world.submit()
+    assert world.ask(ReplaceOrder(CLIENT, "2", "1", order_qty=Decimal(50))).reason is None
+    (replace,) = one.unanswered
+    world.tell(SessionDown(VENUE))
+    rejected = {"exec_id": "E2", "cl_ord_id": replace, "ord_status": OrdStatus.REJECTED}
+    (noted,) = copied(world, one, exec_type=ExecType.REJECTED, **rejected)
+    assert type(noted) is ev.DropCopyNoted
+    world.tell(SessionUp(VENUE))
+    world.report(one, ExecType.REPLACED, exec_id="E1", cl_ord_id=replace, ord_status=OrdStatus.PENDING_NEW)
+    world.report(one, ExecType.REJECTED, **rejected)
+    assert (one.closed, one.cl_ord_id) == (True, "2")
+    assert world.recovered() == world.state
 
 
 def test_any_other_copy_about_an_order_of_ours_is_only_noted() -> None:
