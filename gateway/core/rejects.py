@@ -15,8 +15,8 @@ UNKNOWN_ORDER = "5"
 """OrdRejReason(103): unknown order."""
 DUPLICATE_ORDER = "6"
 """OrdRejReason(103): duplicate order."""
-UNKNOWN_TO_CANCEL = "1"
-"""CxlRejReason(102): unknown order."""
+TOO_LATE, UNKNOWN_TO_CANCEL = "0", "1"
+"""CxlRejReason(102): too late to cancel, and unknown order."""
 
 _HIDES_REJECTED = frozenset({OrdStatus.DONE_FOR_DAY, OrdStatus.CALCULATED, OrdStatus.STOPPED, OrdStatus.SUSPENDED})
 """What OrdStatus(39) of a rejected order may be in place of Rejected, which they outrank (Appendix D)."""
@@ -47,7 +47,9 @@ def cancel_reject(state: State, report: OrderCancelReject) -> list[Event]:
     if refused is None:
         return [ev.ReportSetAside(report, "it names an order, not a cancel or a replace of it")]
     rejected = _request_rejected(order, refused, report.text, report.cxl_rej_reason)
-    return [rejected, *_doubt(state, order)] if report.cxl_rej_reason == UNKNOWN_TO_CANCEL else [rejected]
+    if report.cxl_rej_reason == UNKNOWN_TO_CANCEL and not order.acknowledged:
+        return [rejected, *_doubt(state, order)]
+    return [rejected, *_asked(state, order, rejected)]
 
 
 def _refused(order: Order, report: OrderCancelReject) -> Request | None:
@@ -71,6 +73,18 @@ def _doubt(state: State, order: Order) -> list[Event]:
     if state.session(order.venue).up:
         events.append(ev.StatusRequested(order.order_id, order.venue, order.venue_cl_ord_id, why))
     return events
+
+
+def _asked(state: State, order: Order, rejected: Event) -> list[Event]:
+    """A venue to which an order is over that works here: its end, or the execution that was its end, is not known. Ask.
+
+    An execution that crossed the request was told before the reject.
+    """
+    over = isinstance(rejected, ev.RequestRejected) and rejected.cxl_rej_reason in (TOO_LATE, UNKNOWN_TO_CANCEL)
+    if not over or not order.working or not state.session(order.venue).up:
+        return []
+    why = "the venue refused a request as if the order were over"
+    return [ev.StatusRequested(order.order_id, order.venue, order.venue_cl_ord_id, why)]
 
 
 def _request_rejected(order: Order, request: Request, text: str, reason: str) -> Event:

@@ -72,6 +72,28 @@ def test_a_reject_of_a_cancel_message_ends_the_cancel_only() -> None:
     assert (order.closed, dict(order.unanswered)) == (False, {})
 
 
+@pytest.mark.parametrize(("reason", "asks"), [("0", True), ("1", True), ("2", False), ("", False)])
+def test_a_venue_to_which_an_order_is_over_that_works_here_is_asked(reason: str, asks: bool) -> None:
+    """Its Done For Day came before its New, or never came: each cancel of a stop was refused, and nobody asked."""
+    life = Life().live("NEW cancel")
+    cancel, why = list(life.order.requests)[-1], "too late"
+    events = life.world.hear(
+        OrderCancelReject(VENUE, cancel, life.order.venue_cl_ord_id, text=why, cxl_rej_reason=reason)
+    )
+    assert [type(event) for event in events] == [ev.RequestRejected, *([ev.StatusRequested] if asks else [])]
+    again = life.world.hear(
+        OrderCancelReject(VENUE, cancel, life.order.venue_cl_ord_id, text=why, cxl_rej_reason=reason)
+    )
+    assert [type(event) for event in again] == [ev.ReportIgnored]
+
+
+def test_a_cancel_that_crossed_the_execution_that_was_the_orders_end_asks_nothing() -> None:
+    life = Life().live("NEW cancel TRADE=100")
+    cancel = list(life.order.requests)[-1]
+    events = life.world.hear(OrderCancelReject(VENUE, cancel, life.order.venue_cl_ord_id, cxl_rej_reason="0"))
+    assert [type(event) for event in events] == [ev.RequestRejected]
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [("", "REJECTED"), ("DONE_FOR_DAY", "DONE_FOR_DAY"), ("STOPPED", "STOPPED"), ("SUSPENDED", "SUSPENDED")],
