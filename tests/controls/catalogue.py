@@ -12,6 +12,7 @@ from gateway.core.types import Reason
 RISK = "tests/core/risk"
 STOPS = f"{RISK}/test_stops.py"
 BREAKERS = f"{RISK}/test_breakers.py"
+COUNTING = f"{RISK}/test_breakers_counting.py"
 LIMITS = f"{RISK}/test_limits.py"
 SECOND_PERSON = f"{RISK}/test_limits_second_person.py"
 OVERRIDES = f"{RISK}/test_overrides.py"
@@ -180,15 +181,17 @@ CHECKS: dict[str, Check] = {
 }
 
 BREAKER_TESTS: dict[Breaker, tuple[str, ...]] = {
-    Breaker.LOSS: ("test_a_loss_of_the_day_trips",),
-    Breaker.DRAWDOWN: ("test_a_drawdown_from_the_highest_profit_trips",),
-    Breaker.REJECT_RATE: ("test_rejects_trip_as_a_percentage_of_the_answers_once_there_are_enough",),
-    Breaker.FILL_RATE: ("test_executions_within_the_window_trip_the_fill_rate",),
-    Breaker.REPEATED_EXECUTION: ("test_executions_of_one_strategy_in_one_instrument_on_one_side_are_repeated_ones",),
-    Breaker.MESSAGE_RATE: ("test_orders_replaces_and_cancels_are_messages",),
-    Breaker.STALE_MARK: ("test_an_old_mark_of_what_is_held_or_worked_trips",),
-    Breaker.LATENCY: ("test_slow_answers_trip_the_latency",),
-    Breaker.ITEMS: ("test_open_critical_items_trip",),
+    Breaker.LOSS: (f"{BREAKERS}::test_a_loss_of_the_day_trips",),
+    Breaker.DRAWDOWN: (f"{BREAKERS}::test_a_drawdown_from_the_highest_profit_trips",),
+    Breaker.REJECT_RATE: (f"{COUNTING}::test_rejects_trip_as_a_percentage_of_the_answers_once_there_are_enough",),
+    Breaker.FILL_RATE: (f"{COUNTING}::test_executions_within_the_window_trip_the_fill_rate",),
+    Breaker.REPEATED_EXECUTION: (
+        f"{COUNTING}::test_executions_of_one_strategy_in_one_instrument_on_one_side_are_repeated_ones",
+    ),
+    Breaker.MESSAGE_RATE: (f"{COUNTING}::test_orders_replaces_and_cancels_are_messages",),
+    Breaker.STALE_MARK: (f"{BREAKERS}::test_an_old_mark_of_what_is_held_or_worked_trips",),
+    Breaker.LATENCY: (f"{COUNTING}::test_slow_answers_trip_the_latency",),
+    Breaker.ITEMS: (f"{BREAKERS}::test_open_critical_items_trip",),
 }
 
 MEASURED: dict[Breaker, str] = {

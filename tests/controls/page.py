@@ -12,7 +12,7 @@ from gateway.config import core_risk, load
 from gateway.core.risk.asked import number
 from gateway.core.risk.controls import SPECS, Breaker, Control
 from gateway.core.risk.setup import Limit
-from tests.controls.catalogue import BREAKER_TESTS, BREAKERS, CHECKS, MEASURED, ROWS, Row
+from tests.controls.catalogue import BREAKER_TESTS, CHECKS, MEASURED, ROWS, Row
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "controls.md"
@@ -114,7 +114,7 @@ def _tests_of(name: str) -> list[str]:
 
 def breaker_tests(kind: Breaker) -> list[str]:
     """The tests of one breaker."""
-    return [f"{BREAKERS}::{test}" for test in BREAKER_TESTS[kind]]
+    return [*BREAKER_TESTS[kind]]
 
 
 @cache

@@ -9,12 +9,13 @@ from typing import Any
 
 from gateway.adapters.memory_journal import Disk, MemoryJournal
 from gateway.codec.journal import Told
+from gateway.core.engine import Answer
 from gateway.core.events import Cause, Input, Record
 from gateway.core.reports import ProcessStarted, SessionUp
 from gateway.core.state import Settings, State
 from gateway.runtime.ports import JournalHead
 from gateway.runtime.sequencer import Sequencer
-from tests.core.world import CLIENT, SETTINGS, START_NS
+from tests.core.world import CLIENT, SETTINGS, START_NS, order
 
 ASKED = Cause("client", CLIENT)
 
@@ -83,6 +84,13 @@ class Running:
     released: list[Record] = field(default_factory=list)
     fatal: list[BaseException] = field(default_factory=list)
     commits: list[int] = field(default_factory=list)
+
+    async def held_up(self) -> "asyncio.Task[Answer]":
+        """An order whose commit hangs until the journal lets go: what comes meanwhile waits for the batch behind it."""
+        self.journal.hold()
+        first = asyncio.create_task(self.sequencer.execute(order("first"), ASKED))
+        await self.journal.until_appending()
+        return first
 
 
 @asynccontextmanager

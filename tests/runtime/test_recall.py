@@ -132,23 +132,26 @@ async def test_many_commands_of_one_request_find_what_left() -> None:
         assert len(run.sequencer.state.orders) == 3
 
 
+async def flooded(run: Running, count: int) -> list[list[Record]]:
+    """What is committed when busts of so many orders that left memory have come, and an order of a client with them."""
+    names = await ended_orders(run, *[str(number) for number in range(count)])
+    await tell(run, TIMER)
+    run.journal.batches.clear()
+    first = await run.held_up()
+    late = [said(300 + n, name, ExecType.TRADE_CANCEL, exec_ref_id=f"E{100 + n}") for n, name in enumerate(names)]
+    run.sequencer.add_source(Line(*late))
+    second = asyncio.create_task(run.sequencer.execute(order("second"), ASKED))
+    await turns()
+    run.journal.let_go()
+    await asyncio.gather(first, second)
+    return run.journal.batches[1:]
+
+
 async def test_a_batch_recalls_so_much_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rule 7: the rest waits for the next batch, in order, and commands behind facts."""
     monkeypatch.setattr(sequencer, "MAX_RECALLS", 2)
     async with running(settings=RETIRING) as run:
-        names = await ended_orders(run, *[str(number) for number in range(5)])
-        await tell(run, TIMER)
-        run.journal.batches.clear()
-        run.journal.hold()
-        first = asyncio.create_task(run.sequencer.execute(order("first"), ASKED))
-        await run.journal.until_appending()
-        late = [said(300 + n, name, ExecType.TRADE_CANCEL, exec_ref_id=f"E{100 + n}") for n, name in enumerate(names)]
-        run.sequencer.add_source(Line(*late))
-        second = asyncio.create_task(run.sequencer.execute(order("second"), ASKED))
-        await turns()
-        run.journal.let_go()
-        await asyncio.gather(first, second)
-        batches = run.journal.batches[1:]
+        batches = await flooded(run, 5)
         assert [kinds(batch).count(ev.OrderRecalled) for batch in batches] == [2, 2, 1]
         busted = [
             record.cause.msg_seq_num
@@ -166,19 +169,7 @@ async def test_a_flood_about_what_left_memory_leaves_commands_a_part_of_each_bat
 ) -> None:
     monkeypatch.setattr(sequencer, "MAX_RECALLS", 4)
     async with running(settings=RETIRING) as run:
-        names = await ended_orders(run, *[str(number) for number in range(7)])
-        await tell(run, TIMER)
-        run.journal.batches.clear()
-        run.journal.hold()
-        first = asyncio.create_task(run.sequencer.execute(order("first"), ASKED))
-        await run.journal.until_appending()
-        late = [said(300 + n, name, ExecType.TRADE_CANCEL, exec_ref_id=f"E{100 + n}") for n, name in enumerate(names)]
-        run.sequencer.add_source(Line(*late))
-        second = asyncio.create_task(run.sequencer.execute(order("second"), ASKED))
-        await turns()
-        run.journal.let_go()
-        await asyncio.gather(first, second)
-        told = kinds(run.journal.batches[1])
+        told = kinds((await flooded(run, 7))[0])
         assert (told.count(ev.OrderRecalled), told.count(ev.OrderSubmitted)) == (3, 1)
 
 

@@ -1,7 +1,6 @@
 """The sequencer: durable before visible, one commit for many, and an answer at every bound."""
 
 import asyncio
-import threading
 from collections.abc import Sequence
 
 import pytest
@@ -15,9 +14,9 @@ from gateway.core.state import Settings, State
 from gateway.core.types import ExecType, OrdStatus, Reason
 from gateway.runtime import sequencer
 from gateway.runtime.ports import JournalError
-from gateway.runtime.sequencer import Overloaded, Sequencer
+from gateway.runtime.sequencer import Overloaded
 from tests.core.world import CLIENT, START_NS, VENUE, order
-from tests.runtime.journals import ASKED, HeldJournal, ended, running, turns
+from tests.runtime.journals import ASKED, ended, running, turns
 
 
 class Line:
@@ -160,9 +159,7 @@ async def test_being_cancelled_is_no_failure() -> None:
 
 async def test_what_waits_shares_one_commit() -> None:
     async with running() as run:
-        run.journal.hold()
-        first = asyncio.create_task(run.sequencer.execute(order("first"), ASKED))
-        await run.journal.until_appending()
+        first = await run.held_up()
         rest = [asyncio.create_task(run.sequencer.execute(order(str(n)), ASKED)) for n in range(100)]
         await turns()
         assert run.sequencer.queued_commands == 100
@@ -183,9 +180,7 @@ async def test_facts_go_before_commands() -> None:
     async with running(max_batch=8) as run:
         line = Line()
         run.sequencer.add_source(line)
-        run.journal.hold()
-        first = asyncio.create_task(run.sequencer.execute(order("first"), ASKED))
-        await run.journal.until_appending()
+        first = await run.held_up()
         flood = [asyncio.create_task(run.sequencer.execute(order(str(n)), ASKED)) for n in range(20)]
         await turns()
         line.hear(5)
@@ -202,9 +197,7 @@ async def test_a_flood_of_facts_leaves_commands_a_part_of_each_batch() -> None:
     async with running(max_batch=8) as run:
         line = Line()
         run.sequencer.add_source(line)
-        run.journal.hold()
-        first = asyncio.create_task(run.sequencer.execute(order("first"), ASKED))
-        await run.journal.until_appending()
+        first = await run.held_up()
         line.hear(40)
         late = [asyncio.create_task(run.sequencer.execute(order(str(n)), ASKED)) for n in range(3)]
         await turns()
@@ -286,9 +279,7 @@ async def test_a_wake_without_anything_commits_nothing() -> None:
 async def test_over_the_bound_all_or_none_are_refused_and_no_key_is_spent() -> None:
     """Rule 7: the same command may be sent again and is then taken."""
     async with running(max_commands=5) as run:
-        run.journal.hold()
-        first = asyncio.create_task(run.sequencer.execute(order("first"), ASKED))
-        await run.journal.until_appending()
+        first = await run.held_up()
         taken = asyncio.create_task(run.sequencer.execute_many([order("a"), order("b"), order("c")], ASKED))
         await turns()
         with pytest.raises(Overloaded, match="5 is the limit"):
@@ -337,9 +328,7 @@ async def test_a_repeated_answer_waits_for_the_commit_that_made_it() -> None:
 
 async def test_a_caller_that_goes_away_does_not_take_its_command_with_it() -> None:
     async with running() as run:
-        run.journal.hold()
-        first = asyncio.create_task(run.sequencer.execute(order("first"), ASKED))
-        await run.journal.until_appending()
+        first = await run.held_up()
         gone = asyncio.create_task(run.sequencer.execute(order("gone"), ASKED))
         await turns()
         first.cancel()
@@ -371,153 +360,3 @@ async def test_the_end_of_the_journal_is_the_end_of_the_state() -> None:
         await asyncio.gather(*(run.sequencer.execute(order(str(n)), ASKED) for n in range(10)))
         assert run.sequencer.committed_seq == run.sequencer.state.seq == run.released[-1].seq
         await run.sequencer.committed(run.sequencer.committed_seq)
-
-
-class PromptJournal(HeldJournal):
-    """A journal whose commits wait for nothing; it notes on which thread they are made."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.threads: list[int] = []
-
-    def append(self, records: Sequence[Record]) -> None:
-        self.threads.append(threading.get_ident())
-        super().append(records)
-
-
-async def test_a_prompt_journal_is_written_on_the_loop_and_still_before_anything_is_released() -> None:
-    """Rule 1, where the commit costs less than another thread would."""
-    journal = PromptJournal()
-    async with running(journal=journal, commit_here=True) as run:
-        answers = await run.sequencer.execute_many([order("1"), order("2")], ASKED)
-        assert [each.reason for each in answers] == [None, None]
-        assert set(journal.threads) == {threading.get_ident()}
-        assert [record for batch in journal.batches for record in batch] == run.released
-
-
-async def test_what_a_prompt_journal_does_not_take_is_released_to_nobody() -> None:
-    """C1: memory is ahead of the journal, so the process ends."""
-    journal = PromptJournal()
-    async with running(journal=journal, commit_here=True) as run:
-        released = list(run.released)
-        journal.broken = JournalError("the disk is full")
-        asked = asyncio.ensure_future(run.sequencer.execute(order("1"), ASKED))
-        await turns()
-        assert [str(error) for error in run.fatal] == ["the disk is full"]
-        assert run.released == released
-        assert not asked.done()
-        asked.cancel()
-
-
-def an_hour() -> float:
-    """A pause that never passes: tests end it themselves."""
-    return 3_600.0
-
-
-STOP = StopTrading("ann", "firm", "a drill")
-OPERATOR = Cause("operator", "ann")
-
-
-async def test_a_pause_lets_what_comes_share_one_commit() -> None:
-    async with running(pause_s=an_hour, commit_here=True) as run:
-        asked = asyncio.gather(*(one_after_another(run.sequencer, number) for number in range(20)))
-        await turns(50)
-        assert run.commits == []
-        await run.sequencer.begin([order("last")], ASKED, gathered=True)
-        await asked
-        await turns()
-        assert run.commits == [42]
-
-
-async def test_a_pause_passes() -> None:
-    async with running(pause_s=lambda: 0.001, commit_here=True) as run:
-        for number in range(3):
-            await one_after_another(run.sequencer, number)
-        await turns()
-        assert run.commits == [2, 2, 2]
-
-
-async def one_after_another(sequencer: Sequencer, number: int) -> None:
-    await turns(number)
-    assert (await sequencer.execute(order(str(number)), ASKED)).reason is None
-
-
-async def test_a_stop_waits_for_no_pause() -> None:
-    """The kill switch goes before everything, also when there is no time to spare, and also before what waits."""
-    async with running(pause_s=an_hour, commit_here=True) as run:
-        asked = run.sequencer.begin([order("1")], ASKED)
-        await turns()
-        assert run.commits == []
-        answer = await asyncio.wait_for(run.sequencer.execute(STOP, OPERATOR), 10)
-        assert answer.reason is None
-        assert [each.reason for each in await asked] == [Reason.RISK_STOPPED]
-
-
-async def test_who_stops_trading_before_a_pause_begins_prevents_it() -> None:
-    async with running(pause_s=an_hour, commit_here=True) as run:
-        asked = run.sequencer.begin([order("1")], ASKED)
-        stopped = run.sequencer.begin([STOP], OPERATOR)
-        assert [each.reason for each in await asyncio.wait_for(stopped, 10)] == [None]
-        assert [each.reason for each in await asked] == [Reason.RISK_STOPPED]
-
-
-@pytest.mark.parametrize("first", [True, False])
-async def test_who_hands_in_all_that_came_waits_for_no_pause(first: bool) -> None:
-    """Whoever came before or after."""
-    async with running(pause_s=an_hour, commit_here=True) as run:
-        asked = [run.sequencer.begin([order(str(each))], ASKED, gathered=each) for each in (first, not first)]
-        answers = await asyncio.wait_for(asyncio.gather(*asked), 10)
-        assert [answer.reason for (answer,) in answers] == [None, None]
-
-
-async def test_who_hands_in_all_that_came_hurries_its_own_batch_only() -> None:
-    async with running(pause_s=an_hour, commit_here=True) as run:
-        await asyncio.wait_for(run.sequencer.begin([order("1")], ASKED, gathered=True), 10)
-        asked = run.sequencer.begin([order("2")], ASKED)
-        await turns()
-        assert not asked.done()
-        await run.sequencer.begin([order("3")], ASKED, gathered=True)
-        await asked
-
-
-async def test_what_is_more_than_a_batch_holds_waits_for_no_pause() -> None:
-    async with running(pause_s=an_hour, commit_here=True, max_batch=2) as run:
-        asked = [run.sequencer.begin([order(str(number))], ASKED, gathered=number == 0) for number in range(5)]
-        await asyncio.wait_for(asyncio.gather(*asked[:4]), 10)
-        await turns()
-        assert run.commits == [4, 4, 2]
-
-
-@pytest.mark.parametrize(
-    ("gathered", "waits"),
-    [((True,), False), ((False,), True), ((False, True), False)],
-    ids=["all at once", "one by one", "both"],
-)
-async def test_facts_alone_wait_as_the_commands_before_them_did(gathered: tuple[bool, ...], waits: bool) -> None:
-    """A venue's answers to orders that pause share a commit too; those to orders that do not are told at once."""
-    pause_s = [0.001 if gathered == (False,) else an_hour()]
-    async with running(pause_s=lambda: pause_s[0], commit_here=True) as run:
-        line = Line()
-        run.sequencer.add_source(line)
-        asked = []
-        for each in gathered:
-            asked.append(run.sequencer.begin([order(str(len(asked)))], ASKED, gathered=each))
-            await turns()
-        await asyncio.wait_for(asyncio.gather(*asked), 10)
-        pause_s[0] = an_hour()
-        await turns()
-        run.commits.clear()
-        line.hear()
-        run.sequencer.wake()
-        await turns()
-        assert (run.commits == []) is waits
-
-
-async def test_the_gateways_own_stop_ends_a_pause() -> None:
-    """What was taken is decided and answered."""
-    async with running(pause_s=an_hour, commit_here=True) as run:
-        asked = run.sequencer.begin([order("1")], ASKED)
-        await turns()
-        assert run.commits == []
-        run.sequencer.stop()
-        assert [answer.reason for answer in await asyncio.wait_for(asked, 10)] == [None]
