@@ -50,9 +50,13 @@ def kept_journal(config: Config) -> SqlJournal:
     return SqlJournal(config.journal.url, config.journal.durability, older=_kept_archive(config))
 
 
-def kept_snapshots(config: Config, note: Callable[[str], None] = lambda _reason: None) -> Snapshots:
-    """Where the snapshots are; `note` is told why one is not used."""
-    return Snapshots(Path(config.data_dir) / "snapshots", config.retention.snapshots, note)
+def kept_snapshots(
+    config: Config, note: Callable[[str], None] = lambda _reason: None, keep: int | None = None
+) -> Snapshots:
+    """Where the snapshots are; `note` is told why one is not used. Who writes one keeps as many as is configured, or
+    `keep`.
+    """
+    return Snapshots(Path(config.data_dir) / "snapshots", keep or config.retention.snapshots, note)
 
 
 def _kept_archive(config: Config) -> Archive:

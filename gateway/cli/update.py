@@ -16,7 +16,7 @@ from gateway.adapters import logs
 from gateway.cli.configured import ConfigFile, configuration
 from gateway.cli.failing import failed
 from gateway.cli.follow import JOURNAL_WRONG, NICER
-from gateway.cli.keep import failures, kept_journal
+from gateway.cli.keep import failures, kept_journal, kept_snapshots
 from gateway.cli.progress import progress
 from gateway.config import Config
 from gateway.core.engine import Diverged
@@ -24,7 +24,6 @@ from gateway.core.invariants import InvariantBroken, check_state
 from gateway.runtime.files import alone
 from gateway.runtime.follower import Follower
 from gateway.runtime.ports import JournalDamaged, JournalError
-from gateway.runtime.snapshots import Snapshots
 
 
 def prepare_update(config: ConfigFile) -> None:
@@ -59,7 +58,7 @@ def _prepared(config: Config) -> int:
     """
     journal = kept_journal(config)
     # Not one is removed: those that are there are what the gateway that runs would start from.
-    snapshots = Snapshots(Path(config.data_dir) / "snapshots", keep=sys.maxsize)
+    snapshots = kept_snapshots(config, keep=sys.maxsize)
     follower = Follower(journal, snapshots=snapshots, snapshot_events=sys.maxsize)
     with progress("Replaying", 0, journal.last_seq()) as passed:
         follower.catch_up(lambda: bool(passed(follower.state.seq)))

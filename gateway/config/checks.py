@@ -15,6 +15,7 @@ from gateway.config.sections import (
     VenueConfig,
 )
 from gateway.config.shape import Problem
+from gateway.config.values import SQLITE
 from gateway.lane import MAX_SOCKET_PATH_BYTES
 from gateway.resources import fix_spec_path
 
@@ -77,7 +78,7 @@ def check(config: Config) -> Iterator[Problem]:
 
 def _place(url: str) -> str:
     """The same for every spelling of a SQLite file."""
-    path = url.removeprefix("sqlite:///")
+    path = url.removeprefix(SQLITE)
     return url if path == url else str(Path(path).resolve())
 
 

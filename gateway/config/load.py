@@ -16,9 +16,7 @@ from gateway.config.checks import check
 from gateway.config.risk_checks import check_risk
 from gateway.config.sections import Config
 from gateway.config.shape import Problem, Shape
-from gateway.config.values import ConfigError
-
-_SQLITE = "sqlite:///"
+from gateway.config.values import SQLITE, ConfigError
 
 
 def load(path: Path, environment: Mapping[str, str] = os.environ) -> Config:
@@ -90,4 +88,4 @@ def _absolute(config: Config, base: Path) -> Config:
 
 def _database(url: str, data_dir: Path) -> str:
     """The URL with the path of a SQLite file made absolute."""
-    return f"{_SQLITE}{data_dir / url.removeprefix(_SQLITE)}" if url.startswith(_SQLITE) else url
+    return f"{SQLITE}{data_dir / url.removeprefix(SQLITE)}" if url.startswith(SQLITE) else url

@@ -11,7 +11,8 @@ SECRETS = frozenset({"password"})
 _URL_PASSWORD = re.compile(r"(://[^/@:]*:).*@|([?&]password=)[^&]*")
 # As SQLAlchemy takes it apart, who and the password end at the first "@": one more would make a host of what is left of
 # the password, which is then shown.
-_SQLITE_URL = r"sqlite:///[^?#]+"
+SQLITE = "sqlite:///"
+_SQLITE_URL = rf"{SQLITE}[^?#]+"
 _POSTGRESQL_URL = (
     r"postgresql\+psycopg://([^\s@:/]*(:[^\s@]*)?@)?"  # Who.
     r"(\[[^\s@/?\[\]]+\]|[^\s@:/?\[\]]*)(:[0-9]{1,5})?"  # Where.

@@ -18,7 +18,7 @@ from gateway.core.types import ExecType, ItemKind
 
 MAX_AWAITED = 100_000
 """How many executions of a venue wait for the other source at most (rule 7)."""
-_FINAL = (ExecType.CANCELED, ExecType.EXPIRED)
+_FINAL = (ExecType.CANCELED, ExecType.EXPIRED, ExecType.REJECTED)
 _EXECUTIONS = (ExecType.TRADE, ExecType.TRADE_CORRECT, ExecType.TRADE_CANCEL)
 
 
@@ -44,10 +44,8 @@ def decide(state: State, settings: Settings, fact: DropCopied) -> list[Event]:
         return [noted]
     if report.exec_type is ExecType.REJECTED and rejects.is_of_a_request(order, report):
         return [noted]
-    evidence = _evidence(fact.session, report)
-    if report.exec_type not in _FINAL:
-        evidence = msgspec.structs.replace(evidence, exec_id="")
-    return [noted, *venue_reports.decide(state, settings, evidence)]
+    told = report if report.exec_type in _FINAL else msgspec.structs.replace(report, exec_id="")
+    return [noted, *venue_reports.decide(state, settings, _evidence(fact.session, told))]
 
 
 def _stranger(state: State, fact: DropCopied) -> list[Event]:

@@ -33,6 +33,15 @@ def world_with(copy_up: bool = True) -> tuple[World, Order]:
     return world, one
 
 
+def world_in_doubt() -> tuple[World, Order]:
+    """An order of which the venue had said nothing when its session went down; the drop copy is up."""
+    world = World.started(SETTLED)
+    up(world)
+    one = world.submit()
+    world.tell(SessionDown(VENUE))
+    return world, one
+
+
 def up(world: World) -> None:
     world.tell(SessionUp(DROP), Cause("venue", DROP))
 
@@ -229,21 +238,15 @@ def test_what_has_no_room_for_an_item_waits_for_it_and_costs_nothing(monkeypatch
 
 def test_a_copy_is_evidence_about_an_order_in_doubt() -> None:
     """Rule 2: the order session is down, the drop copy shows that the venue has the order."""
-    world = World.started(SETTLED)
-    up(world)
-    one = world.submit()
-    world.tell(SessionDown(VENUE))
+    world, one = world_in_doubt()
     assert one.in_doubt
     noted, acknowledged = copied(world, one, "E1", exec_type=ExecType.NEW, ord_status=OrdStatus.NEW)
     assert (noted.known, type(acknowledged), one.in_doubt) == (True, ev.OrderAcknowledged, False)
 
 
 def test_the_order_session_tells_in_its_place_what_the_copy_was_ahead_with() -> None:
-    """The copy's Done For Day came before the New that was sent before it, and which lifts one that came before."""
-    world = World.started(SETTLED)
-    up(world)
-    one = world.submit()
-    world.tell(SessionDown(VENUE))
+    """The copy's Done For Day came first, and the New, which lifts one that it follows, was sent before it."""
+    world, one = world_in_doubt()
     over = {"exec_id": "E2", "ord_status": OrdStatus.DONE_FOR_DAY}
     _, done = copied(world, one, exec_type=ExecType.DONE_FOR_DAY, **over)
     assert (type(done), view(one).ord_status) == (ev.OrderDoneForDay, OrdStatus.DONE_FOR_DAY)
@@ -254,15 +257,13 @@ def test_the_order_session_tells_in_its_place_what_the_copy_was_ahead_with() -> 
     assert world.recovered() == world.state
 
 
-def test_what_ends_an_order_is_not_told_twice() -> None:
-    world = World.started(SETTLED)
-    up(world)
-    one = world.submit()
-    world.tell(SessionDown(VENUE))
-    canceled = {"exec_id": "E2", "ord_status": OrdStatus.CANCELED}
-    copied(world, one, exec_type=ExecType.CANCELED, **canceled)
+@pytest.mark.parametrize("end", ["CANCELED", "EXPIRED", "REJECTED"])
+def test_what_ends_an_order_is_not_told_twice(end: str) -> None:
+    world, one = world_in_doubt()
+    over = {"exec_id": "E2", "ord_status": OrdStatus[end]}
+    copied(world, one, exec_type=ExecType[end], **over)
     world.tell(SessionUp(VENUE))
-    (again,) = world.report(one, ExecType.CANCELED, **canceled)
+    (again,) = world.report(one, ExecType[end], **over)
     assert (one.closed, type(again)) == (True, ev.ReportIgnored)
 
 
