@@ -9,7 +9,7 @@ from gateway.core import events as ev
 from gateway.core import items
 from gateway.core.events import Event
 from gateway.core.order import Order, report_key
-from gateway.core.rejects import UNKNOWN_TO_CANCEL
+from gateway.core.rejects import UNKNOWN_TO_CANCEL, ask
 from gateway.core.reports import ExecutionReport, OutOfReach
 from gateway.core.state import Settings, State
 from gateway.core.types import ExecType, ItemKind, OrdStatus
@@ -54,9 +54,8 @@ def _of_order(state: State, settings: Settings, order: Order, event: Event, body
     if isinstance(event, ev.QuantityDisputed) and order.venue in settings.reconcile:
         known = items.find(state, ItemKind.QUANTITY, order.venue, order.order_id)
         yield from _quantity(state, order, f"{event.venue_cum_qty}")
-        if not known and not _is_reply(body) and state.session(order.venue).up:
-            why = "CumQty(14) is not the sum of the executions that it told us"
-            yield ev.StatusRequested(order.order_id, order.venue, order.venue_cl_ord_id, why)
+        if not known and not _is_reply(body):
+            yield from ask(state, order, "CumQty(14) is not the sum of the executions that it told us")
     yield from _ended(state, order)
     if not isinstance(event, ev.Reported):
         return

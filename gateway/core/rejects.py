@@ -69,10 +69,7 @@ def _doubt(state: State, order: Order) -> list[Event]:
     if first.state != SENT or first.in_doubt:
         return []
     why = f"{order.venue} answered a request as if it did not know the order"
-    events: list[Event] = [ev.OrderInDoubt(order.order_id, first.venue_cl_ord_id, why)]
-    if state.session(order.venue).up:
-        events.append(ev.StatusRequested(order.order_id, order.venue, order.venue_cl_ord_id, why))
-    return events
+    return [ev.OrderInDoubt(order.order_id, first.venue_cl_ord_id, why), *ask(state, order, why)]
 
 
 def _asked(state: State, order: Order, rejected: Event) -> list[Event]:
@@ -81,10 +78,13 @@ def _asked(state: State, order: Order, rejected: Event) -> list[Event]:
     An execution that crossed the request was told before the reject.
     """
     over = isinstance(rejected, ev.RequestRejected) and rejected.cxl_rej_reason in (TOO_LATE, UNKNOWN_TO_CANCEL)
-    if not over or not order.working or not state.session(order.venue).up:
-        return []
-    why = "the venue refused a request as if the order were over"
-    return [ev.StatusRequested(order.order_id, order.venue, order.venue_cl_ord_id, why)]
+    return ask(state, order, "the venue refused a request as if the order were over") if over and order.working else []
+
+
+def ask(state: State, order: Order, why: str) -> list[Event]:
+    """The question how an order stands, OrderStatusRequest(35=H); none to a venue that is not logged on."""
+    up = state.session(order.venue).up
+    return [ev.StatusRequested(order.order_id, order.venue, order.venue_cl_ord_id, why)] if up else []
 
 
 def _request_rejected(order: Order, request: Request, text: str, reason: str) -> Event:

@@ -473,7 +473,8 @@ def _unknown_at_venue(order: Order, report: ExecutionReport) -> Event:
 
 def _surprise(state: State, settings: Settings, order: Order, report: ExecutionReport) -> list[Event]:
     """A status reply that tells of another end than we know of, or of a life after it. Where it can be, the venue's
-    word is taken, and the item is for the record; that an order lives which the venue had ended is for a person.
+    word is taken, and the item is for the record; that an order lives which the venue had ended is for a person, unless
+    the venue takes it back when it is asked.
 
     A reply that comes again (PossDupFlag(43)=Y) tells how things were. What was in doubt is no surprise.
     """
@@ -490,6 +491,7 @@ def _surprise(state: State, settings: Settings, order: Order, report: ExecutionR
         severity = Severity.WARNING if taken else Severity.CRITICAL
         kind, venue = ItemKind.STATUS, order.venue
         raised = list(items.raise_(state, kind, venue, told, severity=severity, order=order, ours=ours, theirs=theirs))
-        resolved = [ev.ItemResolved(one.item_id, venue, "the venue's word was taken") for one in raised if taken]
-        return [*raised, *resolved]
+        if raised and not taken:  # A reply that was on its way when the order ended is put right by the next one.
+            return [*raised, *rejects.ask(state, order, "it had ended, and the venue speaks of it as if it lived")]
+        return [*raised, *[ev.ItemResolved(one.item_id, venue, "the venue's word was taken") for one in raised]]
     return list(items.resolve(state, f"{order.venue} says {theirs}", ItemKind.STATUS, order.venue, order.order_id))

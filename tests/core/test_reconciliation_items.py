@@ -23,6 +23,7 @@ from gateway.core.types import DoubtOutcome, ExecType, ItemKind, OrdStatus, Seve
 from tests.core.test_reconciliation import (
     EACH,
     MASS,
+    asked,
     ended,
     kinds,
     listed,
@@ -97,6 +98,17 @@ def test_an_order_that_the_venue_ended_and_works_is_for_a_person() -> None:
     assert (raised.kind, raised.severity, one.closed) == (ItemKind.STATUS, Severity.CRITICAL, True)
     reply(world, one, OrdStatus.NEW)
     assert len(world.state.items) == 1
+    reply(world, one, OrdStatus.CANCELED)
+    assert kinds(world) == []
+
+
+def test_a_venue_that_speaks_of_an_order_that_it_ended_is_asked_once() -> None:
+    """The reply may have been on its way when the order ended: the next one tells how it stands."""
+    world, one = with_order()
+    world.report(one, ExecType.CANCELED, ord_status=OrdStatus.CANCELED)
+    assert asked(reply(world, one, OrdStatus.NEW)) == [one.order_id]
+    assert asked(reply(world, one, OrdStatus.NEW)) == []
+    assert kinds(world) == [ItemKind.STATUS]
     reply(world, one, OrdStatus.CANCELED)
     assert kinds(world) == []
 
