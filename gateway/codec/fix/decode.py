@@ -91,7 +91,7 @@ def _fact(msg_type: str, fields: Fields, dialect: Dialect, poss_dup: bool, broke
 
 def _execution_report(fields: Fields, dialect: Dialect, poss_dup: bool) -> ExecutionReport:
     exec_type = _exec_type(fields, dialect)
-    cum_qty, leaves_qty = f.number(fields, "14"), f.number(fields, "151")
+    cum_qty, leaves_qty = f.number(fields, "14"), f.readable_number(fields, "151")
     transact_time_ns = f.time_ns(fields, "60")
     report = ExecutionReport(
         venue=dialect.venue,
@@ -113,7 +113,7 @@ def _execution_report(fields: Fields, dialect: Dialect, poss_dup: bool) -> Execu
         last_px=f.number(fields, "31"),
         cum_qty=cum_qty,
         leaves_qty=leaves_qty,
-        avg_px=f.number(fields, "6"),
+        avg_px=f.readable_number(fields, "6"),
         ord_rej_reason=fields.get("103", ""),
         exec_restatement_reason=fields.get("378", ""),
         text=f.free_text(fields),
@@ -166,7 +166,6 @@ def _check_quantities(report: ExecutionReport) -> None:
         ("CashOrderQty(152)", report.cash_order_qty),
         ("LastQty(32)", report.last_qty),
         ("CumQty(14)", report.cum_qty),
-        ("LeavesQty(151)", report.leaves_qty),
     ):
         if value is not None and value < ZERO:
             raise FieldError(f"{name} is negative: {value}")

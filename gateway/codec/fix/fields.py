@@ -191,6 +191,14 @@ def number(fields: Fields, tag: str) -> Decimal | None:
         raise FieldError(f"{name(tag)}: {error}") from None
 
 
+def readable_number(fields: Fields, tag: str) -> Decimal | None:
+    """A number that nothing is decided by, None also when it cannot be read: an execution is not lost for it."""
+    try:
+        return number(fields, tag)
+    except FieldError:
+        return None
+
+
 @lru_cache(maxsize=65_536)
 def _decimal(value: str) -> Decimal:
     """The same prices and quantities come again and again."""

@@ -147,6 +147,25 @@ def test_what_is_wrong_is_named_and_answered(changes: dict[str, str], reason: in
     assert "34=7|" in decoded.fact.raw
 
 
+@pytest.mark.parametrize(
+    ("avg_px", "leaves_qty", "read"),
+    [
+        ("100.013333333333333", "5", (None, Decimal(5))),
+        ("1.0001E+2", "5", (None, Decimal(5))),
+        ("NaN", "5", (None, Decimal(5))),
+        ("100.01", "-5", (Decimal("100.01"), Decimal(-5))),
+        ("100.01", "1E+1", (Decimal("100.01"), None)),
+    ],
+)
+def test_an_execution_is_not_lost_for_a_figure_that_is_ours_to_compute(
+    avg_px: str, leaves_qty: str, read: tuple[Decimal | None, Decimal | None]
+) -> None:
+    fact = decode(report(t150="F", t39="1", t32="5", t31="100.02", t6=avg_px, t151=leaves_qty), dialect()).fact
+    assert isinstance(fact, ExecutionReport)
+    assert (fact.last_qty, fact.last_px) == (Decimal(5), Decimal("100.02"))
+    assert (fact.avg_px, fact.leaves_qty) == read
+
+
 def test_fix_42_without_exec_trans_type_is_not_guessed_about() -> None:
     decoded = decode(report(t150="1", t39="1", t32="5", t31="9"), dialect(FIX42))
     assert isinstance(decoded.fact, UnexpectedMessage)
