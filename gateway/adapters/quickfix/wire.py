@@ -314,7 +314,8 @@ class Wire:
     def _heard(self, text: str) -> None:
         self.last_received_ns = self._now_ns()
         self.heard_at = self._monotonic()
-        self.handed_over += len(text)
+        # Bytes, as the kernel counts them: a letter may have several.
+        self.handed_over += len(text) if text.isascii() else len(text.encode("utf-8", "surrogateescape"))
 
     def _put(self, entry: Entry) -> None:
         self.waiting = True

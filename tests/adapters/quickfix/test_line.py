@@ -80,6 +80,18 @@ def test_a_venue_that_starts_over_on_a_connection_keeps_it(venue: RawVenue, gate
     assert gateway.link._line.held(wire.handed_over) < 1_000
 
 
+@pytest.mark.parametrize("text", ["成交成交".encode(), "exécuté".encode("latin-1")])
+def test_letters_of_several_bytes_are_no_bytes_that_are_held(text: bytes, venue: RawVenue, gateways: Gateways) -> None:
+    gateway = gateways(venue_config(venue.port)).start()
+    venue.logon()
+    gateway.wait_for(SessionUp)
+    for number in range(50):
+        venue.send(f"{new(f'e{number}')}58={text.decode('latin-1') * 10}\x01")
+    gateway.wait_for(ExecutionReport, 50)
+    wire = gateway.link._wire
+    wait_until(lambda: gateway.link._line.held(wire.handed_over) == 0, "nothing is held")
+
+
 def test_a_venue_whose_numbers_are_too_low_when_the_link_has_stopped_ends_nothing(gateways: Gateways) -> None:
     gateway = gateways(venue_config(1)).start()
     gateway.link.stop()
