@@ -22,7 +22,7 @@ from gateway.adapters.quickfix.facts import Sent, copied, name_of, recordable, r
 from gateway.adapters.quickfix.inbox import Entry, Inbox, Kind
 from gateway.adapters.quickfix.line import MARKS, Line
 from gateway.adapters.quickfix.schedule import Keeper, schedule_of
-from gateway.adapters.quickfix.settings import dialect_of, session_settings
+from gateway.adapters.quickfix.settings import dialect_of, messages_of, session_settings
 from gateway.adapters.quickfix.store import Store
 from gateway.adapters.quickfix.wire import Numbers, Wire
 from gateway.codec.fix import Decoded, EncodeError, Encoder, decode, encode_business_reject
@@ -137,6 +137,7 @@ class QuickFixLink:
         self._store.keep()
         settings = fix.SessionSettings()
         settings.setFromString(session_settings(self._config, self._dictionaries, self._overlay, self._mark))
+        self._message = messages_of(self._config, self._dictionaries, self._overlay)
         factory = fix.FileStoreFactory(str(self._store.folder))
         self._initiator = fix.SocketInitiator(self._application, factory, settings)
         self._session = fix.Session.lookupSession(self._session_id)
@@ -269,7 +270,7 @@ class QuickFixLink:
     def _send(self, body: str) -> bool:
         wire = self._wire
         wire.sender, wire.assigned = threading.get_ident(), 0
-        if self._engine.send(fix.Message(body, False)):
+        if self._engine.send(self._message(body)):
             wire.last_sent_ns = self._now_ns()
             return True
         if wire.assigned:

@@ -1,7 +1,9 @@
 """From our configuration to QuickFIX's settings and to the codec's dialect."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+
+import quickfix as fix
 
 from gateway.adapters.quickfix.dictionary import write_dictionary
 from gateway.codec.fix import FIX42, FIX44, FIX50SP2, Dialect
@@ -60,6 +62,22 @@ def session_settings(config: VenueConfig, dictionaries: Path, overlay: Path | No
         session[key] = str(write_dictionary(name, overlay if key in _APPLICATION else None, dictionaries))
     default = {"ReconnectInterval": str(config.reconnect_interval_s), "SocketSendBufferSize": str(mark)}
     return _section("DEFAULT", _DEFAULTS | default) + _section("SESSION", session)
+
+
+def messages_of(config: VenueConfig, dictionaries: Path, overlay: Path | None) -> Callable[[str], fix.Message]:
+    """How a body of ours becomes QuickFIX's message.
+
+    Where the dialect adds tags they may be a repeating group, and only with a dictionary does QuickFIX not sort those
+    among the others. It takes longer, and a start has to read it.
+
+    Raises:
+        DictionaryError: a dictionary or the overlay cannot be used.
+    """
+    if not config.dialect.add.keys() - {"A"}:
+        return lambda body: fix.Message(body, False)
+    name = next(name for key, name in _DICTIONARIES[config.begin_string].items() if key in _APPLICATION)
+    groups = fix.DataDictionary(str(write_dictionary(name, overlay, dictionaries)))
+    return lambda body: fix.Message(body, groups, False)
 
 
 # CheckLatency: a fill is a fill however wrong a clock is; QuickFIX would refuse it for good over SendingTime(52).

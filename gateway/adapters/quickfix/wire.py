@@ -228,7 +228,8 @@ class Wire:
         if self._config.password:
             message.setField(554, self._config.password)
         for tag, text in self._config.dialect.add.get("A", {}).items():
-            message.setField(int(tag), text)
+            part = message.getHeader() if fix.Message.isHeaderField(int(tag)) else message
+            part.setField(int(tag), text)
         if _text(message, 141) == "Y":
             self.numbered_anew()  # It gets number 1 from here on.
         self.logon_seq_num = self.resend_from = int(message.getHeader().getField(34))
