@@ -259,8 +259,7 @@ class QuickFixLink:
             return f"{self.venue} requires " + ", ".join(f"tag {tag}" for tag in missing)
         if not self._logged_on():
             return "the FIX session is not logged on"
-        wire = self._wire
-        if wire.sent - wire.confirmed >= self._unconfirmed_limit:
+        if self._wire.unread >= self._unconfirmed_limit:
             return f"the venue has not read the last {self._unconfirmed_limit} messages"
         if not self._send(body):
             return "the FIX session did not take it"
@@ -272,19 +271,18 @@ class QuickFixLink:
         wire.sender, wire.assigned = threading.get_ident(), 0
         if self._engine.send(self._message(body)):
             wire.last_sent_ns = self._now_ns()
+            wire.sent += 1
+            if wire.sent - wire.probed >= max(1, self._unconfirmed_limit // 4):
+                self._probe()
             return True
         if wire.assigned:
             raise self._store.unwritten(wire.assigned)  # It went through toApp and was not stored.
         return False
 
     def _remember(self, msg_type: str, name: str) -> None:
-        wire = self._wire
-        self._refs[wire.assigned] = (msg_type, name)
+        self._refs[self._wire.assigned] = (msg_type, name)
         if len(self._refs) > _REFS_KEPT:
             self._refs.popitem(last=False)
-        wire.sent += 1
-        if wire.sent - wire.probed >= max(1, self._unconfirmed_limit // 4):
-            self._probe()
 
     def _probe(self) -> None:
         """A heartbeat that answers this TestRequest(35=1) shows that the venue has read everything before it."""
@@ -297,9 +295,8 @@ class QuickFixLink:
         """At the limit nothing more is sent that would bring a TestRequest with it, and those that were may be lost: a
         venue that asks for them again gets a gap fill.
         """
-        wire = self._wire
-        at_limit = wire.sent - wire.confirmed >= self._unconfirmed_limit
-        if at_limit and self._monotonic() - self._probed_at >= _PROBE_S and self._logged_on():
+        waited_s = self._monotonic() - self._probed_at
+        if self._wire.unread >= self._unconfirmed_limit and waited_s >= _PROBE_S and self._logged_on():
             self._probe()
 
     def _administer(self, event: SessionAdministered) -> None:
@@ -474,9 +471,10 @@ class QuickFixLink:
         return self._input(entry.at_ns, fact, decoded.msg_seq_num if entry.in_place else None)
 
     def _answer(self, decoded: Decoded, fact: UnexpectedMessage) -> None:
-        if decoded.reject_reason is not None and decoded.msg_seq_num is not None:
-            reason, ref_id = decoded.reject_reason, decoded.ref_id
-            self._send(encode_business_reject(fact.msg_type, decoded.msg_seq_num, reason, fact.problem, ref_id))
+        """Unless the venue does not read what it is sent: QuickFIX would keep every answer for it."""
+        seq, reason = decoded.msg_seq_num, decoded.reject_reason
+        if reason is not None and seq is not None and self._wire.unread < self._unconfirmed_limit:
+            self._send(encode_business_reject(fact.msg_type, seq, reason, fact.problem, decoded.ref_id))
 
     def _named(self, fact: MessageRejected) -> MessageRejected:
         """With the type and the name of our message: our own record of its number knows better than the venue."""

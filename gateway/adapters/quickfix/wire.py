@@ -171,6 +171,11 @@ class Wire:
 
     # --- Out ---
 
+    @property
+    def unread(self) -> int:
+        """How many messages are on their way that the venue has not shown to have read."""
+        return self.sent - self.confirmed
+
     def numbered_anew(self) -> None:
         """Our next number was set: it may be one that was used."""
         self._passed = (0, 0)

@@ -287,6 +287,19 @@ def test_a_venue_that_does_not_read_is_not_sent_more_than_the_limit(venue: RawVe
     assert venue.read_until("D")["11"] == "g10"
 
 
+def test_a_venue_that_does_not_read_is_not_answered_without_end(venue: RawVenue, gateways: Gateways) -> None:
+    gateway = gateways(venue_config(venue.port), unconfirmed_limit=8).start()
+    venue.logon()
+    gateway.wait_for(SessionUp)
+    for _ in range(20):
+        venue.send("35=B\x01148=Lunch\x0133=1\x0158=soup\x01")
+    gateway.wait_for(UnexpectedMessage, 20)
+    venue.send("35=1\x01112=the end\x01")
+    while venue.read_until("0")["112"] != "the end":
+        pass
+    assert sum(got["35"] == "j" for got in venue.got) == 8
+
+
 def test_a_venue_that_lost_every_test_request_is_asked_again(venue: RawVenue, gateways: Gateways) -> None:
     """It asks for what it lost, and gets a gap fill for them: no answer would ever come."""
     now = [1_000.0]
