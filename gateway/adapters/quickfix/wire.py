@@ -290,6 +290,8 @@ class Wire:
             self._expected = expected_number(self.logout_text)
         elif msg_type == "3":
             self._rejected(int(message.getHeader().getField(34)), text)
+        elif msg_type == "4" and _text(message, 123) != "Y":
+            self._skipped(_number(message, 36) or 0)
         elif msg_type == "0" and message.isSetField(112):
             self._heartbeat(message.getField(112))
 
@@ -306,6 +308,14 @@ class Wire:
         # Message 1 of a session is its Logon, which nobody misses.
         if not in_place and expected > 1:
             self.engine.setNextTargetMsgSeqNum(expected - 1)
+
+    def _skipped(self, number: int) -> None:
+        """A SequenceReset(35=4) that is no gap fill: what the venue had under the numbers below is lost to it."""
+        expected = self.engine.getExpectedTargetNum()
+        if number > expected:
+            never = f"{expected} to {number - 1}"
+            text = f"the venue goes on with number {number} and never sends {never}: compare our orders"
+            self._put(Entry(self._now_ns(), Kind.ALERT, text))
 
     def _heartbeat(self, test_req_id: str) -> None:
         mark, _, number = test_req_id.rpartition("-")

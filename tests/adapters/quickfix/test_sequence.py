@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.adapters.quickfix.store import StoreError
 from gateway.config import DialectConfig
@@ -212,6 +213,21 @@ def test_numbers_that_are_set_back_are_reported_and_prove_nothing(
     venue.send(new("e2"))
     gateway.wait_for(ExecutionReport)
     assert gateway.link._wire.numbers.committed == 2
+
+
+@pytest.mark.parametrize(("gap_fill", "alerts"), [("", 1), ("123=N\x01", 1), ("123=Y\x01", 0)])
+def test_numbers_that_the_venue_leaves_out_are_an_alert(
+    gap_fill: str, alerts: int, venue: RawVenue, gateways: Gateways
+) -> None:
+    gateway = gateways(venue_config(venue.port)).start()
+    venue.logon()
+    gateway.wait_for(SessionUp)
+    with capture_logs() as logs:
+        venue.send(f"35=4\x01{gap_fill}36=20\x01", 2)
+        venue.send(new("e20"), 20)
+        gateway.wait_for(ExecutionReport)
+    said = [line["event"] for line in logs if line["log_level"] == "error"]
+    assert said == ["the venue goes on with number 20 and never sends 2 to 19: compare our orders"] * alerts
 
 
 def test_nothing_that_was_sent_before_our_logon_is_sent_again(venue: RawVenue, gateways: Gateways) -> None:
