@@ -327,8 +327,12 @@ class _Stack:
             reports=lambda: sum(link.queued for link in self._links.values()),
             subscribers=lambda: self._feed.readers,
             send_refusals=lambda: {venue: link.status().send_refusals for venue, link in self._links.items()},
-            takes_orders=lambda venue: takes_orders(self._state, self._sequencer.settings, venue),
+            takes_orders=self._takes_orders,
         )
+
+    def _takes_orders(self) -> dict[str, bool]:
+        settings = self._sequencer.settings
+        return {venue: takes_orders(self._state, settings, venue) for venue in settings.venues}
 
     def _overview(self) -> Overview:
         state = self._state

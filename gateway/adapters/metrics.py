@@ -72,24 +72,24 @@ _ANSWERED = (ev.OrderAcknowledged, ev.OrderRejected, ev.OrderFilled, ev.OrderUns
 class Queues(msgspec.Struct, frozen=True):
     """What is read at every scrape besides the state, on the scraper's thread: each has to be quick and safe there.
 
-    `send_refusals` gives, by venue, how many messages the session did not take; `takes_orders` says whether new orders
-    may go to a venue.
+    `send_refusals` gives, by session, how many messages it did not take; `takes_orders`, by venue, whether new orders
+    may go there. A drop copy is a session and no venue.
     """
 
     commands: Callable[[], int]
     reports: Callable[[], int]
     subscribers: Callable[[], int]
     send_refusals: Callable[[], Mapping[str, int]]
-    takes_orders: Callable[[str], bool]
+    takes_orders: Callable[[], Mapping[str, bool]]
 
 
 class Metrics(Collector):
-    """The gateway's metrics and the HTTP server that shows them."""
+    """The gateway's metrics and the HTTP server that shows them. `sessions` are the names of all FIX sessions."""
 
-    def __init__(self, state: State, venues: Iterable[str], queues: Queues) -> None:
+    def __init__(self, state: State, sessions: Iterable[str], queues: Queues) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        self.registry.register(_Present(state, tuple(venues), queues))
+        self.registry.register(_Present(state, tuple(sessions), queues))
         self.registry.register(self)
         self._commit = _Histogram("gateway_commit_seconds", "Duration of a journal commit.", _COMMIT_S)
         self._batch = _Histogram("gateway_batch_records", "Records in a journal commit.", _RECORDS)
@@ -201,9 +201,9 @@ def _counts(name: str, text: str, labels: Sequence[str], counts: Iterable[tuple[
 class _Present(Collector):
     """How things stand at the moment of the scrape. The state may be one batch ahead of the journal."""
 
-    def __init__(self, state: State, venues: tuple[str, ...], queues: Queues) -> None:
+    def __init__(self, state: State, sessions: tuple[str, ...], queues: Queues) -> None:
         self._state = state
-        self._venues = venues
+        self._sessions = sessions
         self._queues = queues
 
     def _reconciliation(self) -> Iterable[Metric]:
@@ -257,12 +257,11 @@ class _Present(Collector):
         yield _gauge("gateway_command_queue", "Commands that wait to be decided.", queues.commands())
         yield _gauge("gateway_report_queue", "Facts from venues that wait to be applied.", queues.reports())
         yield _gauge("gateway_subscribers", "Event streams that are open.", queues.subscribers())
-        sessions = {venue: state.session(venue) for venue in self._venues}
+        sessions = {name: state.session(name) for name in self._sessions}
         up = {venue: float(session.up) for venue, session in sessions.items()}
         yield _by_venue(GaugeMetricFamily, "gateway_session_up", "1 while the FIX session is logged on.", up)
         text = "1 while new orders may go to the venue: logged on, and reconciled or opened by an operator."
-        open_ = {venue: float(queues.takes_orders(venue)) for venue in self._venues}
-        yield _by_venue(GaugeMetricFamily, "gateway_order_entry_open", text, open_)
+        yield _by_venue(GaugeMetricFamily, "gateway_order_entry_open", text, queues.takes_orders())
         seqs = {venue: session.inbound_seq for venue, session in sessions.items()}
         text = "MsgSeqNum(34) of the last committed message from the venue."
         yield _by_venue(GaugeMetricFamily, "gateway_session_inbound_seq", text, seqs)

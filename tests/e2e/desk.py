@@ -106,10 +106,13 @@ class Desk:
 
     def metric(self, name: str) -> float:
         """One figure, by its name and labels."""
+        return self.metrics()[name]
+
+    def metrics(self) -> dict[str, float]:
+        """All figures, by their names and labels."""
         with urlopen(f"http://127.0.0.1:{self.stack.metrics_port}/metrics", timeout=WAIT_S) as page:
-            lines = page.read().decode().splitlines()
-        (value,) = [line.rpartition(" ")[2] for line in lines if line.startswith(f"{name} ")]
-        return float(value)
+            lines = [line.rpartition(" ") for line in page.read().decode().splitlines() if not line.startswith("#")]
+        return {name: float(value) for name, _, value in lines}
 
     def session_open(self) -> bool:
         """Whether new orders may go to the venue."""

@@ -85,6 +85,14 @@ async def test_an_execution_that_both_sessions_tell_is_confirmed(desk: Desk) -> 
     assert not desk.raised("EXECUTION_UNCONFIRMED", handle.order.order_id)
 
 
+async def test_order_entry_is_a_matter_of_venues_and_never_of_a_drop_copy(desk: Desk) -> None:
+    """It would be closed there for good, and the alert of operations.md would never end."""
+    await until(lambda: desk.metric('gateway_order_entry_open{venue="XSIM"}') == 1)
+    figures = desk.metrics()
+    assert figures[f'gateway_session_up{{venue="{DROP}"}}'] == 1
+    assert f'gateway_order_entry_open{{venue="{DROP}"}}' not in figures
+
+
 async def settled(desk: Desk) -> None:
     """Nothing waits for the other source any more: as the journal has it, the grace time is over for nobody."""
 
