@@ -168,7 +168,7 @@ class _Stack:
         self._started_ns = time.time_ns()
         self._epoch = head.epoch
         self._state = state
-        self._latency = Latency(state)
+        self._latency = Latency()
         self._feed = Feed(
             journal, state.seq, window=limits.subscriber_lag, max_readers=limits.subscribers, audience=audience
         )

@@ -8,7 +8,6 @@ holding up the event loop.
 import time
 from bisect import bisect_left
 from collections import Counter as Tally
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from itertools import accumulate
@@ -32,11 +31,11 @@ from gateway.core.risk.book import Node
 from gateway.core.risk.state import Profit
 from gateway.core.state import Item, State
 from gateway.core.types import Reason, Severity
+from gateway.runtime.latency import FirstWords
 
 _COMMIT_S = (50e-6, 1e-4, 2e-4, 3e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 _ACK_S = (1e-4, 2e-4, 3e-4, 5e-4, 7.5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _RECORDS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 2_048, 4_096)
-_AWAITED_AT_MOST = 100_000
 _MOST_SCOPES = {scopes.FIRM: 1, "desk": 200, "account": 200, "strategy": 50}
 """How many scopes of a level have figures of their own; where there are more, that level has none."""
 
@@ -66,7 +65,6 @@ _ACCEPTED: dict[type, str] = {
 }
 _APPROVED = "DecideChange"
 _BY_ITSELF_TOO = (re.LimitDeclined, re.OverrideEnded, re.TradingStopped, re.TradingResumed)
-_ANSWERED = (ev.OrderAcknowledged, ev.OrderRejected, ev.OrderFilled, ev.OrderUnsent)
 
 
 class Queues(msgspec.Struct, frozen=True):
@@ -100,7 +98,7 @@ class Metrics(Collector):
         self._accepted = dict.fromkeys(names, 0)
         self._refused = dict.fromkeys(names, 0)
         self._reasons = dict.fromkeys(Reason, 0)
-        self._awaited: OrderedDict[str, int] = OrderedDict()
+        self._first_words = FirstWords()
         self._server: tuple[WSGIServer, Thread] | None = None
 
     def on_commit(self, records: Sequence[ev.Record], seconds: float) -> None:
@@ -157,18 +155,8 @@ class Metrics(Collector):
         if isinstance(event, ev.CommandRefused):
             self._refused[type(event.command).__name__] += 1
             self._reasons[event.reason] += 1
-        elif isinstance(event, ev.OrderSubmitted):
-            self._awaited[event.order_id] = record.at_ns
-            if len(self._awaited) > _AWAITED_AT_MOST:
-                self._awaited.popitem(last=False)
-        elif isinstance(event, _ANSWERED):
-            self._answered(event, record.at_ns)
-
-    def _answered(self, event: ev.Reported | ev.OrderUnsent, at_ns: int) -> None:
-        """The venue's first word on an order. What was never sent has no answer."""
-        since_ns = self._awaited.pop(event.order_id, None)
-        if since_ns is not None and not isinstance(event, ev.OrderUnsent):
-            self._ack.observe((at_ns - since_ns) / 1e9)
+        elif (took_ns := self._first_words.took_ns(record)) is not None:
+            self._ack.observe(took_ns / 1e9)
 
 
 class _Histogram:

@@ -10,7 +10,6 @@ import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.adapters import metrics as adapter
 from gateway.adapters.metrics import Metrics, Queues
 from gateway.core import events as ev
 from gateway.core.commands import CancelOrder, HaltInstrument, MassCancel, SubmitOrder
@@ -141,14 +140,7 @@ def test_an_order_that_was_never_sent_has_no_acknowledgement_time(metrics: Metri
     metrics.on_commit([record(submitted()), record(ev.OrderUnsent("O1", "V1", "not logged on"))], 0.001)
 
     assert value(scrape(metrics), "gateway_order_to_ack_seconds_count") == 0
-    assert not metrics._awaited
-
-
-def test_orders_that_wait_for_an_acknowledgement_are_bounded(metrics: Metrics, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(adapter, "_AWAITED_AT_MOST", 2)
-    metrics.on_commit([record(submitted(str(n))) for n in range(5)], 0.001)
-
-    assert list(metrics._awaited) == ["3", "4"]
+    assert not metrics._first_words
 
 
 def test_gauges_are_read_at_the_scrape() -> None:

@@ -14,10 +14,8 @@ from gateway.core import retention
 from gateway.core.commands import CancelOrder
 from gateway.core.events import Cause, Input, Record
 from gateway.core.reports import ExecutionReport, TimerFired
-from gateway.core.state import State
 from gateway.core.types import ExecType, OrdStatus, Reason
 from gateway.runtime import sequencer
-from gateway.runtime.latency import Latency
 from gateway.runtime.ports import JournalError
 from gateway.runtime.recovery import recover
 from gateway.runtime.retired import retired_order
@@ -246,12 +244,6 @@ async def test_a_refusal_is_no_order() -> None:
         wanted = retention.wanted_key(run.sequencer.state, CLIENT, "bad")
         assert wanted.seqs
         assert retired_order(run.journal, wanted) is None
-
-
-def test_latency_of_an_order_that_has_left_is_not_counted() -> None:
-    latency = Latency(State())
-    latency.note([Record(1, START_NS, Cause("venue", VENUE), ev.OrderAcknowledged("gone"))])
-    assert latency.percentile_us(50) == 0
 
 
 def test_a_record_that_should_be_there_and_is_not_stops_everything() -> None:

@@ -15,7 +15,6 @@ from gateway.core.reports import ProcessStarted
 from gateway.core.state import Reconcile
 from gateway.core.types import ExecType, OrdStatus
 from gateway.runtime import sequencer
-from gateway.runtime.latency import KEPT, Latency
 from gateway.runtime.ports import EpochStale, JournalDamaged
 from gateway.runtime.recovery import compare_all, recover
 from tests.core.world import CLIENT, SETTINGS, START_NS, VENUE, World, order
@@ -171,21 +170,6 @@ async def test_a_process_that_was_overtaken_and_has_nothing_to_commit_ends_too(m
         assert [type(error) for error in old.fatal] == [EpochStale]
         old.sequencer.stop()
         await asyncio.wait_for(old.task, 10)
-
-
-def test_latency_is_from_the_order_to_the_venues_first_word() -> None:
-    world = World.started()
-    latency = Latency(world.state)
-    assert latency.percentile_us(50) == 0
-    for number in range(1, 101):
-        made = world.submit(str(number))
-        world.now_ns = made.submitted_ns + number * 1_000 - 1_000_000
-        world.acknowledge(made)
-    latency.note(world.records)
-    assert [latency.percentile_us(percent) for percent in (0, 1, 50, 99, 100)] == [1, 1, 50, 99, 100]
-    for _ in range(200):
-        latency.note(world.records)
-    assert len(latency._newest_us) == KEPT
 
 
 def test_a_journal_may_start_with_any_input() -> None:
