@@ -5,14 +5,14 @@ import csv
 import json
 import sys
 import time
-from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
 from rich.text import Text
 
-from gateway.adapters.projections.reading import History, Listing, Row
+from gateway.adapters.projections.reading import LISTS, History, Listing
 from gateway.adapters.projections.wanted import Wanted
 from gateway.cli.configured import configuration
 from gateway.cli.ctl_command import USAGE, fail
@@ -39,7 +39,7 @@ def show(name: str, wanted: Wanted, path: Path | None, database: str, *, as_json
         fail(str(error), FAILED)
     behind = _behind(config, listing)
     if as_csv:
-        _print_csv(listing.rows)
+        _print_csv(name, listing, behind)
     elif as_json:
         print(json.dumps(_document(name, listing, behind), indent=2, ensure_ascii=False))
     else:
@@ -66,12 +66,16 @@ def _behind(config: Config | None, listing: Listing) -> int | None:
 def _print_tables(name: str, listing: Listing, behind: int | None) -> None:
     console = output()
     console.print(TABLES[name](listing.rows, listing.more, time.time_ns()))
+    console.print(_freshness(listing, behind))
+
+
+def _freshness(listing: Listing, behind: int | None) -> Text:
     told = Text.assemble(("as of ", "dim"), f"seq {listing.seq:,}", (f", {utc(listing.time_ns)}", "dim"))
     if behind:
         told.append(f"; {behind:,} events behind the journal", "yellow")
     elif behind == 0:
         told.append("; the journal's end", "dim")
-    console.print(told)
+    return told
 
 
 def _document(name: str, listing: Listing, behind: int | None) -> dict[str, Any]:
@@ -84,12 +88,16 @@ def _document(name: str, listing: Listing, behind: int | None) -> dict[str, Any]
     }
 
 
-def _print_csv(rows: Sequence[Row]) -> None:
+def _print_csv(name: str, listing: Listing, behind: int | None) -> None:
+    """Headings, also above no rows; what a spreadsheet has no place for is said on standard error."""
     writer = csv.writer(sys.stdout)
-    if rows:
-        writer.writerow(rows[0])
-    for row in rows:
+    writer.writerow(LISTS[name].columns.keys())
+    for row in listing.rows:
         writer.writerow("" if value is None else _plain(value) for value in row.values())
+    beside = Console(stderr=True, highlight=False, soft_wrap=True)
+    if listing.more:
+        beside.print(Text(f"only the newest {len(listing.rows):,} rows; there are more: --limit", "bold yellow"))
+    beside.print(_freshness(listing, behind))
 
 
 def _plain(value: Any) -> Any:

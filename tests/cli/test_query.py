@@ -178,6 +178,21 @@ def test_csv_has_every_column(config: Path) -> None:
     assert list(lines[0]) == [column.name for column in tables.executions.columns]
 
 
+def test_csv_that_is_cut_short_says_so_beside_it(config: Path) -> None:
+    """A sum over the newest hundred of a day's executions looks like one over all of them."""
+    cut, whole = (run("executions", "--config", config, "--csv", "-n", count) for count in (1, 3))
+    assert len(cut.stdout.splitlines()) == 2
+    assert "only the newest 1 rows; there are more: --limit" in cut.stderr
+    assert "there are more" not in whole.stderr
+    for result in (cut, whole):
+        assert "; 2 events behind the journal" in result.stderr
+
+
+def test_csv_without_rows_has_its_headings(config: Path) -> None:
+    result = run("executions", "--config", config, "--csv", "--account", "nobody")
+    assert result.stdout.splitlines() == [",".join(column.name for column in tables.executions.columns)]
+
+
 @pytest.mark.parametrize("name", ["orders", "positions"])
 def test_no_projections_yet(tmp_path: Path, name: str) -> None:
     path = configured(tmp_path)
