@@ -4,7 +4,7 @@ import inspect
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from inspect import Parameter
 from typing import Annotated, Any, NoReturn
 
@@ -76,6 +76,9 @@ def command(app: typer.Typer, name: str) -> Callable[[Callable[..., None]], Call
         own = list(inspect.signature(run).parameters.values())[1:]
 
         def wrapper(*, address: str, client_id: str, as_json: bool, **given: Any) -> None:
+            refuse_no_text({"address": address, "client_id": client_id, **given})
+            if not (client_id.isascii() and client_id.isprintable()):
+                fail(f"{client_id!r} is no client id: it has printable ASCII characters only", USAGE)
             with Api(address, client_id) as api:
                 try:
                     run(Ctl(api, as_json=as_json), **given)
@@ -89,6 +92,22 @@ def command(app: typer.Typer, name: str) -> Callable[[Callable[..., None]], Call
         return run
 
     return register
+
+
+def refuse_no_text(given: Mapping[str, object]) -> None:
+    """End where an argument has bytes that are no UTF-8, as a terminal sends them that speaks Latin-1: neither the API
+    nor a database takes them. The message names it and does not show it: a database's URL may have a password.
+    """
+    for name, value in given.items():
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str) and not _is_utf8(text):
+                words = "has bytes that are no UTF-8: write it in ASCII, or let the terminal send UTF-8"
+                fail(f"{name.replace('_', '-')} {words}", USAGE)
+
+
+def _is_utf8(text: str) -> bool:
+    """What cannot be decoded comes as surrogates in an argument, and only so."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def fail(text: str, code: int) -> NoReturn:

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from gateway.adapters.projections.wanted import Wanted
-from gateway.cli.ctl_command import USAGE, fail
+from gateway.cli.ctl_command import USAGE, fail, refuse_no_text
 from gateway.core.types import OrdStatus
 
 _NS = 1_000_000_000
@@ -56,6 +56,7 @@ def _query(run: Callable[..., Wanted]) -> None:
     name = run.__name__
 
     def wrapper(*, limit: int, config: Path | None, database: str, as_json: bool, as_csv: bool, **given: Any) -> None:
+        refuse_no_text({"database": database, **given})
         wanted = run(**given)
         wanted = Wanted(
             {key: value for key, value in wanted.columns.items() if value},
