@@ -33,7 +33,7 @@ def watch(ctl: Ctl, request: pb.WatchExposureRequest) -> None:
                 print(to_json(snapshot), flush=True)
         elif not ctl.console.is_terminal:
             snapshot = next(ctl.api.watch_exposure(request))
-            ctl.console.print(tables.exposure(snapshot.rows, snapshot.currency))
+            ctl.console.print(_table(snapshot, len(snapshot.rows)))
         else:
             _live(ctl, request)
     except KeyboardInterrupt:
@@ -54,7 +54,7 @@ def _screens(ctl: Ctl, request: pb.WatchExposureRequest, ended: Ended) -> Iterat
     while True:
         try:
             for snapshot in ctl.api.watch_exposure(request):
-                table = _table(snapshot, ctl.console.height)
+                table = _table(snapshot, ctl.console.height - _OTHER_LINES)
                 yield Group(Text(f"q to leave   {clock(snapshot.time_ns, time.time_ns())}", "dim"), table)
         except grpc.RpcError as error:
             trouble = explain(error, ctl.api.address, ctl.api.client_id)[0]
@@ -74,9 +74,10 @@ _FOR_GOOD = (
 )
 
 
-def _table(snapshot: pb.WatchExposureResponse, height: int) -> RenderableType:
-    fitting = max(1, height - _OTHER_LINES)
-    rows = snapshot.rows[:fitting]
-    hidden = len(snapshot.rows) - len(rows)
-    title = f"Exposure, the first {len(rows):,} of {len(snapshot.rows):,}" if hidden else "Exposure"
+def _table(snapshot: pb.WatchExposureResponse, most: int) -> RenderableType:
+    """The first rows, at most so many but one at least, and of how many they are: a snapshot may be cut short too."""
+    rows = snapshot.rows[: max(1, most)]
+    whole = len(rows) == len(snapshot.rows) and not snapshot.truncated
+    among = f"{'more than ' if snapshot.truncated else ''}{len(snapshot.rows):,}"
+    title = "Exposure" if whole else f"Exposure, the first {len(rows):,} of {among}"
     return tables.exposure(rows, snapshot.currency, title)

@@ -69,6 +69,7 @@ class FakeGateway:
         self.breaches = pb.ListBreachesResponse()
         self.marks = pb.ListMarksResponse(currency="EUR")
         self.exposure: list[pb.Exposure] = []
+        self.truncated = False
         self._server = grpc.server(ThreadPoolExecutor(4))
         port = self._server.add_insecure_port(address)
         self.address = address if address.startswith("unix:") else f"127.0.0.1:{port}"
@@ -211,7 +212,9 @@ class FakeGateway:
         """Two snapshots, then the gateway is gone."""
         self._admit(request, context)
         for seq in (6, 7):
-            yield pb.WatchExposureResponse(rows=self.exposure, currency="EUR", as_of_seq=seq, time_ns=NOON_NS)
+            yield pb.WatchExposureResponse(
+                rows=self.exposure, currency="EUR", as_of_seq=seq, time_ns=NOON_NS, truncated=self.truncated
+            )
         context.abort(grpc.StatusCode.UNAVAILABLE, "gone")
 
     DecideChange = EndOverride = StopTrading = ResumeTrading = SetMarks = _administer

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from gateway.cli import tables_risk
+from gateway.cli import ctl_exposure, tables_risk
 from gateway.pb.v1 import gateway_pb2 as pb
 from tests.cli.conftest import Run
 from tests.cli.fake_gateway import FakeGateway
@@ -68,6 +68,17 @@ def test_exposure_watched_without_a_terminal_is_one_look(run: Run, gateway: Fake
     result = run("risk", "exposure", "--watch")
     assert result.exit_code == 0, result.stderr
     assert result.stdout.count("Exposure in EUR") == 1
+
+
+def test_exposure_that_the_gateway_cut_short_says_so(run: Run, gateway: FakeGateway) -> None:
+    """A snapshot has at most 500 rows: what is not there would be taken for flat."""
+    gateway.exposure, gateway.truncated = [a_row("firm"), a_row("desk:europe")], True
+    assert "Exposure, the first 2 of more than 2 in EUR" in run("risk", "exposure", "--watch").stdout
+    snapshot = pb.WatchExposureResponse(rows=gateway.exposure, currency="EUR", truncated=True)
+    console = Console(width=100, force_terminal=True)
+    with console.capture() as capture:
+        console.print(ctl_exposure._table(snapshot, -3))
+    assert "Exposure, the first 1 of more than 2 in EUR" in Text.from_ansi(capture.get()).plain
 
 
 @pytest.mark.parametrize(
