@@ -24,6 +24,7 @@ from prometheus_client.utils import floatToGoString
 
 from gateway.core import events as ev
 from gateway.core.commands import CancelOrder
+from gateway.core.intake import BY_COMMAND
 from gateway.core.money import ZERO
 from gateway.core.risk import events as re
 from gateway.core.risk import scopes
@@ -64,7 +65,7 @@ _ACCEPTED: dict[type, str] = {
     re.MarksSet: "SetMarks",
 }
 _APPROVED = "DecideChange"
-_BY_ITSELF_TOO = (re.LimitDeclined, re.OverrideEnded, re.TradingStopped, re.TradingResumed)
+_BY_ITSELF_TOO = (ev.ItemResolved, re.LimitDeclined, re.OverrideEnded, re.TradingStopped, re.TradingResumed)
 
 
 class Queues(msgspec.Struct, frozen=True):
@@ -301,9 +302,13 @@ def _by_venue(
 
 
 def _accepts_command(record: ev.Record) -> bool:
-    """Not the gateway's own doing (an order may trip a breaker), and not a part of a mass cancel, counted as one."""
-    event = record.event
+    """Not the gateway's own doing (an order may trip a breaker, evidence may resolve an item), not what an operator's
+    command leads to (a stop cancels, a comparison asks), and not a part of a mass cancel, counted as one.
+    """
+    event, kind = record.event, record.cause.kind
     if isinstance(event, ev.CancelRequested):
-        return isinstance(event.command, CancelOrder)
+        return kind == "client" and isinstance(event.command, CancelOrder)
+    if isinstance(event, ev.StatusRequested):
+        return event.why == BY_COMMAND
     by_itself = isinstance(event, _BY_ITSELF_TOO) and not event.operator
-    return record.cause.kind in {"client", "operator"} and not by_itself
+    return kind in {"client", "operator"} and not by_itself

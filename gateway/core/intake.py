@@ -50,6 +50,8 @@ EXEC_INST = frozenset("56GMPRhioEJKZ")
 
 The list keeps typing errors from becoming orders.
 """
+BY_COMMAND = "asked by its owner"
+"""Why a status is asked for by RequestOrderStatus, and by nothing else."""
 _HAS_PRICE = frozenset(ord_type for ord_type in OrdType if ord_type.has_price)
 _HAS_STOP_PX = frozenset(ord_type for ord_type in OrdType if ord_type.has_stop_px)
 _GTD = TimeInForce.GTD
@@ -418,7 +420,7 @@ def _owned(state: State, client_id: str, cl_ord_id: str) -> Order:
 def _request_status(state: State, command: RequestOrderStatus) -> list[Event]:
     order = _owned(state, command.client_id, command.orig_cl_ord_id)
     _check_session(state, order.venue)
-    return [ev.StatusRequested(order.order_id, order.venue, order.venue_cl_ord_id, "asked by its owner")]
+    return [ev.StatusRequested(order.order_id, order.venue, order.venue_cl_ord_id, BY_COMMAND)]
 
 
 def _administer(settings: Settings, command: AdministerSession) -> Event:

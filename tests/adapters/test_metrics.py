@@ -14,6 +14,7 @@ from gateway.adapters.metrics import Metrics, Queues
 from gateway.core import events as ev
 from gateway.core.commands import CancelOrder, HaltInstrument, MassCancel, SubmitOrder
 from gateway.core.events import Cause, Event, Record
+from gateway.core.intake import BY_COMMAND
 from gateway.core.risk import events as re
 from gateway.core.risk.book import Node
 from gateway.core.risk.commands import StopTrading
@@ -100,7 +101,8 @@ def test_what_the_gateway_does_by_itself_is_no_command(metrics: Metrics) -> None
             record(ev.InstrumentHalted("ACME", "overfill"), VENUE),
             record(ev.InstrumentHalted("ACME", halt.reason, halt.operator), Cause("operator", "ops")),
             record(ev.StatusRequested("O1", "XSIM", "V1", "no answer"), Cause("timer")),
-            record(ev.StatusRequested("O1", "XSIM", "V1", "asked"), CLIENT),
+            record(ev.StatusRequested("O1", "XSIM", "V1", BY_COMMAND), CLIENT),
+            record(ev.StatusRequested("O1", "XSIM", "V1", BY_COMMAND), Cause("operator", "ops")),
         ],
         0.001,
     )
@@ -108,7 +110,35 @@ def test_what_the_gateway_does_by_itself_is_no_command(metrics: Metrics) -> None
     samples = scrape(metrics)
     assert value(samples, "gateway_events_total", type="InstrumentHalted") == 2
     assert value(samples, "gateway_commands_total", type="HaltInstrument", result="accepted") == 1
-    assert value(samples, "gateway_commands_total", type="RequestOrderStatus", result="accepted") == 1
+    assert value(samples, "gateway_commands_total", type="RequestOrderStatus", result="accepted") == 2
+
+
+def test_what_an_operators_command_leads_to_is_no_command(metrics: Metrics) -> None:
+    """A kill switch with two working orders is one StopTrading, and a comparison is one ReconcileVenue."""
+    operator = Cause("operator", "ops")
+    cancels = [
+        ev.CancelRequested(order_id, "XSIM", name, f"V{name}", "V1", CancelOrder("demo", name, "c1"))
+        for order_id, name in (("O1", "kill.1"), ("O2", "kill.2"))
+    ]
+    metrics.on_commit(
+        [
+            *[record(event, operator) for event in (re.TradingStopped("firm", "kill", "r", "ops"), *cancels)],
+            record(ev.ReconciliationStarted("XSIM", 1, "each", "asked", 2), operator),
+            record(ev.StatusRequested("O1", "XSIM", "V1", "comparison 1"), operator),
+            record(ev.StatusRequested("O2", "XSIM", "V2", "comparison 1"), operator),
+            record(ev.ItemResolved("I1", "XSIM", "XSIM speaks of it again"), operator),
+            record(ev.ItemResolved("I2", "XSIM", "seen", "ops"), operator),
+        ],
+        0.001,
+    )
+
+    samples = scrape(metrics)
+    accepted = {
+        dict(labels)["type"]: count
+        for (name, labels), count in samples.items()
+        if name == "gateway_commands_total" and count
+    }
+    assert accepted == {"StopTrading": 1, "ReconcileVenue": 1, "ResolveItem": 1}
 
 
 def test_commits_go_into_histograms_that_begin_at_50_microseconds(metrics: Metrics) -> None:
