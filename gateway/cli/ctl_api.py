@@ -104,10 +104,20 @@ class Api:
         reply: pb.ListExternalOrdersResponse = self._call(self._admin.ListExternalOrders, request)
         return reply
 
-    def positions(self, request: pb.ListPositionsRequest) -> pb.ListPositionsResponse:
-        """Positions that fit."""
-        reply: pb.ListPositionsResponse = self._call(self._positions.ListPositions, request)
-        return reply
+    def positions(self, request: pb.ListPositionsRequest, limit: int | None = None) -> pb.ListPositionsResponse:
+        """All positions that fit, or at most `limit`, from as many pages as it takes; `next_page_token` leads to the
+        rest.
+        """
+        found = pb.ListPositionsResponse()
+        while limit is None or len(found.positions) < limit:
+            request.page_size = _PAGE if limit is None else min(_PAGE, limit - len(found.positions))
+            request.page_token = found.next_page_token
+            page: pb.ListPositionsResponse = self._call(self._positions.ListPositions, request)
+            found.positions.extend(page.positions)
+            found.next_page_token, found.as_of_seq = page.next_page_token, page.as_of_seq
+            if not page.next_page_token:
+                break
+        return found
 
     def orders(self, request: pb.ListOrdersRequest, limit: int) -> pb.ListOrdersResponse:
         """At most `limit` orders that fit, from as many pages as it takes; `next_page_token` leads to the rest."""

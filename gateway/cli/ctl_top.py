@@ -6,7 +6,7 @@ import termios
 import time
 import tty
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,6 +24,11 @@ from gateway.pb.v1 import gateway_pb2 as pb
 
 ORDERS_SHOWN = 15
 EXECUTIONS_SHOWN = 10
+
+POSITIONS_READ = 200
+"""More positions than this are not read again and again: no screen has place for them, and each look would cost the
+gateway time.
+"""
 
 TROUBLES_SHOWN = 5
 TROUBLES_READ = 200
@@ -64,10 +69,16 @@ class Screen(msgspec.Struct, frozen=True):
             *(self._troubles(now_ns) if with_troubles else []),
             tables.orders(orders, _title("Working orders", len(orders), self.overview.working_orders)),
             tables.executions(self.executions[: -rows - 1 : -1], now_ns, "Newest executions"),
-            tables.positions(positions, _title("Positions", len(positions), len(self.positions.positions)))
-            if positions or not self.positions.positions
-            else Text(f"{len(self.positions.positions):,} positions do not fit", "dim"),
+            self._positions(positions),
         )
+
+    def _positions(self, shown: Sequence[pb.Position]) -> RenderableType:
+        """Those that have place, and of how many they are."""
+        more, read = bool(self.positions.next_page_token), len(self.positions.positions)
+        if not shown and read:
+            return Text(f"{'more than ' if more else ''}{read:,} positions do not fit", "dim")
+        first = f"Positions, the first {len(shown):,} of more than {read:,}"
+        return tables.positions(shown, first if more else _title("Positions", len(shown), read))
 
     def _troubles(self, now_ns: int) -> list[RenderableType]:
         """Open items, critical ones first, and requests in doubt; nothing where there are none."""
@@ -119,8 +130,8 @@ class Watcher:
         self._executions: deque[pb.Event] = deque(maxlen=EXECUTIONS_SHOWN)
         self._seen_seq: int | None = None
 
-    def look(self) -> Screen:
-        """How things stand now. Raises grpc.RpcError."""
+    def look(self, most_positions: int | None = POSITIONS_READ) -> Screen:
+        """How things stand now, with all positions where `most_positions` is None. Raises grpc.RpcError."""
         self._read_executions()
         overview = self._api.overview()
         return Screen(
@@ -128,7 +139,7 @@ class Watcher:
             sessions=self._api.sessions(),
             working=self._api.orders(pb.ListOrdersRequest(working=True), ORDERS_SHOWN),
             executions=list(self._executions),
-            positions=self._api.positions(pb.ListPositionsRequest()),
+            positions=self._api.positions(pb.ListPositionsRequest(), most_positions),
             items=list(self._api.items("").items) if 0 < overview.open_items <= TROUBLES_READ else [],
             in_doubt=list(self._api.in_doubt().requests) if 0 < overview.in_doubt <= TROUBLES_READ else [],
         )
@@ -158,10 +169,11 @@ def _unread(count: int, command: str) -> Text:
 def run(ctl: Ctl, interval_s: float) -> None:
     """The live view; without a terminal, or for programs, one look."""
     watcher = Watcher(ctl.api)
-    screen = watcher.look()
     if ctl.as_json or not ctl.console.is_terminal:
+        screen = watcher.look(most_positions=None)
         ctl.show(screen.document(), screen.table(ctl.now_ns))
         return
+    screen = watcher.look()
     try:
         with keys() as wait, Live(console=ctl.console, screen=True, auto_refresh=False) as live:
             _refresh(ctl, watcher, screen, live, lambda: wait(interval_s))

@@ -378,14 +378,26 @@ class GatewayClient:
     async def positions(
         self, *, account: str = "", strategy: str = "", symbol: str = "", timeout_s: float | None = None
     ) -> list[Position]:
-        """The positions of this client's accounts that fit all the filters given.
+        """The positions of this client's accounts that fit all the filters given. Up to 500 are all of one moment; what
+        comes after them is asked for by further questions.
+
+        Args:
+            account: filter.
+            strategy: filter.
+            symbol: filter.
+            timeout_s: of each question, instead of the client's own.
 
         Raises:
             Unavailable, Overloaded: no answer within `timeout_s`.
         """
-        request = pb.ListPositionsRequest(account=account, strategy=strategy, symbol=symbol)
-        response = await self._call(self._positions.ListPositions, request, timeout_s)
-        return [wire.position(message) for message in response.positions]
+        request = pb.ListPositionsRequest(account=account, strategy=strategy, symbol=symbol, page_size=PAGE_SIZE)
+        found: list[Position] = []
+        while True:
+            page = await self._call(self._positions.ListPositions, request, timeout_s)
+            found += [wire.position(message) for message in page.positions]
+            if not page.next_page_token:
+                return found
+            request.page_token = page.next_page_token
 
     # --- Events -----------------------------------------------------------------------------------------------------
 

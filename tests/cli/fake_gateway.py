@@ -132,7 +132,14 @@ class FakeGateway:
 
     def ListPositions(self, request: pb.ListPositionsRequest, context: Any) -> pb.ListPositionsResponse:
         self._admit(request, context)
-        return self.positions
+        first = int(request.page_token or 0)
+        size = min(request.page_size or len(self.positions.positions), self.page)
+        after = first + size
+        return pb.ListPositionsResponse(
+            positions=self.positions.positions[first:after],
+            as_of_seq=self.positions.as_of_seq,
+            next_page_token=str(after) if after < len(self.positions.positions) else "",
+        )
 
     def GetOverview(self, request: pb.GetOverviewRequest, context: Any) -> pb.GetOverviewResponse:
         self._admit(request, context)

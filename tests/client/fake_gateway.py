@@ -325,7 +325,12 @@ class FakeGateway(
     async def ListPositions(
         self, request: pb.ListPositionsRequest, context: grpc.aio.ServicerContext
     ) -> pb.ListPositionsResponse:
-        return pb.ListPositionsResponse(positions=_positions(request), as_of_seq=len(self.book.events))
+        positions, first = list(_positions(request)), int(request.page_token or 0)
+        return pb.ListPositionsResponse(
+            positions=positions[first : first + 1],
+            next_page_token=str(first + 1) if first + 1 < len(positions) else "",
+            as_of_seq=len(self.book.events),
+        )
 
     async def _admit(self, context: grpc.aio.ServicerContext) -> None:
         assert dict(context.invocation_metadata())["client-id"] == CLIENT

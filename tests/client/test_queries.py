@@ -52,6 +52,10 @@ async def test_positions_are_exact(gw: GatewayClient) -> None:
     )
 
 
+async def test_positions_come_page_by_page(gw: GatewayClient) -> None:
+    assert [position.symbol for position in await gw.positions()] == ["ACME", "BETA"]
+
+
 async def test_a_question_is_asked_again_while_the_gateway_restarts(gw: GatewayClient, server: FakeGateway) -> None:
     await server.stop()
     positions = asyncio.create_task(gw.positions())

@@ -1,12 +1,11 @@
 """OrderService: commands, and questions about orders. The Trade stream is in trade.py."""
 
 import asyncio
-import base64
-import binascii
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from heapq import merge
 
+from gateway.adapters.grpc import pages
 from gateway.adapters.grpc.errors import Failure
 from gateway.adapters.grpc.identity import Call, Caller
 from gateway.adapters.grpc.presence import Presence
@@ -109,21 +108,23 @@ class OrderService:
         """A page of the orders that fit, in order of submission."""
         wanted = _Wanted(request, call.caller)
         size = min(request.page_size or PAGE_SIZE, MAX_PAGE_SIZE)
-        after = _after(request.page_token)
+        after = pages.after("orders", request.page_token)
         if after > self._sequencer.state.last_order_no:
-            raise InvalidField("page_token", "is not one that this gateway gave")
+            raise pages.unknown()
         response = self._page(wanted, after, size)
         await self._sequencer.committed(response.as_of_seq)
         return response
 
     def _page(self, wanted: "_Wanted", after: int, size: int) -> pb.ListOrdersResponse:
-        """Orders behind the one with the number `after`, those in memory. Numbers are given in order of submission."""
+        """Orders behind the one with the number `after`, those in memory. Numbers are given in order of submission, so
+        the last one looked at stays what it is while orders come and leave, and after a restart.
+        """
         state = self._sequencer.state
         response = pb.ListOrdersResponse(as_of_seq=state.seq)
         looked_at = 0
         for order_id in _behind(state, after):
             if len(response.orders) == size or looked_at == SCANNED_PER_PAGE:
-                response.next_page_token = _token(after)
+                response.next_page_token = pages.token("orders", after)
                 break
             looked_at, after = looked_at + 1, _number(order_id)
             if wanted.fits(state.orders[order_id]):
@@ -176,20 +177,3 @@ class _Wanted:
 
 def _statuses(request: pb.ListOrdersRequest) -> Iterator[OrdStatus]:
     return (fields.member("ord_status", number, enums.ORD_STATUS) for number in request.ord_status)
-
-
-def _token(after: int) -> str:
-    """The number of the last order looked at: it stays what it is while orders come and leave, and after a restart."""
-    return base64.urlsafe_b64encode(f"orders:{after}".encode()).decode()
-
-
-def _after(token: str) -> int:
-    if not token:
-        return 0
-    try:
-        kind, _, after = base64.b64decode(token.encode(), altchars=b"-_", validate=True).decode().partition(":")
-        if kind == "orders" and after.isdecimal() and len(after) < 16:
-            return int(after)
-    except (binascii.Error, ValueError):
-        pass
-    raise InvalidField("page_token", "is not one that this gateway gave")

@@ -660,22 +660,28 @@ class Position(_message.Message):
     def __init__(self, account: _Optional[str] = ..., strategy: _Optional[str] = ..., symbol: _Optional[str] = ..., currency: _Optional[str] = ..., net_qty: _Optional[str] = ..., avg_entry_px: _Optional[str] = ..., realized_pnl: _Optional[str] = ..., multiplier: _Optional[str] = ..., bought_qty: _Optional[str] = ..., sold_qty: _Optional[str] = ...) -> None: ...
 
 class ListPositionsRequest(_message.Message):
-    __slots__ = ("account", "strategy", "symbol")
+    __slots__ = ("account", "strategy", "symbol", "page_size", "page_token")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     STRATEGY_FIELD_NUMBER: _ClassVar[int]
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     account: str
     strategy: str
     symbol: str
-    def __init__(self, account: _Optional[str] = ..., strategy: _Optional[str] = ..., symbol: _Optional[str] = ...) -> None: ...
+    page_size: int
+    page_token: str
+    def __init__(self, account: _Optional[str] = ..., strategy: _Optional[str] = ..., symbol: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
 
 class ListPositionsResponse(_message.Message):
-    __slots__ = ("positions", "as_of_seq")
+    __slots__ = ("positions", "as_of_seq", "next_page_token")
     POSITIONS_FIELD_NUMBER: _ClassVar[int]
     AS_OF_SEQ_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     positions: _containers.RepeatedCompositeFieldContainer[Position]
     as_of_seq: int
-    def __init__(self, positions: _Optional[_Iterable[_Union[Position, _Mapping]]] = ..., as_of_seq: _Optional[int] = ...) -> None: ...
+    next_page_token: str
+    def __init__(self, positions: _Optional[_Iterable[_Union[Position, _Mapping]]] = ..., as_of_seq: _Optional[int] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class Session(_message.Message):
     __slots__ = ("venue", "begin_string", "sender_comp_id", "target_comp_id", "logged_on", "enabled", "next_sender_msg_seq_num", "next_target_msg_seq_num", "last_received_ns", "last_sent_ns", "connects_to", "send_refusals", "order_entry_open", "reconciling", "drop_copy_of")
