@@ -8,7 +8,7 @@ from typing import Any
 from rich.text import Text
 
 from gateway.cli.layout import Columns, row, table
-from gateway.cli.tables import age, clock, ord_status
+from gateway.cli.tables import age, clock, counts, ord_status
 from gateway.pb.v1 import gateway_pb2 as pb
 
 Row = dict[str, Any]
@@ -61,7 +61,9 @@ def orders(rows: Sequence[Row], more: bool, now_ns: int) -> Columns:
 
 
 def executions(rows: Sequence[Row], more: bool, now_ns: int) -> Columns:
-    """Executions; what does not count (busted, or corrected since) is dim."""
+    """Executions as they were traded; what does not count (busted, or corrected since) is dim, what counts as another
+    quantity since a split says so.
+    """
     right = ("seq", "quantity", "price")
     left = ("time", "seq", "order", "client", "ClOrdID", "account", "symbol", "venue", "side", "what")
     spare = ("trade date", "client", "account", "ClOrdID", "refers to", "venue", "seq", "order", "time")
@@ -80,12 +82,12 @@ def executions(rows: Sequence[Row], more: bool, now_ns: int) -> Columns:
             each["venue"],
             _side(each["side"]),
             Text(each["kind"], "" if each["kind"] == "fill" else "magenta"),
-            _number(each["last_qty"] * each["factor"]) if each["last_qty"] else "",
+            _number(each["last_qty"]) if each["last_qty"] else "",
             _number(each["last_px"]) if each["last_qty"] else "",
             each["exec_id"],
             each["exec_ref_id"],
             each["trade_date"],
-            Text("yes", "green") if each["in_force"] else Text("no", "dim"),
+            counts(each["last_qty"], each["factor"], in_force=each["in_force"]),
         )
     return made
 

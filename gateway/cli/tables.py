@@ -12,6 +12,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from gateway.cli.layout import Columns, Figures, apart, row, table
+from gateway.core.money import EXACT
 from gateway.pb.v1 import gateway_pb2 as pb
 
 _NS = 1_000_000_000
@@ -283,6 +284,16 @@ def ord_status(value: int) -> Text:
     return Text(name, _STATUS_STYLES.get(name, ""))
 
 
+def counts(last_qty: str | Decimal, factor: str | Decimal, *, in_force: bool) -> Text:
+    """Whether an execution counts, and as how much where a corporate action changed that since: quantity and price are
+    those of the trade.
+    """
+    if not in_force:
+        return Text("no", "dim")
+    same = Decimal(factor or 1) == 1
+    return Text("yes" if same else f"as {EXACT.multiply(Decimal(last_qty), Decimal(factor)):,f}", "green")
+
+
 def clock(at_ns: int, now_ns: int) -> str:
     """A UTC time of day with milliseconds; with its date when that is not today."""
     at, now = (datetime.fromtimestamp(ns // _NS, UTC) for ns in (at_ns, now_ns))
@@ -357,7 +368,7 @@ def _order_executions(response: pb.GetOrderResponse, now_ns: int) -> Columns:
             number(line.last_px),
             line.exec_ref_id,
             line.trade_date,
-            Text("yes", "green") if line.in_force else Text("no", "dim"),
+            counts(line.last_qty, line.factor, in_force=line.in_force),
         )
     return made
 

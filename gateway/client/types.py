@@ -136,6 +136,9 @@ class Execution(msgspec.Struct, frozen=True, gc=False):
 
     `exec_ref_id` is ExecRefID(19): the execution that a correction or bust speaks of. `in_force` says whether the line
     counts: a busted or corrected execution no longer does, and a bust has nothing to count.
+
+    `factor` is what corporate actions made of one unit since, such as 2 after a 2:1 split: `last_qty * factor` counts
+    now, and `last_qty * last_px` is the value, then and now.
     """
 
     exec_id: str
@@ -146,6 +149,7 @@ class Execution(msgspec.Struct, frozen=True, gc=False):
     in_force: bool
     time_ns: int
     kind: str
+    factor: Decimal = Decimal(1)
 
 
 class OrderRequest(msgspec.Struct, frozen=True, gc=False):

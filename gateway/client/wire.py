@@ -151,6 +151,7 @@ def execution(message: pb.Execution) -> Execution:
         in_force=message.in_force,
         time_ns=message.time_ns,
         kind=message.kind,
+        factor=Decimal(message.factor or 1),
     )
 
 

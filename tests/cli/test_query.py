@@ -131,6 +131,18 @@ def test_executions_say_what_counts(config: Path) -> None:
     assert rows(config, "executions", "--account", "A2") == []
 
 
+def test_an_execution_before_a_split_is_shown_as_it_was_traded(tmp_path: Path) -> None:
+    """With the quantity of today and the price of then it looked as if it had been worth twice as much."""
+    world = World.started()
+    order = world.submit("split")
+    world.fill(order, 10, exec_id="F1")
+    path = configured(tmp_path)
+    _happen(world, ev.OrderRestated(order.order_id, "R1", "20260105", factor=Decimal(2)))
+    followed(write_journal(tmp_path, world), database(path))
+    line = run("executions", "--config", path).stdout.splitlines()[3].split()
+    assert line[line.index("fill") :] == ["fill", "10", "10", "F1", "20260105", "as", "20"]
+
+
 def test_positions_sessions_and_items(config: Path) -> None:
     (position,) = rows(config, "positions")
     assert (position["account"], position["net_qty"], position["avg_entry_px"]) == ("A1", "60", "10")

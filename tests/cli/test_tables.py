@@ -95,14 +95,16 @@ def test_executions_that_do_not_count_any_more_say_so() -> None:
     lines = [
         pb.Execution(exec_id="E1", kind="fill", last_qty="5", last_px="10", time_ns=NOON_NS),
         pb.Execution(exec_id="E2", exec_ref_id="E1", kind="correction", last_qty="6", last_px="10", in_force=True),
+        pb.Execution(exec_id="E3", kind="fill", last_qty="7", last_px="10", in_force=True, factor="2"),
     ]
     response = pb.GetOrderResponse(order=an_order("O1"), executions=lines, executions_total=9)
 
     shown = plain(tables.order_life(response, [], NOON_NS))
-    assert "Executions, the newest 2 of 9" in shown
-    rows = [line.split() for line in shown.splitlines() if "E1" in line]
+    assert "Executions, the newest 3 of 9" in shown
+    rows = [line.split() for line in shown.splitlines() if "E1" in line or "E3" in line]
     assert rows[0][-3:] == ["5", "10", "no"]
     assert rows[1][-4:] == ["6", "10", "E1", "yes"]
+    assert rows[2][-4:] == ["7", "10", "as", "14"]  # Since a split; quantity and price are those of the trade.
 
 
 def test_what_others_wrote_is_shown_as_it_is_and_not_taken_for_markup() -> None:

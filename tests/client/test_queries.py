@@ -6,7 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from gateway.client import GatewayClient, NotFound, OrdType, Position, Side, Unavailable
+from gateway.client import GatewayClient, NotFound, OrdType, Position, Side, Unavailable, wire
+from gateway.pb.v1 import gateway_pb2 as pb
 from tests.client.fake_gateway import Book, FakeGateway
 
 LIMIT = {"symbol": "ACME", "side": Side.BUY, "order_qty": "100", "ord_type": OrdType.LIMIT, "price": "10.50"}
@@ -27,6 +28,14 @@ async def test_get_order_tells_everything_about_one(gw: GatewayClient, book: Boo
     assert [(e.last_qty, e.in_force) for e in detail.executions] == [(40, True)]
     assert [(r.kind, r.state) for r in detail.requests] == [("new", "accepted")]
     assert (await gw.get_order(order_id="O1")).order == detail.order
+
+
+def test_what_a_split_made_of_an_execution() -> None:
+    """A gateway of before says nothing of it."""
+    told = pb.Execution(exec_id="E1", last_qty="10", last_px="9", factor="2.5")
+    assert wire.execution(told).factor == Decimal("2.5")
+    told.ClearField("factor")
+    assert wire.execution(told).factor == 1
 
 
 async def test_an_order_that_is_not_there(gw: GatewayClient) -> None:

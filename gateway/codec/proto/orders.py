@@ -121,6 +121,7 @@ def _execution_to_pb(line: Execution) -> pb.Execution:
         in_force=line.in_force and line.kind != "bust",
         time_ns=line.time_ns,
         kind=line.kind,
+        factor=decimal_text(line.factor),
     )
 
 

@@ -418,7 +418,7 @@ class GetOrderRequest(_message.Message):
     def __init__(self, order_id: _Optional[str] = ..., cl_ord_id: _Optional[str] = ..., client_id: _Optional[str] = ...) -> None: ...
 
 class Execution(_message.Message):
-    __slots__ = ("exec_id", "trade_date", "last_qty", "last_px", "exec_ref_id", "in_force", "time_ns", "kind")
+    __slots__ = ("exec_id", "trade_date", "last_qty", "last_px", "exec_ref_id", "in_force", "time_ns", "kind", "factor")
     EXEC_ID_FIELD_NUMBER: _ClassVar[int]
     TRADE_DATE_FIELD_NUMBER: _ClassVar[int]
     LAST_QTY_FIELD_NUMBER: _ClassVar[int]
@@ -427,6 +427,7 @@ class Execution(_message.Message):
     IN_FORCE_FIELD_NUMBER: _ClassVar[int]
     TIME_NS_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
+    FACTOR_FIELD_NUMBER: _ClassVar[int]
     exec_id: str
     trade_date: str
     last_qty: str
@@ -435,7 +436,8 @@ class Execution(_message.Message):
     in_force: bool
     time_ns: int
     kind: str
-    def __init__(self, exec_id: _Optional[str] = ..., trade_date: _Optional[str] = ..., last_qty: _Optional[str] = ..., last_px: _Optional[str] = ..., exec_ref_id: _Optional[str] = ..., in_force: _Optional[bool] = ..., time_ns: _Optional[int] = ..., kind: _Optional[str] = ...) -> None: ...
+    factor: str
+    def __init__(self, exec_id: _Optional[str] = ..., trade_date: _Optional[str] = ..., last_qty: _Optional[str] = ..., last_px: _Optional[str] = ..., exec_ref_id: _Optional[str] = ..., in_force: _Optional[bool] = ..., time_ns: _Optional[int] = ..., kind: _Optional[str] = ..., factor: _Optional[str] = ...) -> None: ...
 
 class OrderRequest(_message.Message):
     __slots__ = ("cl_ord_id", "venue_cl_ord_id", "kind", "state", "in_doubt", "text")

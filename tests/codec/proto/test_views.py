@@ -48,7 +48,7 @@ def an_order(executions: list[Execution]) -> Order:
 
 
 def test_a_whole_order_has_its_executions_and_requests() -> None:
-    fill = Execution("fill", "E1", "20240102", Decimal("10.0"), Decimal("9.50"), 77)
+    fill = Execution("fill", "E1", "20240102", Decimal("10.0"), Decimal("9.50"), 77, factor=Decimal(2))
     bust = Execution("bust", "E2", "20240102", Decimal(0), Decimal(0), 78, "E1")
     found = whole_order_to_pb(an_order([fill, bust]), 42)
     assert found.as_of_seq == 42
@@ -56,10 +56,24 @@ def test_a_whole_order_has_its_executions_and_requests() -> None:
     assert found.order.in_doubt
     assert list(found.executions) == [
         pb.Execution(
-            exec_id="E1", trade_date="20240102", last_qty="10", last_px="9.5", in_force=True, time_ns=77, kind="fill"
+            exec_id="E1",
+            trade_date="20240102",
+            last_qty="10",
+            last_px="9.5",
+            in_force=True,
+            time_ns=77,
+            kind="fill",
+            factor="2",
         ),
         pb.Execution(
-            exec_id="E2", trade_date="20240102", last_qty="0", last_px="0", exec_ref_id="E1", time_ns=78, kind="bust"
+            exec_id="E2",
+            trade_date="20240102",
+            last_qty="0",
+            last_px="0",
+            exec_ref_id="E1",
+            time_ns=78,
+            kind="bust",
+            factor="1",
         ),
     ]
     assert list(found.requests) == [
