@@ -22,7 +22,7 @@ from gateway.adapters.journal import SqlJournal
 from gateway.adapters.metrics import Metrics, Queues
 from gateway.adapters.quickfix import QuickFixLink, links_of
 from gateway.cli.accept import Looked, refuse_less
-from gateway.cli.follow import attend
+from gateway.cli.follow import Following, attend
 from gateway.cli.keep import LOCK, kept_journal, kept_snapshots
 from gateway.config import Config, VenueConfig, core_risk
 from gateway.core import retention
@@ -169,6 +169,7 @@ class _Stack:
         self._epoch = head.epoch
         self._state = state
         self._latency = Latency()
+        self._following = Following()
         self._feed = Feed(
             journal, state.seq, window=limits.subscriber_lag, max_readers=limits.subscribers, audience=audience
         )
@@ -306,7 +307,7 @@ class _Stack:
     async def _follow(self) -> None:
         """Not at once: sessions that come up, and what waits for them, need the processor more."""
         await asyncio.sleep(FOLLOW_AFTER_S)
-        await attend(self._path)
+        await attend(self._path, self._following)
 
     async def _tick(self, garbage: Garbage) -> None:
         """The clock's turn; sooner while more orders have ended than leave memory at one turn, or more have to be
@@ -328,6 +329,8 @@ class _Stack:
             subscribers=lambda: self._feed.readers,
             send_refusals=lambda: {venue: link.status().send_refusals for venue, link in self._links.items()},
             takes_orders=self._takes_orders,
+            follows=lambda: self._following.runs,
+            damaged=lambda: self._following.journal_damaged,
         )
 
     def _takes_orders(self) -> dict[str, bool]:

@@ -72,7 +72,8 @@ class Queues(msgspec.Struct, frozen=True):
     """What is read at every scrape besides the state, on the scraper's thread: each has to be quick and safe there.
 
     `send_refusals` gives, by session, how many messages it did not take; `takes_orders`, by venue, whether new orders
-    may go there. A drop copy is a session and no venue.
+    may go there. A drop copy is a session and no venue. `follows` says whether the follower runs, `damaged` whether it
+    found the journal damaged.
     """
 
     commands: Callable[[], int]
@@ -80,6 +81,8 @@ class Queues(msgspec.Struct, frozen=True):
     subscribers: Callable[[], int]
     send_refusals: Callable[[], Mapping[str, int]]
     takes_orders: Callable[[], Mapping[str, bool]]
+    follows: Callable[[], bool]
+    damaged: Callable[[], bool]
 
 
 class Metrics(Collector):
@@ -246,6 +249,9 @@ class _Present(Collector):
         yield _gauge("gateway_command_queue", "Commands that wait to be decided.", queues.commands())
         yield _gauge("gateway_report_queue", "Facts from venues that wait to be applied.", queues.reports())
         yield _gauge("gateway_subscribers", "Event streams that are open.", queues.subscribers())
+        yield _gauge("gateway_follower_up", "1 while the follower runs.", queues.follows())
+        text = "1 since the follower found the journal damaged behind its snapshot."
+        yield _gauge("gateway_journal_damaged", text, queues.damaged())
         sessions = {name: state.session(name) for name in self._sessions}
         up = {venue: float(session.up) for venue, session in sessions.items()}
         yield _by_venue(GaugeMetricFamily, "gateway_session_up", "1 while the FIX session is logged on.", up)

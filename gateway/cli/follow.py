@@ -18,6 +18,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, Annotated, cast
 
+import msgspec
 import structlog
 import typer
 
@@ -40,6 +41,7 @@ _LOCK_S = 5.0
 """How long to wait for one whose server was killed: it ends as soon as it notices."""
 _AGAIN_S = (1.0, 60.0)
 _LOOK_S = 0.1
+_DAMAGED = b"journal_damaged\n"
 
 _log = structlog.get_logger("gateway.follower")
 
@@ -63,7 +65,7 @@ def follow(
     os.umask(0o077)
     try:
         with _alone(Path(loaded.data_dir), _LOCK_S if until_stdin_closes else 0):
-            follower = made(loaded)
+            follower = made(loaded, _tell_damage if until_stdin_closes else lambda: None)
             if once:
                 _catch_up(follower)
             else:
@@ -75,8 +77,8 @@ def follow(
         raise failed(str(error), FAILED) from None
 
 
-def made(config: Config) -> Follower:
-    """The follower of a configuration."""
+def made(config: Config, damaged: Callable[[], None] = lambda: None) -> Follower:
+    """The follower of a configuration; `damaged` as it has it."""
     journal = kept_journal(config)
     from gateway.adapters.projections.store import Projections  # noqa: PLC0415  # The server only starts a follower.
 
@@ -87,6 +89,7 @@ def made(config: Config) -> Follower:
         kept_snapshots(config, lambda reason: _log.warning("snapshot_passed_over", reason=reason)),
         config.retention.snapshot_events,
         journal.batches,
+        damaged,
     )
 
 
@@ -104,6 +107,12 @@ def _run(follower: Follower, wait: Callable[[float], bool]) -> None:
     follower.run(wait)
     follower.finish()
     _log.info("stopped", seq=follower.state.seq)
+
+
+def _tell_damage() -> None:
+    """To the server whose child this is, for its metrics: standard output has nothing else."""
+    with contextlib.suppress(OSError):  # It is gone, and we shall be.
+        os.write(1, _DAMAGED)
 
 
 def _ending(until_stdin_closes: bool) -> Callable[[float], bool]:
@@ -132,6 +141,15 @@ def _alone(data_dir: Path, patience_s: float) -> AbstractContextManager[None]:
 # --- The server's child -----------------------------------------------------------------------------------------------
 
 
+class Following(msgspec.Struct):
+    """How a server's follower fares: whether one runs, and whether one found damage in the journal since the server
+    started.
+    """
+
+    runs: bool = False
+    journal_damaged: bool = False
+
+
 async def spawn(config: Path) -> subprocess.Popen[bytes]:
     """Start a follower that ends with this process, whose log goes to the same place. It yields to trading from its
     first moment on: to load its program takes a second of the processor. Canceled, it leaves none behind.
@@ -152,9 +170,10 @@ def _spawned(config: Path) -> subprocess.Popen[bytes]:
     started = subprocess.Popen(
         [sys.executable, "-m", __name__, "--config", str(config), "--until-stdin-closes"],
         stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
         start_new_session=True,  # Linux shares the processor out by session first (sched_autogroup).
     )
+    os.set_blocking(_said_by(started).fileno(), False)
     with contextlib.suppress(OSError):  # It has ended already; whoever waits for it hears of that.
         _yielding(started.pid)
     return started
@@ -168,8 +187,9 @@ def _yielding(pid: int) -> None:
         Path(f"/proc/{pid}/autogroup").write_text(str(NICER))
 
 
-async def attend(config: Path) -> None:
-    """Keep a follower running until this is canceled; then end it, in good order if it can.
+async def attend(config: Path, following: Following) -> None:
+    """Keep a follower running until this is canceled; then end it, in good order if it can. `following` says meanwhile
+    how it fares.
 
     Trading goes on without it. When it ends by itself it is started again after a while; not when it found that the
     journal does not replay, which is for people to look at.
@@ -177,7 +197,7 @@ async def attend(config: Path) -> None:
     pause, longest = _AGAIN_S
     while True:
         started = time.monotonic()
-        code = await _attended(config)
+        code = await _attended(config, following)
         if code == JOURNAL_WRONG:
             _log.error(
                 "follower_stopped",
@@ -190,37 +210,50 @@ async def attend(config: Path) -> None:
         await asyncio.sleep(pause)
 
 
-async def _attended(config: Path) -> int:
+async def _attended(config: Path, following: Following) -> int:
     """One follower's exit code. It ends with us, when we are canceled."""
     try:
         process = await spawn(config)
     except OSError as error:
         _log.error("follower_not_started", reason=str(error))  # No defect, but a machine that is full.
         return FAILED
+    following.runs = True
     try:
-        return await _ended(process)
+        return await _ended(process, following)
     except asyncio.CancelledError:
         await _end(process)
         raise
     finally:
+        following.runs = False
         cast("IO[bytes]", process.stdin).close()
+        _said_by(process).close()
 
 
 async def _end(process: subprocess.Popen[bytes]) -> None:
     """In good order: it ends when the other end of its standard input is closed."""
     cast("IO[bytes]", process.stdin).close()
-    ending = asyncio.ensure_future(_ended(process))
+    ending = asyncio.ensure_future(_ended(process, Following()))
     # Not asyncio.timeout: up to Python 3.11.2 it does not work in a task that is canceled.
     await asyncio.wait({ending}, timeout=STOP_S)
     if not ending.done():
         process.kill()
     await ending
+    _said_by(process).close()
 
 
-async def _ended(process: subprocess.Popen[bytes]) -> int:
-    while (code := process.poll()) is None:  # noqa: ASYNC110  # Nothing portable tells of it.
+async def _ended(process: subprocess.Popen[bytes], following: Following) -> int:
+    """Its exit code; what it says until then is noted. Nothing portable tells of its end."""
+    while True:
+        code = process.poll()
+        if _DAMAGED in (_said_by(process).read() or b""):
+            following.journal_damaged = True
+        if code is not None:
+            return code
         await asyncio.sleep(_LOOK_S)
-    return code
+
+
+def _said_by(process: subprocess.Popen[bytes]) -> IO[bytes]:
+    return cast("IO[bytes]", process.stdout)
 
 
 if __name__ == "__main__":

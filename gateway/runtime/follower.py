@@ -84,6 +84,7 @@ class Follower:
         snapshot_events: how many events lie between two snapshots.
         batches: the journal's batches from the one that holds a seq, each proven to follow on the one before; None:
             what lies behind a snapshot is not proven.
+        damaged: is called when that is found to be damaged, besides the line in the log.
         clock: seconds that never go back, for pauses between attempts.
     """
 
@@ -94,6 +95,7 @@ class Follower:
         snapshots: Snapshots | None = None,
         snapshot_events: int = 100_000,
         batches: Callable[[int], Iterator[Batch]] | None = None,
+        damaged: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.state = State()
@@ -108,6 +110,7 @@ class Follower:
         self._patience = _Patience("projections", clock)
         self._proof: _Proof | None = None
         self._batches = batches
+        self._damaged = damaged
         self._clock = clock
 
     @property
@@ -177,7 +180,7 @@ class Follower:
             self.state, self._snapshot_seq, self._from_snapshot = found, found.seq, True
             self._hash = self._journal.hash_at(found.seq) or b""
             if self._batches is not None:
-                self._proof = _Proof(self._batches, found.seq, self._clock)
+                self._proof = _Proof(self._batches, found.seq, self._damaged, self._clock)
         self._started = True
         _log.info("following", from_seq=self.state.seq + 1, snapshot=self._from_snapshot)
 
@@ -254,9 +257,16 @@ class _Proof:
     is known, and while the follower writes snapshots the gateway can be started. It is said, with its place.
     """
 
-    def __init__(self, batches: Callable[[int], Iterator[Batch]], through: int, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        batches: Callable[[int], Iterator[Batch]],
+        through: int,
+        damaged: Callable[[], None],
+        clock: Callable[[], float],
+    ) -> None:
         self._batches = batches
         self._through = through
+        self._damaged = damaged
         self._clock = clock
         self._began = clock()
         self._proven = 0
@@ -274,6 +284,7 @@ class _Proof:
             self._over = True
             page = "docs/runbook.md#journal_damaged"
             _log.critical("journal_damaged", seq=error.seq, reason=str(error), runbook=page)
+            self._damaged()
         except JournalError as error:  # A part is away, as an archive on a shelf.
             self._coming = None
             self._patience.failed(error)

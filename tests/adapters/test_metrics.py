@@ -29,6 +29,17 @@ CLIENT = Cause("client", "demo")
 VENUE = Cause("venue", "XSIM", 7)
 MS = 1_000_000
 
+QUEUES = Queues(
+    commands=lambda: 3,
+    reports=lambda: 4,
+    subscribers=lambda: 5,
+    send_refusals=lambda: {"XSIM": 6, "YSIM": 0},
+    takes_orders=lambda: {"XSIM": True, "YSIM": False},
+    follows=lambda: True,
+    damaged=lambda: False,
+)
+NONE = Queues(int, int, int, dict, dict, bool, bool)
+
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
@@ -37,7 +48,7 @@ def metrics() -> Iterator[Metrics]:
     made = Metrics(
         State(),
         ["XSIM", "YSIM"],
-        Queues(lambda: 3, lambda: 4, lambda: 5, lambda: {"XSIM": 6, "YSIM": 0}, lambda: {"XSIM": True, "YSIM": False}),
+        QUEUES,
     )
     yield made
     made.stop()
@@ -178,7 +189,7 @@ def test_gauges_are_read_at_the_scrape() -> None:
     metrics = Metrics(
         state,
         ["XSIM", "YSIM"],
-        Queues(lambda: 3, lambda: 4, lambda: 5, lambda: {"XSIM": 6, "YSIM": 0}, lambda: {"XSIM": True, "YSIM": False}),
+        QUEUES,
     )
     state.working = {"demo": {"O1": None, "O2": None}, "other": {"O3": None}}
     state.doubtful = {"V1": "O1", "V2": "O1", "V3": "O2"}
@@ -191,6 +202,7 @@ def test_gauges_are_read_at_the_scrape() -> None:
     assert value(samples, "gateway_command_queue") == 3
     assert value(samples, "gateway_report_queue") == 4
     assert value(samples, "gateway_subscribers") == 5
+    assert (value(samples, "gateway_follower_up"), value(samples, "gateway_journal_damaged")) == (1, 0)
     assert value(samples, "gateway_session_up", venue="XSIM") == 1
     assert value(samples, "gateway_session_up", venue="YSIM") == 0
     assert value(samples, "gateway_session_inbound_seq", venue="XSIM") == 42
@@ -229,7 +241,7 @@ def test_commands_of_risk_are_counted_when_a_person_gave_them(metrics: Metrics) 
 
 def test_risk_is_shown_as_it_stands() -> None:
     state = State()
-    metrics = Metrics(state, [], Queues(lambda: 0, lambda: 0, lambda: 0, dict, dict))
+    metrics = Metrics(state, [], NONE)
     samples = scrape(metrics)
     assert value(samples, "gateway_stops_active", level="firm", source="kill") == 0
     assert value(samples, "gateway_breaches_open", severity="critical") == 0
@@ -264,13 +276,13 @@ def test_a_level_with_very_many_scopes_is_not_shown(count: int, shown: int) -> N
     for number in range(count):
         scope = f"strategy:A1/s{number}"
         state.risk.book.nodes[scope] = Node(scope, 0)
-    metrics = Metrics(state, [], Queues(lambda: 0, lambda: 0, lambda: 0, dict, dict))
+    metrics = Metrics(state, [], NONE)
     assert len([name for name, _ in scrape(metrics) if name == "gateway_gross_notional"]) == 1 + shown
 
 
 def test_a_port_that_is_taken_is_an_error_and_stopping_twice_is_none(metrics: Metrics) -> None:
     port = metrics.serve("127.0.0.1", 0)
-    other = Metrics(State(), [], Queues(lambda: 0, lambda: 0, lambda: 0, dict, dict))
+    other = Metrics(State(), [], NONE)
 
     with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{port} for metrics: .*in use"):
         other.serve("127.0.0.1", port)
@@ -281,7 +293,7 @@ def test_a_port_that_is_taken_is_an_error_and_stopping_twice_is_none(metrics: Me
 
 
 def test_two_in_one_process_do_not_meet() -> None:
-    first, second = (Metrics(State(), [], Queues(lambda: 0, lambda: 0, lambda: 0, dict, dict)) for _ in range(2))
+    first, second = (Metrics(State(), [], NONE) for _ in range(2))
     first.on_commit([record(submitted())], 0.001)
 
     assert value(scrape(second), "gateway_events_total", type="OrderSubmitted") == 0

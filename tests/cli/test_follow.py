@@ -24,6 +24,7 @@ from typer.testing import CliRunner, Result
 
 from gateway.adapters.journal import SqlJournal
 from gateway.cli import follow as following
+from gateway.cli.follow import Following
 from gateway.cli.server import app
 from gateway.core.commands import HaltInstrument
 from gateway.core.engine import execute
@@ -257,9 +258,8 @@ def _append_more(world: World, journal: SqlJournal, count: int) -> None:
     journal.append(world.records[known:])
 
 
-def test_damage_behind_the_snapshot_is_told_with_its_seq_and_ends_nothing(tmp_path: Path) -> None:
-    """A start does not look there. What was found while it can still be helped must not end the snapshots."""
-    config, world, journal = _old_journal(tmp_path)
+def _damage(tmp_path: Path) -> int:
+    """One bit of an old batch is another; its seq."""
     with sqlite3.connect(tmp_path / "data" / "journal.sqlite") as database:
         ((seq, good),) = database.execute(
             "SELECT first_seq, records FROM journal_batch ORDER BY first_seq LIMIT 1 OFFSET 10"
@@ -267,6 +267,13 @@ def test_damage_behind_the_snapshot_is_told_with_its_seq_and_ends_nothing(tmp_pa
         bad = good[:100] + bytes([good[100] ^ 16]) + good[101:]
         database.execute("UPDATE journal_batch SET records = ? WHERE first_seq = ?", (bad, seq))
     database.close()
+    return int(seq)
+
+
+def test_damage_behind_the_snapshot_is_told_with_its_seq_and_ends_nothing(tmp_path: Path) -> None:
+    """A start does not look there. What was found while it can still be helped must not end the snapshots."""
+    config, world, journal = _old_journal(tmp_path)
+    seq = _damage(tmp_path)
     with started(config) as process:
         until(lambda: "journal_damaged" in told(config), "it is told")
         _append_more(world, journal, 1)
@@ -349,13 +356,28 @@ def test_a_journal_and_projections_in_postgresql_and_a_server_that_goes_away(tmp
 
 
 async def test_the_server_keeps_one_running_and_ends_it(config: Path, journal: SqlJournal) -> None:
-    keeping = asyncio.create_task(following.attend(config))
+    keeping = asyncio.create_task(following.attend(config, Following()))
     await asyncio.to_thread(until, lambda: at(config) > 0, "it runs")
     assert once(config).exit_code == 1
     keeping.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await keeping
     assert once(config).exit_code == 0
+
+
+async def test_the_server_knows_how_its_follower_fares(tmp_path: Path) -> None:
+    """For its metrics: what is in a log only is not seen by who watches those."""
+    config, _, journal = _old_journal(tmp_path)
+    journal.close()
+    _damage(tmp_path)
+    fares = Following()
+    keeping = asyncio.create_task(following.attend(config, fares))
+    await asyncio.to_thread(until, lambda: fares.journal_damaged, "the damage is found")
+    assert fares.runs
+    keeping.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await keeping
+    assert fares == Following(runs=False, journal_damaged=True)
 
 
 def _autogroup_nice(pid: int) -> int | None:
@@ -408,7 +430,7 @@ async def test_one_that_is_canceled_while_it_is_started_leaves_none_behind(
         return made[-1]
 
     monkeypatch.setattr(following, "_spawned", spawned)
-    keeping = asyncio.create_task(following.attend(config))
+    keeping = asyncio.create_task(following.attend(config, Following()))
     assert await asyncio.to_thread(begun.wait, WITHIN_S)
     keeping.cancel()
     await asyncio.sleep(0)  # The cancel is delivered while the thread is at work.
@@ -431,7 +453,7 @@ async def test_one_that_was_killed_is_started_again(
 
     monkeypatch.setattr(following, "spawn", spawn)
     monkeypatch.setattr(following, "_AGAIN_S", (0.01, 0.01))
-    keeping = asyncio.create_task(following.attend(config))
+    keeping = asyncio.create_task(following.attend(config, Following()))
     await asyncio.to_thread(until, lambda: at(config) > 0, "it runs")
     made[0].kill()
     await asyncio.to_thread(until, lambda: len(made) > 1, "another runs")
@@ -445,4 +467,4 @@ async def test_one_that_found_the_journal_wrong_is_not_started_again(
 ) -> None:
     wrong = [record for record in world.records if record.order is not None][-1]
     _rewrite(tmp_path, world, {wrong.seq: _other(wrong)})
-    await asyncio.wait_for(following.attend(config), WITHIN_S)
+    await asyncio.wait_for(following.attend(config, Following()), WITHIN_S)

@@ -133,6 +133,8 @@ def test_every_metric_of_the_page_is_there_and_moves_with_the_orders(desk: Stack
     assert moved['gateway_session_inbound_seq{venue="XSIM"}'] >= 1
     assert after["gateway_set_aside_total"] == 1
     assert after['gateway_session_up{venue="XSIM"}'] == 1
+    until(lambda: scrape(desk)["gateway_follower_up"] == 1)
+    assert after["gateway_journal_damaged"] == 0
 
 
 def test_logs_are_one_json_object_a_line(desk: Stack) -> None:
