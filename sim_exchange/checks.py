@@ -73,7 +73,7 @@ def _groups(message: Message) -> None:
         first = _GROUPS.get(tag)
         if first is None:
             continue
-        if not value.isdigit() or len(value) > 4:
+        if not (value.isascii() and value.isdigit()) or len(value) > 4:
             raise SessionReject(tag, 6, f"tag {tag} is not a number of entries")
         if int(value) and tags[at + 1] != first:
             raise SessionReject(tag, 15, f"a group of tag {tag} begins with tag {first}")

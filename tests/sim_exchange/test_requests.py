@@ -54,6 +54,15 @@ def test_orders_that_break_a_rule_are_rejected_with_the_reason(
     assert text in answer[0][58]
 
 
+@pytest.mark.parametrize("count", ["\xb2", "x", "-1", "10000"])
+def test_a_group_whose_count_is_no_number_is_rejected_and_the_venue_lives(bench: Make, count: str) -> None:
+    """A superscript two is a digit to Python and no number to FIX."""
+    b = bench()
+    answer = b.new("X", "1", "10", "99.00", t453=count)
+    assert [(m[35], m[371], m[373]) for m in answer] == [("3", "453", "6")]
+    assert short(b.new("Y", "1", "10", "99.00")) == [("Y", "0", "0", "0", "10")]
+
+
 def test_duplicate_cl_ord_id_is_rejected_without_touching_the_first(bench: Make) -> None:
     """F.1.a."""
     b = bench()
