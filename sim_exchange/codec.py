@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import TypeVar
@@ -29,6 +28,7 @@ FIX44 = "FIX.4.4"
 FIXT11 = "FIXT.1.1"
 
 Fields = list[tuple[int, str]]
+_DAY_NS = 86_400 * 1_000_000_000
 _DECIMAL = re.compile(r"-?(\d{1,18}(\.\d{0,12})?|\.\d{1,12})", re.ASCII)
 _Kind = TypeVar("_Kind", bound=StrEnum)
 
@@ -138,8 +138,7 @@ def _expires_ns(tif: TimeInForce, expire_time: str | None, expire_date: str | No
         if expire_time is not None:
             return parse_utc(expire_time)
         if expire_date is not None:
-            day = datetime.strptime(expire_date, "%Y%m%d").replace(tzinfo=UTC) + timedelta(days=1)
-            return int(day.timestamp()) * 1_000_000_000
+            return parse_utc(f"{expire_date}-00:00:00") + _DAY_NS
     except ValueError:
         raise SessionReject(126 if expire_time else 432, 6, "not a UTC time or date") from None
     raise SessionReject(126, 1, "GTD needs ExpireTime(126) or ExpireDate(432)")

@@ -63,6 +63,17 @@ def test_a_group_whose_count_is_no_number_is_rejected_and_the_venue_lives(bench:
     assert short(b.new("Y", "1", "10", "99.00")) == [("Y", "0", "0", "0", "10")]
 
 
+@pytest.mark.parametrize("end", [{"t432": "99991231"}, {"t126": "99991231-23:59:59"}])
+def test_an_order_that_is_good_until_the_last_day_there_is_rests_also_after_a_restart(
+    bench: Make, end: dict[str, str]
+) -> None:
+    b = bench()
+    assert short(b.new("X", "1", "10", "99.00", t59="6", **end)) == [("X", "0", "0", "0", "10")]
+    c = b.restart()
+    c.tick(1_000)
+    assert short(c.send("H", t11="X", t55="ACME", t54="1")) == [("X", "I", "0", "0", "10")]
+
+
 def test_duplicate_cl_ord_id_is_rejected_without_touching_the_first(bench: Make) -> None:
     """F.1.a."""
     b = bench()
