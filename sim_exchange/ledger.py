@@ -86,6 +86,13 @@ class PhaseChange(msgspec.Struct, kw_only=True, tag_field="kind", tag="phase"):
     phase: Phase
 
 
+class LastPrice(msgspec.Struct, kw_only=True, tag_field="kind", tag="price"):
+    """The price at which an instrument last traded, whoever traded; stop orders wait for it."""
+
+    symbol: str
+    last_px: Decimal
+
+
 class Used(msgspec.Struct, kw_only=True, tag_field="kind", tag="used"):
     """A ClOrdID(11) that is spent without an order or request of its own (a request that was refused at once)."""
 
@@ -104,7 +111,9 @@ class End(msgspec.Struct, kw_only=True, tag_field="kind", tag="end"):
     """The end of one piece of work. What stands after the last of these was torn by a kill and does not count."""
 
 
-Line = Received | Sent | Execution | Counters | SessionNumbers | PhaseChange | Used | Forgotten | Order | End
+Line = (
+    Received | Sent | Execution | Counters | SessionNumbers | PhaseChange | LastPrice | Used | Forgotten | Order | End
+)
 _DECODER = msgspec.json.Decoder(Line)
 
 
@@ -121,6 +130,7 @@ class State:
         self.counters = Counters()
         self.sessions: dict[str, SessionNumbers] = {}
         self.phases: dict[str, Phase] = {}
+        self.prices: dict[str, Decimal] = {}
         self.used: list[Used] = []
 
     def add(self, line: Line) -> None:
@@ -136,6 +146,8 @@ class State:
                 self.sessions[line.session] = line
             case PhaseChange():
                 self.phases[line.symbol] = line.phase
+            case LastPrice():
+                self.prices[line.symbol] = line.last_px
             case Used():
                 self.used.append(line)
             case Forgotten():

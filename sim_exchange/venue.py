@@ -13,7 +13,7 @@ from sim_exchange.config import Config
 from sim_exchange.enums import CxlRejReason, ExecType, OrdRejReason, OrdStatus, Phase, TimeInForce
 from sim_exchange.fix import utc_timestamp
 from sim_exchange.instruments import Instrument, Refusal, terms_problem
-from sim_exchange.ledger import PhaseChange, State, Used
+from sim_exchange.ledger import LastPrice, PhaseChange, State, Used
 from sim_exchange.matching import Event, Gone, Refused, Triggered
 from sim_exchange.messages import (
     CancelReject,
@@ -49,11 +49,14 @@ class Venue(Register):
     # Restart --------------------------------------------------------------------------------------
 
     def _restore(self, state: State) -> None:
-        """Open orders rest again in the priority they had."""
+        """Open orders rest again in the priority they had, and stop orders wait where the market was."""
         self._rank = max((order.rank for order in self.orders.values()), default=0)
         for symbol, phase in state.phases.items():
             if symbol in self.instruments:
                 self.instruments[symbol].market.phase = phase
+        for symbol, last_px in state.prices.items():
+            if symbol in self.instruments:
+                self.instruments[symbol].market.last_price = int(last_px / self.instruments[symbol].tick)
         for order in sorted(self.orders.values(), key=lambda o: o.rank):
             instrument = self.instruments.get(order.symbol)
             if instrument and not instrument.manual and order.acknowledged and self._tradable(order):
@@ -408,7 +411,10 @@ class Venue(Register):
                 self.apply(instrument, instrument.crowd.tick(mono_ns))
 
     def apply(self, instrument: Instrument, events: list[Event]) -> None:
-        """Tell the owners what happened in a market."""
+        """Tell the owners what happened in a market, and remember its last price."""
+        if any(isinstance(event, Fill) for event in events):
+            last_px = instrument.market.last_price * instrument.tick
+            self.lines.append(LastPrice(symbol=instrument.symbol, last_px=last_px))
         for event in events:
             match event:
                 case Fill():

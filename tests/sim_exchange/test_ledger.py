@@ -65,6 +65,19 @@ def test_restart_rebuilds_orders_priority_counters_and_sequence_numbers(bench: M
     assert sequence(c.send("2", t7="2", t16="2")) == [("X0", "2", "dup")], "the old process's message"
 
 
+def test_restart_lets_no_stop_go_at_a_price_that_never_was(bench: Make) -> None:
+    """The reference of the configuration is 100.00; the market is at 104.00 when the venue is killed."""
+    b = bench()
+    b.new("A", "2", "1", "104.00")
+    b.new("B", "1", "1", "104.00")
+    b.new("STOP", "2", "10", None, t40="3", t99="102.00")
+    b.new("BID", "1", "10", "95.00")
+    c = b.restart()
+    assert short(c.new("N", "1", "1", "90.00")) == [("N", "0", "0", "0", "1")]
+    assert c.venue.instruments["ACME"].market.last_price == 10400
+    assert short(c.send("H", t11="STOP", t55="ACME", t54="2")) == [("STOP", "I", "0", "0", "10")]
+
+
 def test_torn_last_line_is_cut_off_and_damage_before_it_is_refused(bench: Make) -> None:
     b = bench()
     b.new("X", "1", "10", "99.00")
