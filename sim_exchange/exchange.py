@@ -54,7 +54,8 @@ class Link(Protocol):
 class Lane:
     """The way of one session's messages to its client; delayed and reordered replies wait in `held`.
 
-    `cancels_on_disconnect`: the Logon(A) of this connection asked for it.
+    `closing`: the connection ends once what was queued is out. `cancels_on_disconnect`: the Logon(A) of this
+    connection asked for it.
     """
 
     def __init__(self, session: Session) -> None:
@@ -63,6 +64,7 @@ class Lane:
         self.held: deque[Reply] = deque()
         self.swapped: deque[Reply] = deque()
         self.abort = False
+        self.closing = False
         self.cancels_on_disconnect = False
         self.numbers = (session.next_in, session.next_out)
 
@@ -226,7 +228,7 @@ class Exchange:
             log.warning("connection refused session=%s reason=%s", name, "already connected" if lane else "unknown")
             connection.link.abort()
             return
-        connection.lane, lane.link = lane, connection.link
+        connection.lane, lane.link, lane.closing = lane, connection.link, False
         self._note_received(lane, message, raw)
         lane.session.connect()
         fired = {f.kind: f for f in self.faults.inbound("A", name, None, None)}
@@ -385,7 +387,8 @@ class Exchange:
         if lane.abort:
             lane.abort = False
             link.abort()
-        elif session.close is not None:
+        elif session.close is not None and not lane.closing:
+            lane.closing = True
             log.info("closing session=%s reason=%s", session.name, session.close)
             link.close()
 

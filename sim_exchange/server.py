@@ -21,6 +21,7 @@ log = logging.getLogger("sim_exchange")
 
 TICK_S = 0.02
 LOGON_TIMEOUT_S = 10.0
+CLOSE_TIMEOUT_S = 2.0
 MAX_UNSENT = 128 << 20
 MAX_CONNECTIONS = 256
 
@@ -83,9 +84,11 @@ class FixProtocol(asyncio.Protocol):
             self._transport.abort()
 
     def close(self) -> None:
-        """Close once everything is out."""
-        if self._transport is not None:
-            self._transport.close()
+        """Close once everything is out, at latest in CLOSE_TIMEOUT_S: a client that does not read holds no session."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        self._transport.close()
+        asyncio.get_running_loop().call_later(CLOSE_TIMEOUT_S, self._transport.abort)
 
     def abort(self) -> None:
         """Close at once."""

@@ -168,7 +168,9 @@ class Session:
         silent = now.mono_ns - self._last_in
         if silent > 2.4 * interval:
             self.close = "no message within two heartbeats"
-        elif silent > 1.2 * interval and not self._test_sent:
+            self.logged_on = False
+            return
+        if silent > 1.2 * interval and not self._test_sent:
             self._test_sent = True
             self._admin("1", [(112, "TEST")], now)
         if now.mono_ns - self._last_out >= interval:

@@ -1,0 +1,32 @@
+"""The venue's process: its connections, its files and its end."""
+
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sim_exchange.fix import encode, utc_timestamp
+
+
+def message(msg_type: str, seq: int, *body: tuple[int, str]) -> bytes:
+    head = [(35, msg_type), (34, str(seq)), (49, "GATEWAY"), (52, utc_timestamp(time.time_ns())), (56, "XSIM")]
+    return encode("FIX.4.4", [*head, *body])
+
+
+def test_a_client_that_does_not_read_its_goodbye_does_not_keep_the_next_one_out(
+    tmp_path: Path, write_config: Callable[..., Path], run_venue: Any
+) -> None:
+    """What it left unread fills the buffers of both ends, so its connection never drains."""
+    with run_venue(write_config(tmp_path, "FIX.4.4"), tmp_path / "log") as venue:
+        with socket.create_connection(("127.0.0.1", venue.fix_port), 10) as stuck:
+            stuck.sendall(message("A", 1, (98, "0"), (108, "30")))
+            venue.control.wait("logon")
+            venue.control.do("bytes", text="x" * 1000, times=20_000)
+            stuck.sendall(message("5", 2))
+            venue.control.wait("disconnected", timeout_s=30)
+            with socket.create_connection(("127.0.0.1", venue.fix_port), 10) as second:
+                second.sendall(message("A", 3, (98, "0"), (108, "30")))
+                assert b"\x0135=A\x01" in second.recv(4096)
+        log = (tmp_path / "log").read_text()
+        assert log.count("closing session=") == 1, "said once, not with every tick"
