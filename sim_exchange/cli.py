@@ -13,7 +13,7 @@ import uvloop
 
 from sim_exchange.config import Config, ConfigError, load
 from sim_exchange.control import ControlClient, ControlError
-from sim_exchange.ledger import LedgerDamaged, Received, Sent, read_executions, read_lines
+from sim_exchange.ledger import LedgerDamaged, LedgerInUse, Received, Sent, read_executions, read_lines
 from sim_exchange.server import Server
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="A simulated exchange that speaks FIX.")
@@ -34,7 +34,7 @@ def serve(
     settings = _load(config)
     try:
         uvloop.run(_serve(settings))
-    except (LedgerDamaged, OSError) as error:
+    except (LedgerDamaged, LedgerInUse, OSError) as error:
         _fail(str(error))
 
 

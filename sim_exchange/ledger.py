@@ -4,6 +4,7 @@ Each piece of work (what came in, what it changed, what goes out) is one write, 
 socket. A last piece that a kill has torn is cut off at the next start. Line kinds: see docs/sim-exchange.md.
 """
 
+import fcntl
 import os
 from array import array
 from collections.abc import Iterator
@@ -119,6 +120,25 @@ _DECODER = msgspec.json.Decoder(Line)
 
 class LedgerDamaged(Exception):
     """A line cannot be read; `args[0]` names the file and where in it."""
+
+
+class LedgerInUse(Exception):
+    """Another venue writes here; `args[0]` names the directory and the next step."""
+
+
+def take(directory: Path) -> int:
+    """Keep other venues out of a directory until this process ends; the file descriptor that does. Raises LedgerInUse.
+
+    Two writers would cut off each other's last work and give the same OrderIDs and ExecIDs.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise LedgerInUse(f"{directory}: another venue runs on this data_dir; stop it or choose another one") from None
+    return descriptor
 
 
 class State:

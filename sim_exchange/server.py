@@ -14,7 +14,7 @@ from sim_exchange.config import Config
 from sim_exchange.control import MAX_LINE, Control
 from sim_exchange.exchange import Connection, Exchange
 from sim_exchange.fix import FrameError
-from sim_exchange.ledger import Ledger
+from sim_exchange.ledger import Ledger, take
 from sim_exchange.session import Now
 
 log = logging.getLogger("sim_exchange")
@@ -107,11 +107,13 @@ class FixProtocol(asyncio.Protocol):
 
 
 class Server:
-    """Listens for FIX and control connections until it is told to stop."""
+    """Listens for FIX and control connections until it is told to stop. Raises LedgerInUse, LedgerDamaged, OSError."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self.exchange = Exchange(config, Ledger(Path(config.venue.data_dir) / "ledger.jsonl"))
+        data_dir = Path(config.venue.data_dir)
+        self._taken = take(data_dir)
+        self.exchange = Exchange(config, Ledger(data_dir / "ledger.jsonl"))
         self.open: set[FixProtocol] = set()
         self._stopping = asyncio.Event()
 

@@ -1,6 +1,8 @@
 """The venue's process: its connections, its files and its end."""
 
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -30,3 +32,18 @@ def test_a_client_that_does_not_read_its_goodbye_does_not_keep_the_next_one_out(
                 assert b"\x0135=A\x01" in second.recv(4096)
         log = (tmp_path / "log").read_text()
         assert log.count("closing session=") == 1, "said once, not with every tick"
+
+
+def test_a_second_venue_on_the_same_ledger_does_not_start(
+    tmp_path: Path, write_config: Callable[..., Path], run_venue: Any
+) -> None:
+    """Two writers would cut off each other's last work and give the same ExecIDs."""
+    config = write_config(tmp_path, "FIX.4.4")
+    second = [sys.executable, "-m", "sim_exchange.cli", "serve", "--config", str(config)]
+    with run_venue(config, tmp_path / "log") as venue:
+        refused = subprocess.run(second, capture_output=True, text=True, timeout=30, check=False)
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert "another venue runs on this data_dir" in refused.stderr
+        venue.kill()
+    with run_venue(config, tmp_path / "log") as venue:
+        assert venue.control.do("ping")["venue"] == "XSIM"
