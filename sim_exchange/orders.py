@@ -69,16 +69,30 @@ class Order(msgspec.Struct, kw_only=True, tag_field="kind", tag="order"):
     @property
     def leaves_qty(self) -> Decimal:
         """LeavesQty(151): nothing for what has ended, nor for a day order that is done for the day."""
-        if self.ended is not None:
-            return ZERO
-        if (self.done_for_day or self.calculated) and self.terms.tif not in (TimeInForce.GTC, TimeInForce.GTD):
+        if self.ended is not None or self._over_for_today:
             return ZERO
         return max(ZERO, self.order_qty - self.cum_qty)
 
     @property
     def open(self) -> bool:
         """Whether the order may still trade or waits for an answer."""
-        return self.ended is None and (not self.acknowledged or bool(self.pending) or self.leaves_qty > ZERO)
+        return self.ended is None and (self.working or bool(self.pending))
+
+    @property
+    def working(self) -> bool:
+        """Whether there is something left that may trade or be canceled.
+
+        A CashOrderQty(152) order has no quantity, and so no leaves, until its price is known (Appendix D L.1.b).
+        """
+        if self.ended is not None:
+            return False
+        unpriced = not self.order_qty and self.terms.cash_order_qty is not None and not self._over_for_today
+        return not self.acknowledged or unpriced or self.leaves_qty > ZERO
+
+    @property
+    def _over_for_today(self) -> bool:
+        lasts = self.terms.tif in (TimeInForce.GTC, TimeInForce.GTD)
+        return (self.done_for_day or self.calculated) and not lasts
 
     @property
     def filled(self) -> bool:

@@ -82,6 +82,17 @@ def test_cash_order_gets_its_quantity_with_the_fill(bench: Make) -> None:
     assert (fill[38], fill[39], fill[14]) == ("200", "2", "200")
 
 
+def test_a_cash_order_that_waits_for_its_price_is_open(bench: Make) -> None:
+    """It has no leaves yet, but it works: a client that reconciles must be told of it, and can cancel it."""
+    b = bench()
+    b.send("D", t11="X", t55="DESK", t54="1", t60="20260101-00:00:00", t152="10000", t40="1")
+    b.desk("new", cl_ord_id="X")
+    status = b.send("AF", t584="M", t585="7")
+    assert [(m.get(11), m[39], m[911], m.get(152)) for m in status] == [("X", "0", "1", "10000")]
+    answer = b.send("q", t11="Q", t530="7", t60="20260101-00:00:00")
+    assert (answer[0][533], short(answer[1:])) == ("1", [("X", "4", "4", "0", "0")])
+
+
 def test_desk_moves_the_market_on_automatic_instruments(bench: Make) -> None:
     b = bench()
     b.new("X", "1", "100", "99.00")
