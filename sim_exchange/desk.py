@@ -167,7 +167,7 @@ def _done_for_day(venue: Venue, order: Order, action: Action) -> Report:
 
 
 def _calculate(venue: Venue, order: Order, action: Action) -> Report:
-    return _say(venue, order, order.calculate(venue.next_exec_id()), action)
+    return _say(venue, order, order.calculate(venue.next_exec_id()), action, sync=True)
 
 
 def _suspend(venue: Venue, order: Order, action: Action) -> Report:

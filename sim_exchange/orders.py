@@ -84,7 +84,7 @@ class Order(msgspec.Struct, kw_only=True, tag_field="kind", tag="order"):
 
         A CashOrderQty(152) order has no quantity, and so no leaves, until its price is known (Appendix D L.1.b).
         """
-        if self.ended is not None:
+        if self.ended is not None or self.filled:
             return False
         unpriced = not self.order_qty and self.terms.cash_order_qty is not None and not self._over_for_today
         return not self.acknowledged or unpriced or self.leaves_qty > ZERO
@@ -198,13 +198,13 @@ class Order(msgspec.Struct, kw_only=True, tag_field="kind", tag="order"):
 
     def cancel(self, exec_id: str, reason: int | None = None, text: str | None = None) -> Report:
         """Canceled by the venue, unasked; `reason` is ExecRestatementReason(378)."""
-        self._require(self.ended is None, "the order has already ended")
+        self._require_unended()
         self._end(OrdStatus.CANCELED)
         return self.report(ExecType.CANCELED, exec_id, restatement_reason=reason, text=text)
 
     def expire(self, exec_id: str, text: str | None = None) -> Report:
         """Its time in force is over."""
-        self._require(self.ended is None, "the order has already ended")
+        self._require_unended()
         self._end(OrdStatus.EXPIRED)
         return self.report(ExecType.EXPIRED, exec_id, text=text)
 
@@ -277,6 +277,7 @@ class Order(msgspec.Struct, kw_only=True, tag_field="kind", tag="order"):
     def accept(self, exec_id: str, pending: Pending) -> Report:
         """Do what the request asks. A quantity below CumQty(14) becomes CumQty (Appendix D C.3.c)."""
         self._require(self.ended is None, "the order has already ended")
+        self._require(pending.terms is not None or not self.filled, "the order is filled")
         self.pending.remove(pending)
         original, self.cl_ord_id = self.cl_ord_id, pending.cl_ord_id
         if pending.terms is None:
@@ -326,6 +327,11 @@ class Order(msgspec.Struct, kw_only=True, tag_field="kind", tag="order"):
         self.ended = status
         self.suspended = False
         self.stopped_qty = ZERO
+
+    def _require_unended(self) -> None:
+        """A filled order has nothing left to cancel either (Appendix D B.1.c)."""
+        self._require(self.ended is None, "the order has already ended")
+        self._require(not self.filled, "the order is filled")
 
     @staticmethod
     def _require(holds: bool, text: str) -> None:

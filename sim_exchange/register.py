@@ -70,6 +70,9 @@ class Register:
     def _matching(self, owner: str, symbol: str | None, side: Side | None) -> list[Order]:
         return [o for o in self._of(owner, symbol, side, self._open) if o.open]
 
+    def _working(self, owner: str, symbol: str | None, side: Side | None) -> list[Order]:
+        return [o for o in self._of(owner, symbol, side, self._open) if o.working]
+
     @staticmethod
     def _of(owner: str, symbol: str | None, side: Side | None, orders: dict[int, Order]) -> list[Order]:
         return [

@@ -352,7 +352,7 @@ class Venue(Register):
         refusal = self._why_not_mass_cancel(owner, request)
         self._by_cl_ord_id.setdefault((owner, request.cl_ord_id), None)
         self.lines.append(Used(session=owner, cl_ord_id=request.cl_ord_id))
-        orders = [] if refusal else self._matching(owner, request.symbol, request.side)
+        orders = [] if refusal else self._working(owner, request.symbol, request.side)
         reason, text = refusal or (None, None)
         self.replies.append(
             MassCancelReport(
@@ -371,7 +371,7 @@ class Venue(Register):
     def cancel_on_disconnect(self, owner: str) -> None:
         """Cancel what a client that is gone has left, but not what is good beyond the day."""
         beyond = (TimeInForce.GTC, TimeInForce.GTD)
-        orders = [order for order in self._matching(owner, None, None) if order.terms.tif not in beyond]
+        orders = [order for order in self._working(owner, None, None) if order.terms.tif not in beyond]
         self._cancel_all(orders, "cancel on disconnect")
 
     def _cancel_all(self, orders: list[Order], text: str) -> None:

@@ -93,6 +93,30 @@ def test_a_cash_order_that_waits_for_its_price_is_open(bench: Make) -> None:
     assert (answer[0][533], short(answer[1:])) == ("1", [("X", "4", "4", "0", "0")])
 
 
+@pytest.mark.parametrize("do", ["unsolicited_cancel", "expire", "cancel_accept"])
+def test_a_filled_order_is_not_canceled(bench: Make, do: str) -> None:
+    """B.1.c: what was executed in full has nothing left to cancel, whoever asks for it."""
+    b = bench()
+    b.new("X", "1", "10", "10.00", t55="DESK")
+    b.desk("new", cl_ord_id="X")
+    b.cancel("C", "X")
+    b.desk("pending_cancel", cl_ord_id="C")
+    b.desk("fill", cl_ord_id="X", qty="10", px="10")
+    with pytest.raises(RuleBroken, match="the order is filled"):
+        b.desk(do, cl_ord_id="C")
+    answer = b.send("q", t11="Q", t530="7", t60="20260101-00:00:00")
+    assert [(m[35], m[533]) for m in answer] == [("r", "0")]
+    assert short(b.desk("cancel_reject", cl_ord_id="C")) == [("C", "9", "2", "0")]
+
+
+def test_mass_cancel_passes_by_an_order_that_was_filled_before_it_was_acknowledged(bench: Make) -> None:
+    b = bench()
+    b.new("X", "1", "10", "10.00", t55="DESK")
+    b.desk("fill", cl_ord_id="X", qty="10", px="10")
+    answer = b.send("q", t11="Q", t530="7", t60="20260101-00:00:00")
+    assert [(m[35], m[533]) for m in answer] == [("r", "0")]
+
+
 def test_desk_moves_the_market_on_automatic_instruments(bench: Make) -> None:
     b = bench()
     b.new("X", "1", "100", "99.00")
@@ -102,6 +126,10 @@ def test_desk_moves_the_market_on_automatic_instruments(bench: Make) -> None:
     b.desk("restate", cl_ord_id="X", qty="50")
     assert book.depth(1) == [(9900, 20)]
     b.desk("bust", cl_ord_id="X")
+    assert book.depth(1) == [(9900, 50)]
+    b.desk("calculate", cl_ord_id="X")
+    assert book.depth(1) == [], "a day order that is calculated has no leaves"
+    b.desk("restate", cl_ord_id="X", reason=1)
     assert book.depth(1) == [(9900, 50)]
     b.desk("unsolicited_cancel", cl_ord_id="X")
     assert book.depth(1) == []

@@ -82,6 +82,12 @@ def test_order_faults_strike_a_fresh_order(bench: Make, kind: str, values: dict[
     assert b.venue.instruments["ACME"].market.book.best(1) == (9900 if kind == "restate" else None)
 
 
+def test_a_cancel_by_the_fault_script_comes_too_late_for_an_order_that_fills_at_once(bench: Make) -> None:
+    b = bench(extra=fault("unsolicited_cancel", cl_ord_id="X"))
+    b.new("S", "2", "10", "99.00")
+    assert short(b.new("X", "1", "10", "99.00"))[-1] == ("X", "F", "2", "10", "0")
+
+
 def test_what_a_fault_does_sets_off_no_other(bench: Make) -> None:
     b = bench(extra=fault("restate", exec_type="D", every=1))
     b.new("X", "1", "10", "99.00")
