@@ -95,6 +95,7 @@ class Exchange:
         self._timer_count = 0
         self._after: deque[Callable[[], None]] = deque()
         self._striking = False
+        self.stopped = False
         self._now = Now(0, 0)
         self.venue.on_report = self._befall
         self.copies = DropCopies(config)
@@ -113,6 +114,8 @@ class Exchange:
 
     def on_bytes(self, connection: Connection, data: bytes, now: Now) -> None:
         """Bytes came in. Raises FrameError when the stream cannot be framed; anything else raised is fatal."""
+        if self.stopped:
+            return
         self._begin(now)
         garbled = connection.framer.garbled
         for raw in connection.framer.feed(data):
@@ -123,7 +126,7 @@ class Exchange:
     def on_lost(self, connection: Connection, now: Now) -> None:
         """The connection is gone."""
         lane = connection.lane
-        if lane is None or lane.link is not connection.link:
+        if self.stopped or lane is None or lane.link is not connection.link:
             return
         self._begin(now)
         self._disconnected(lane)
@@ -158,6 +161,8 @@ class Exchange:
 
         A refusal (RuleBroken) is raised again after the ledger is written; anything else raised is fatal.
         """
+        if self.stopped:
+            raise RuleBroken("the venue is closed")
         self._begin(now)
         try:
             result = work()
@@ -168,13 +173,20 @@ class Exchange:
         return result
 
     def stop(self, now: Now) -> None:
-        """Release what is held, say goodbye to every client and write the ledger."""
+        """Release what is held, cancel what is to be canceled on disconnect, say goodbye to every client and write
+        the ledger. Nothing is done after it.
+        """
         self._begin(now)
         for lane in self.lanes.values():
             self._release(lane)
+            if lane.link is not None and lane.cancels_on_disconnect:
+                self.venue.cancel_on_disconnect(lane.session.name)
+        self._flow()
+        for lane in self.lanes.values():
             lane.session.logout("the venue closes", now)
         self._finish()
         self.ledger.close()
+        self.stopped = True
 
     def _begin(self, now: Now) -> None:
         self._now = now

@@ -47,3 +47,21 @@ def test_a_second_venue_on_the_same_ledger_does_not_start(
         venue.kill()
     with run_venue(config, tmp_path / "log") as venue:
         assert venue.control.do("ping")["venue"] == "XSIM"
+
+
+def test_a_venue_that_stops_cancels_on_disconnect_and_ends_in_good_order(
+    tmp_path: Path, write_config: Callable[..., Path], run_venue: Any
+) -> None:
+    config = write_config(tmp_path, "FIX.4.4", session='cancel_on_disconnect_tag = "9100=Y"')
+    order = [(11, "X"), (55, "ACME"), (54, "1"), (60, "20260101-00:00:00"), (38, "10"), (40, "2"), (44, "99.00")]
+    with run_venue(config, tmp_path / "log") as venue:
+        with socket.create_connection(("127.0.0.1", venue.fix_port), 10) as client:
+            client.sendall(message("A", 1, (98, "0"), (108, "30"), (9100, "Y")) + message("D", 2, *order))
+            venue.control.wait("sent", msg_type="8", cl_ord_id="X")
+            assert venue.stop() == 0, (tmp_path / "log").read_text()
+            said = client.makefile("rb").read().split(b"8=FIX")
+        assert b"cancel on disconnect" in said[-2]
+        assert b"\x0135=5\x01" in said[-1], "the goodbye comes last"
+        assert "Traceback" not in (tmp_path / "log").read_text()
+    with run_venue(config, tmp_path / "log") as venue:
+        assert venue.control.do("orders", open=True)["total"] == 0
