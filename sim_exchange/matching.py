@@ -78,6 +78,8 @@ class Market:
             raise Refused(f"instrument is {self.phase.value}")
         if order.tif is TimeInForce.OPG and self.phase is not Phase.PRE_OPEN:
             raise Refused("the opening is over")
+        if order.tif in (TimeInForce.OPG, TimeInForce.ATC) and order.stop is not None:
+            raise Refused("a stop order cannot be for an auction only")
         if order.tif in (TimeInForce.IOC, TimeInForce.FOK) and self.phase is Phase.PRE_OPEN:
             raise Refused("nothing trades before the opening")
         if order.post_only and (order.price is None or order.stop is not None):

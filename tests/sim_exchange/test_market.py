@@ -107,6 +107,15 @@ def test_opening_auction_then_opg_expires_and_day_stays() -> None:
         market.submit(MarketOrder(4, BUY, 1, 100, tif=TimeInForce.OPG))
 
 
+@pytest.mark.parametrize("tif", [TimeInForce.OPG, TimeInForce.ATC])
+def test_a_stop_order_takes_no_part_in_an_auction_only(tif: TimeInForce) -> None:
+    """It would trade there whatever its stop price says."""
+    market = Market(100, Phase.PRE_OPEN)
+    with pytest.raises(Refused, match="auction only"):
+        market.submit(MarketOrder(1, SELL, 5, stop=50, tif=tif))
+    assert 1 not in market
+
+
 def test_closing_auction_takes_atc_then_the_day_ends() -> None:
     market = market_with((1, SELL, 5, 101))
     market.submit(MarketOrder(2, BUY, 5, tif=TimeInForce.ATC))
