@@ -141,9 +141,11 @@ class Market:
         return self._place(order)
 
     def set_phase(self, phase: Phase, now_ns: int) -> list[Event]:
-        """Move to a phase: opening and closing run their auctions, the close expires what does not last."""
+        """Move to a phase: whatever opens the market runs the opening auction, for orders may have come to cross since
+        it last traded; the close runs its own and expires what does not last.
+        """
         old, self.phase = self.phase, phase
-        if phase is Phase.OPEN and old is Phase.PRE_OPEN:
+        if phase is Phase.OPEN and old is not Phase.OPEN:
             events = self._uncross(TimeInForce.OPG)
             return self._trigger(events + self._end_auction((TimeInForce.OPG,), Why.AUCTION_OVER))
         if phase is Phase.CLOSED and old is not Phase.CLOSED:

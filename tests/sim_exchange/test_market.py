@@ -107,6 +107,20 @@ def test_opening_auction_then_opg_expires_and_day_stays() -> None:
         market.submit(MarketOrder(4, BUY, 1, 100, tif=TimeInForce.OPG))
 
 
+@pytest.mark.parametrize("before", [Phase.HALTED, Phase.CLOSED])
+def test_a_market_that_was_halted_before_it_opened_does_not_open_crossed(before: Phase) -> None:
+    market = Market(100, Phase.PRE_OPEN)
+    for key, side, price in ((1, SELL, 99), (2, BUY, 101)):
+        market.submit(MarketOrder(key, side, 5, price, tif=TimeInForce.GTC))
+    if before is Phase.HALTED:
+        market.submit(MarketOrder(3, BUY, 4))
+    assert not [e for e in market.set_phase(before, 0) if isinstance(e, Fill)]
+    events = market.set_phase(Phase.OPEN, 0)
+    assert sum(e.qty for e in events if isinstance(e, Fill)) == 5
+    assert (market.book.best(SELL), 3 in market) == (None, False)
+    assert market.book.best(BUY) == (101 if before is Phase.HALTED else None)
+
+
 @pytest.mark.parametrize("tif", [TimeInForce.OPG, TimeInForce.ATC])
 def test_a_stop_order_takes_no_part_in_an_auction_only(tif: TimeInForce) -> None:
     """It would trade there whatever its stop price says."""
