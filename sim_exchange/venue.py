@@ -244,8 +244,7 @@ class Venue(Register):
         events = market.replace(target)
         after = market.book.get(order.number)
         if after is None or after.rank != rank:
-            self._rank += 1
-            order.rank = self._rank
+            self._behind_all(order)
         self.apply(instrument, events)
 
     @staticmethod
@@ -253,8 +252,7 @@ class Venue(Register):
         return order.leaves_qty > 0 and not order.suspended and not order.done_for_day
 
     def _enter(self, instrument: Instrument, order: Order) -> None:
-        self._rank += 1
-        order.rank = self._rank
+        self._behind_all(order)
         entry = instrument.market_order(order, order.leaves_qty)
         try:
             events = instrument.market.submit(entry)
@@ -262,6 +260,10 @@ class Venue(Register):
             self.emit(order, order.cancel(self.next_exec_id(), text=str(refused)))
             return
         self.apply(instrument, events)
+
+    def _behind_all(self, order: Order) -> None:
+        self._rank += 1
+        order.rank = self._rank
 
     # Status and mass requests ---------------------------------------------------------------------
 
@@ -429,6 +431,7 @@ class Venue(Register):
                 case Triggered() if event.key in self._by_number:
                     order = self._by_number[event.key]
                     order.triggered = True
+                    self._behind_all(order)
                     self.touch(order)
                 case _:
                     pass

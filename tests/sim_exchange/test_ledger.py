@@ -78,6 +78,16 @@ def test_restart_lets_no_stop_go_at_a_price_that_never_was(bench: Make) -> None:
     assert short(c.send("H", t11="STOP", t55="ACME", t54="2")) == [("STOP", "I", "0", "0", "10")]
 
 
+def test_a_stop_order_that_was_released_stands_behind_those_before_it_also_after_a_restart(bench: Make) -> None:
+    b = bench()
+    b.new("STOP", "1", "10", "101.00", t40="4", t99="101.00")
+    b.new("FIRST", "1", "10", "101.00")
+    b.new("S", "2", "1", "101.00")
+    for venue in (b.venue, b.restart().venue):
+        resting = venue.instruments["ACME"].market.book.resting(1)
+        assert [venue.orders[f"XSIM-O{r.key}"].cl_ord_id for r in resting] == ["FIRST", "STOP"]
+
+
 def test_torn_last_line_is_cut_off_and_damage_before_it_is_refused(bench: Make) -> None:
     b = bench()
     b.new("X", "1", "10", "99.00")
