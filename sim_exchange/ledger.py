@@ -95,10 +95,13 @@ class LastPrice(msgspec.Struct, kw_only=True, tag_field="kind", tag="price"):
 
 
 class Used(msgspec.Struct, kw_only=True, tag_field="kind", tag="used"):
-    """A ClOrdID(11) that is spent without an order or request of its own (a request that was refused at once)."""
+    """A ClOrdID(11) that is spent by a request: a cancel or replace of the order `order_id`, or (without one) a request
+    that was refused at once or is about many orders.
+    """
 
     session: str
     cl_ord_id: str
+    order_id: str | None = None
 
 
 class Forgotten(msgspec.Struct, kw_only=True, tag_field="kind", tag="forgotten"):
@@ -157,7 +160,7 @@ class State:
         """Take one line into account."""
         match line:
             case Order():
-                self.orders[line.order_id] = line
+                self._add_order(line)
             case Execution():
                 self.executions.add(line)
             case Counters():
@@ -168,12 +171,21 @@ class State:
                 self.phases[line.symbol] = line.phase
             case LastPrice():
                 self.prices[line.symbol] = line.last_px
+            case Used() if line.order_id in self.orders:
+                self.orders[line.order_id].cl_ord_ids.append(line.cl_ord_id)
             case Used():
                 self.used.append(line)
             case Forgotten():
                 self.orders.pop(line.order_id, None)
             case _:
                 pass
+
+    def _add_order(self, line: Order) -> None:
+        """An order's line has its first ClOrdID(11); those of its changes have lines of their own, see Used."""
+        known = self.orders.get(line.order_id)
+        if known is not None and len(known.cl_ord_ids) > len(line.cl_ord_ids):
+            line.cl_ord_ids = known.cl_ord_ids
+        self.orders[line.order_id] = line
 
 
 class Ledger:

@@ -144,7 +144,8 @@ class Register:
     def take_lines(self) -> list[Line]:
         """What must be written before anything is sent: counters, orders that changed, executions."""
         lines: list[Line] = [msgspec.structs.replace(self._counters)] if self._counted else []
-        lines += self._dirty.values()
+        # An order that was changed many times would else write the names of all its changes with each one.
+        lines += [msgspec.structs.replace(order, cl_ord_ids=order.cl_ord_ids[:1]) for order in self._dirty.values()]
         lines += self.lines
         self._dirty.clear()
         self.lines = []

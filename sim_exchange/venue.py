@@ -176,6 +176,7 @@ class Venue(Register):
         if refusal is None and not manual:
             refusal = order.why_not(terms) or self._why_not_replace(order, terms)
         pending = order.request(request.cl_ord_id, terms)
+        self.lines.append(Used(session=owner, cl_ord_id=request.cl_ord_id, order_id=order.order_id))
         self.touch(order)
         if refusal is not None:
             self.replies.append(order.refuse(pending, *refusal))

@@ -88,6 +88,40 @@ def test_a_stop_order_that_was_released_stands_behind_those_before_it_also_after
         assert [venue.orders[f"XSIM-O{r.key}"].cl_ord_id for r in resting] == ["FIRST", "STOP"]
 
 
+def test_an_order_that_is_changed_often_writes_no_more_with_each_change(bench: Make) -> None:
+    b = bench()
+    b.new("X0", "1", "10", "99.00")
+
+    def grown(first: int, last: int) -> int:
+        before = b.exchange.ledger.path.stat().st_size
+        for n in range(first, last):
+            b.replace(f"X{n + 1}", f"X{n}", "10", "99.00")
+        return b.exchange.ledger.path.stat().st_size - before
+
+    early, late = grown(0, 100), grown(100, 1000) / 9
+    assert late < 1.1 * early
+    c = b.restart()
+    (order,) = c.venue.orders.values()
+    assert order.cl_ord_ids == [f"X{n}" for n in range(1001)]
+    assert c.new("X500", "1", "10", "99.00")[0][103] == "6", "spent"
+    assert short(c.cancel("C", "X7")) == [("C", "4", "4", "0", "0")]
+
+
+def test_a_ledger_whose_order_lines_have_all_names_is_read_as_before(bench: Make) -> None:
+    b = bench()
+    b.new("X", "1", "10", "99.00")
+    b.replace("Y", "X", "5", "99.00")
+    path = b.exchange.ledger.path
+    lines = path.read_text().splitlines(keepends=True)
+    last = max(n for n, line in enumerate(lines) if line.startswith('{"kind":"order"'))
+    lines[last] = lines[last].replace('"cl_ord_ids":["X"]', '"cl_ord_ids":["X","Y"]')
+    path.write_text("".join(line for line in lines if not line.startswith('{"kind":"used"')))
+    c = b.restart()
+    assert short(c.replace("Z", "Y", "4", "99.00")) == [("Z", "5", "0", "0", "4")]
+    (order,) = c.restart().venue.orders.values()
+    assert order.cl_ord_ids == ["X", "Y", "Z"]
+
+
 def test_torn_last_line_is_cut_off_and_damage_before_it_is_refused(bench: Make) -> None:
     b = bench()
     b.new("X", "1", "10", "99.00")
