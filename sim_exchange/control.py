@@ -187,7 +187,7 @@ class Control:
         what = request.get("for")
         if what in ("received", "sent"):
             counter = self._exchange.received if what == "received" else self._exchange.sent
-            key = (_text(request, "msg_type"), request.get("cl_ord_id"))
+            key = (_text(request, "msg_type"), _text(request, "cl_ord_id") if "cl_ord_id" in request else None)
             count = _whole(request, "count", 1)
             return lambda: counter[key] >= count
         if what in ("logon", "logoff"):
@@ -306,7 +306,7 @@ class Control:
 
     def _lane(self, request: Request) -> Lane:
         """The named session, or the only one that takes orders."""
-        name = request.get("session")
+        name = _text(request, "session") if request.get("session") is not None else None
         lanes = self._exchange.lanes
         if name is None:
             takes_orders = [lane for lane in lanes.values() if lane.session.name not in self._exchange.copies.names]

@@ -46,12 +46,15 @@ class Action(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     silent: bool = False
 
 
+# What a FIX client may send too; every sum and product of such numbers can be told.
+_LIMIT, _PLACES = 10**15, 12
+_TAG_DIGITS = 10
 Handler = Callable[[Venue, Order, Action], Reply]
 
 
 def perform(venue: Venue, action: Action) -> Reply:
     """Carry out one action and return what was said to the client, or would have been. Raises RuleBroken."""
-    if any(not (tag.isascii() and tag.isdigit()) for tag in action.tags):
+    if any(not (tag.isascii() and tag.isdigit() and len(tag) < _TAG_DIGITS) for tag in action.tags):
         raise RuleBroken("tags: expected tag numbers")
     order = _taken_by_phone(venue, action) if action.do == "phone_order" else _order(venue, action)
     venue.muted = order if action.silent else None
@@ -79,8 +82,15 @@ def _dec(action: Action, key: str) -> Decimal | None:
         value = Decimal(text)
     except InvalidOperation:
         raise RuleBroken(f"{key}: expected a decimal as a string") from None
-    if not value.is_finite():
-        raise RuleBroken(f"{key}: expected a finite decimal")
+    if not value.is_finite() or abs(value) >= _LIMIT or value != round(value, _PLACES):
+        raise RuleBroken(f"{key}: expected a decimal below {_LIMIT} with at most {_PLACES} places")
+    return value
+
+
+def _quantity(action: Action, key: str) -> Decimal | None:
+    value = _dec(action, key)
+    if value is not None and value <= 0:
+        raise RuleBroken(f"{key} must be positive")
     return value
 
 
@@ -124,13 +134,12 @@ def _reject(venue: Venue, order: Order, action: Action) -> Report:
 
 
 def _fill(venue: Venue, order: Order, action: Action) -> Report:
-    order_qty, qty, px = _dec(action, "order_qty"), _need(action, "qty"), _need(action, "px")
+    qty, px = _need(action, "qty"), _need(action, "px")
+    # A CashOrderQty(152) order gets its quantity when its price is known (Appendix D L.1.b).
+    order_qty = _quantity(action, "order_qty")
     if qty <= 0:
         raise RuleBroken("qty must be positive")
-    if order_qty is not None:
-        # A CashOrderQty(152) order gets its quantity when its price is known (Appendix D L.1.b).
-        order.order_qty = order_qty
-    report = venue.fill(order, qty, px, action.exec_id, **_extra(order, action))
+    report = venue.fill(order, qty, px, action.exec_id, order_qty, **_extra(order, action))
     venue.sync(order)
     return report
 
@@ -151,7 +160,7 @@ def _bust(venue: Venue, order: Order, action: Action) -> Report:
 
 def _correct(venue: Venue, order: Order, action: Action) -> Report:
     ref = _execution_of(venue, order, action)
-    return venue.correct(order, ref, _dec(action, "qty"), _dec(action, "px"), **_extra(order, action))
+    return venue.correct(order, ref, _quantity(action, "qty"), _dec(action, "px"), **_extra(order, action))
 
 
 def _unsolicited_cancel(venue: Venue, order: Order, action: Action) -> Report:
@@ -180,7 +189,7 @@ def _reinstate(venue: Venue, order: Order, action: Action) -> Report:
 
 
 def _stopped(venue: Venue, order: Order, action: Action) -> Report:
-    qty = _dec(action, "qty")
+    qty = _quantity(action, "qty")
     report = order.stop(venue.next_exec_id(), order.leaves_qty if qty is None else qty, _need(action, "px"))
     return _say(venue, order, report, action)
 
@@ -194,20 +203,27 @@ def _unsolicited_replace(venue: Venue, order: Order, action: Action) -> Report:
 
 
 def _changed(venue: Venue, order: Order, action: Action, exec_type: ExecType) -> Report:
-    ratio = _dec(action, "ratio")
-    if ratio is not None:
-        if ratio <= 0:
-            raise RuleBroken("ratio must be positive")
-        order.split(ratio)
     given = {
-        "order_qty": _dec(action, "qty"),
+        "order_qty": _quantity(action, "qty"),
         "price": _dec(action, "price"),
         "stop_px": _dec(action, "stop_px"),
         "tif": action.tif,
     }
+    _split(order, _dec(action, "ratio"))
     terms = msgspec.structs.replace(order.terms, **{key: value for key, value in given.items() if value is not None})
     report = order.restate(venue.next_exec_id(), action.exec_type or exec_type, action.reason, terms)
     return _say(venue, order, report, action, sync=True)
+
+
+def _split(order: Order, ratio: Decimal | None) -> None:
+    if ratio is None:
+        return
+    if ratio <= 0:
+        raise RuleBroken("ratio must be positive")
+    prices = [px for px in (order.terms.price, order.terms.stop_px) if px is not None]
+    if max(order.order_qty * ratio, order.cum_qty * ratio, *(px / ratio for px in prices)) >= _LIMIT:
+        raise RuleBroken(f"ratio: expected one that leaves quantities and prices below {_LIMIT}")
+    order.split(ratio)
 
 
 def _status(venue: Venue, order: Order, action: Action) -> Report:

@@ -439,10 +439,23 @@ class Venue(Register):
 
     # Executions -----------------------------------------------------------------------------------
 
-    def fill(self, order: Order, qty: Decimal, px: Decimal, exec_id: str | None = None, **fields: Any) -> Report:
-        """Execute `qty` of an order at `px` and report it. Raises RuleBroken when the order has this ExecID(17)."""
+    def fill(
+        self,
+        order: Order,
+        qty: Decimal,
+        px: Decimal,
+        exec_id: str | None = None,
+        order_qty: Decimal | None = None,
+        **fields: Any,
+    ) -> Report:
+        """Execute `qty` of an order at `px` and report it; `order_qty` is what the order has from now on.
+
+        Raises RuleBroken when the order has this ExecID(17).
+        """
         if exec_id is not None and self.executions.get(order.order_id, exec_id) is not None:
             raise RuleBroken(f"order {order.order_id} already has execution {exec_id}")
+        if order_qty is not None:
+            order.order_qty = order_qty
         report = order.fill(exec_id or self.next_exec_id(), qty, px)
         self._execution(order, report, "new")
         self.emit(order, msgspec.structs.replace(report, **fields))

@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+import pytest
+
 from sim_exchange.control import Control
 
 Make = Callable[..., Any]
@@ -34,6 +37,44 @@ async def test_control_answers_and_names_what_is_wrong(bench: Make) -> None:
         answer = await ask(text)
         assert not answer["ok"]
         assert error in answer["error"], (text, answer)
+
+
+ORDER = {"session": "FIX.4.4:XSIM->GATEWAY", "symbol": "ACME", "side": "1"}
+
+
+@pytest.mark.parametrize(
+    ("request_", "error"),
+    [
+        ({"do": "drop", "session": []}, "session: expected a string"),
+        ({"do": "wait", "for": "sent", "msg_type": "8", "cl_ord_id": []}, "cl_ord_id: expected a string"),
+        ({"do": "fault", "kind": "delay", "delay_ms": 10**18}, "delay_ms: expected 0 to 600000"),
+        ({"do": "fill", "cl_ord_id": "X", "qty": "1", "px": "1e30"}, "px: expected a decimal below"),
+        ({"do": "fill", "cl_ord_id": "X", "qty": "1e999999", "px": "1"}, "qty: expected a decimal below"),
+        ({"do": "fill", "cl_ord_id": "X", "qty": "1", "px": "1e-13"}, "at most 12 places"),
+        ({"do": "fill", "cl_ord_id": "X", "qty": "1", "px": "1", "exec_id": "E", "order_qty": "500"}, "already has"),
+        ({"do": "fill", "cl_ord_id": "X", "qty": "1", "px": "1", "tags": {"1" * 5000: "x"}}, "tags: expected"),
+        ({"do": "lie", "cl_ord_id": "X", "tags": {"1" * 5000: "x"}}, "tags: expected"),
+        ({"do": "correct", "cl_ord_id": "X", "qty": "-5"}, "qty must be positive"),
+        ({"do": "restate", "cl_ord_id": "X", "qty": "-5"}, "qty must be positive"),
+        ({"do": "restate", "cl_ord_id": "X", "ratio": "100000000000000"}, "ratio: expected one that leaves"),
+        ({"do": "restate", "cl_ord_id": "X", "ratio": "2", "price": "junk"}, "price: expected a decimal"),
+        ({"do": "stopped", "cl_ord_id": "X", "qty": "-1", "px": "1"}, "qty must be positive"),
+        ({"do": "phone_order", **ORDER, "qty": "1e30"}, "qty: expected a decimal below"),
+    ],
+)
+async def test_a_request_that_makes_no_sense_is_refused_and_changes_nothing(
+    bench: Make, request_: dict[str, Any], error: str
+) -> None:
+    b = bench()
+    failed: list[bool] = []
+    control = Control(b.exchange, lambda: b.now, lambda: None, lambda: failed.append(True))
+    b.new("X", "1", "10", "99.00")
+    b.desk("fill", cl_ord_id="X", qty="2", px="99.00", exec_id="E")
+    before = msgspec.to_builtins(b.venue.orders)
+    answer = await control.answer(msgspec.json.encode(request_))
+    assert not answer["ok"]
+    assert error in answer["error"]
+    assert (failed, msgspec.to_builtins(b.venue.orders)) == ([], before)
 
 
 async def test_control_looks_at_orders_books_and_sessions(bench: Make) -> None:
