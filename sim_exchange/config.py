@@ -13,6 +13,10 @@ from sim_exchange.enums import Phase
 from sim_exchange.session import Identity
 
 _MAX_DELAY_MS = 600_000
+_MAX_CROWD = 1_000_000
+# A quantity of 18 digits is told exactly in units of the ninth place.
+_LIMIT, _PLACES = 10**15, 9
+_NAME = re.compile(r"[ -~]+")
 _TAG_AND_VALUE = re.compile(r"[1-9][0-9]*=[ -~]+")
 
 
@@ -205,7 +209,7 @@ def parse_fault(data: dict[str, Any]) -> FaultConfig:
 
 
 def _problems(config: Config) -> list[str]:
-    problems = _address_problems(config.venue)
+    problems = _address_problems(config.venue) + _name_problems(config)
     if not 0 <= config.venue.max_skew_s <= 86_400:
         problems.append("venue.max_skew_s: expected 0 to 86400")
     if not config.session:
@@ -230,6 +234,15 @@ def _problems(config: Config) -> list[str]:
     return problems
 
 
+def _name_problems(config: Config) -> list[str]:
+    """Names are values of FIX fields; none may be empty or hold a delimiter."""
+    names = [("venue.name", config.venue.name)]
+    names += [(f"session[{n}].client", s.client) for n, s in enumerate(config.session)]
+    names += [(f"drop_copy[{n}].client", s.client) for n, s in enumerate(config.drop_copy)]
+    names += [(f"instrument[{n}].symbol", i.symbol) for n, i in enumerate(config.instrument)]
+    return [f"{at}: expected printable ASCII, got {name!r}" for at, name in names if not _NAME.fullmatch(name)]
+
+
 def _address_problems(venue: VenueConfig) -> list[str]:
     problems = []
     for key, address in (("fix", venue.fix), ("control", venue.control)):
@@ -241,7 +254,7 @@ def _address_problems(venue: VenueConfig) -> list[str]:
         except ValueError:
             problems.append(f"venue.{key}: expected IP:PORT, got {address}")
             continue
-        if not port.isdigit() or int(port) > 65535:
+        if not (port.isascii() and port.isdigit()) or int(port[:6]) > 65535:
             problems.append(f"venue.{key}: expected a port from 0 to 65535, got {port}")
         if key == "control" and not loopback:
             problems.append("venue.control: expected a loopback address, whoever reaches it owns the venue")
@@ -252,12 +265,25 @@ def _instrument_problems(at: str, instrument: InstrumentConfig) -> list[str]:
     problems = []
     values = {key: _decimal(getattr(instrument, key)) for key in ("tick", "lot", "reference")}
     for key, value in values.items():
-        if value is None or value <= 0:
-            problems.append(f"{at}.{key}: expected a positive decimal as a string, got {getattr(instrument, key)!r}")
+        if value is None or not 0 < value < _LIMIT or value != round(value, _PLACES):
+            problems.append(
+                f"{at}.{key}: expected a positive decimal as a string, below {_LIMIT} with at most {_PLACES} places, "
+                f"got {getattr(instrument, key)!r}"
+            )
     if not problems and values["reference"] % values["tick"]:  # type: ignore[operator]
         problems.append(f"{at}.reference: expected a multiple of the tick {instrument.tick}")
-    if not 0 <= instrument.crowd.rate <= 1000:
-        problems.append(f"{at}.crowd.rate: expected 0 to 1000 actions per second")
+    return problems + _crowd_problems(f"{at}.crowd", instrument.crowd)
+
+
+def _crowd_problems(at: str, crowd: CrowdConfig) -> list[str]:
+    problems = []
+    if not 0 <= crowd.rate <= 1000:
+        problems.append(f"{at}.rate: expected 0 to 1000 actions per second")
+    if not 0 <= crowd.take <= 1:
+        problems.append(f"{at}.take: expected 0 to 1")
+    for key, least in (("spread_ticks", 0), ("levels", 1), ("max_lots", 1), ("max_quotes", 1)):
+        if not least <= getattr(crowd, key) <= _MAX_CROWD:
+            problems.append(f"{at}.{key}: expected {least} to {_MAX_CROWD}")
     return problems
 
 
