@@ -59,7 +59,7 @@ class Venue(Register):
                 self.instruments[symbol].market.last_price = int(last_px / self.instruments[symbol].tick)
         for order in sorted(self.orders.values(), key=lambda o: o.rank):
             instrument = self.instruments.get(order.symbol)
-            if instrument and not instrument.manual and order.acknowledged and self._tradable(order):
+            if instrument and not instrument.manual and order.acknowledged and self._tradable(instrument, order):
                 instrument.market.restore(instrument.market_order(order, order.leaves_qty))
 
     # Requests -------------------------------------------------------------------------------------
@@ -230,7 +230,7 @@ class Venue(Register):
         if instrument is None or instrument.manual:
             return
         market = instrument.market
-        if not self._tradable(order):
+        if not self._tradable(instrument, order):
             market.cancel(order.number)
             return
         if not order.acknowledged:
@@ -249,8 +249,9 @@ class Venue(Register):
         self.apply(instrument, events)
 
     @staticmethod
-    def _tradable(order: Order) -> bool:
-        return order.leaves_qty > 0 and not order.suspended and not order.done_for_day
+    def _tradable(instrument: Instrument, order: Order) -> bool:
+        """Whether the market may hold an order. The desk may leave less than one lot of it, which nothing trades."""
+        return order.leaves_qty >= instrument.lot and not order.suspended and not order.done_for_day
 
     def _enter(self, instrument: Instrument, order: Order) -> None:
         self._behind_all(order)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from sim_exchange import ledger
+from sim_exchange.enums import Phase
 from sim_exchange.orders import RuleBroken
 from tests.sim_exchange.shorthand import short
 
@@ -133,6 +134,19 @@ def test_desk_moves_the_market_on_automatic_instruments(bench: Make) -> None:
     assert book.depth(1) == [(9900, 50)]
     b.desk("unsolicited_cancel", cl_ord_id="X")
     assert book.depth(1) == []
+
+
+def test_less_than_a_lot_is_left_to_the_desk(bench: Make) -> None:
+    """Nothing of it can trade, before a restart or after it."""
+    b = bench()
+    b.new("X", "1", "10", "99.00")
+    b.desk("fill", cl_ord_id="X", qty="9.5", px="99.00")
+    b.exchange.do(lambda: b.venue.set_phase("ACME", Phase.HALTED), b.now)
+    assert short(b.desk("restate", cl_ord_id="X", price="98.00")) == [("X", "D", "1", "9.5", "0.5")]
+    b.exchange.do(lambda: b.venue.set_phase("ACME", Phase.OPEN), b.now)
+    assert short(b.new("S", "2", "5", "98.00")) == [("S", "0", "0", "0", "5")]
+    b.cancel("C", "S")
+    assert short(b.restart().new("T", "2", "5", "98.00")) == [("T", "0", "0", "0", "5")]
 
 
 def test_the_same_exec_id_may_stand_on_two_orders_but_not_twice_on_one(bench: Make) -> None:
