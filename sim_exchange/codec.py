@@ -144,7 +144,23 @@ def _expires_ns(tif: TimeInForce, expire_time: str | None, expire_date: str | No
     raise SessionReject(126, 1, "GTD needs ExpireTime(126) or ExpireDate(432)")
 
 
+def _when(message: Message) -> None:
+    """TransactTime(60) must be there, and be a time; the venue makes no use of it."""
+    try:
+        parse_utc(_need(message, 60))
+    except ValueError:
+        raise SessionReject(60, 6, "TransactTime(60) is not a UTC time") from None
+
+
+def _order_named(message: Message) -> None:
+    """What a cancel or replace must say of its order, although OrigClOrdID(41) alone names it."""
+    _need(message, 55)
+    _enum(Side, message, 54)
+    _when(message)
+
+
 def _new_order(message: Message) -> NewOrder:
+    _when(message)
     return NewOrder(
         cl_ord_id=_need(message, 11),
         symbol=_need(message, 55),
@@ -156,10 +172,12 @@ def _new_order(message: Message) -> NewOrder:
 
 
 def _cancel(message: Message) -> CancelRequest:
+    _order_named(message)
     return CancelRequest(cl_ord_id=_need(message, 11), orig_cl_ord_id=_need(message, 41), order_id=_maybe(message, 37))
 
 
 def _replace(message: Message) -> ReplaceRequest:
+    _order_named(message)
     return ReplaceRequest(
         cl_ord_id=_need(message, 11),
         orig_cl_ord_id=_need(message, 41),
@@ -194,6 +212,7 @@ def _mass_status(message: Message) -> MassStatusRequest:
 
 def _mass_cancel(message: Message) -> MassCancelRequest:
     kind = _need(message, 530)
+    _when(message)
     return MassCancelRequest(
         cl_ord_id=_need(message, 11),
         request_type=kind,

@@ -135,6 +135,8 @@ def test_gtd_by_date_ends_with_the_day_in_utc() -> None:
         ({"t44": None}, 44, 1),
         ({"t99": None}, 99, 1),
         ({"t38": None}, 38, 1),
+        ({"t60": None}, 60, 1),
+        ({"t60": "noon"}, 60, 6),
         ({"t54": "X"}, 54, 5),
         ({"t40": "Z"}, 40, 5),
         ({"t59": "9"}, 59, 5),
@@ -151,6 +153,15 @@ def test_wrong_fields_are_rejected_by_tag_and_reason(change: dict[str, str | Non
     with pytest.raises(SessionReject) as caught:
         decode("FIX.4.4", message("D", **fields), {})
     assert (caught.value.tag, caught.value.reason) == (tag, reason)
+
+
+@pytest.mark.parametrize("msg_type", ["F", "G"])
+@pytest.mark.parametrize("tag", [11, 41, 54, 55, 60])
+def test_a_cancel_or_replace_names_its_order_as_fix_asks(msg_type: str, tag: int) -> None:
+    fields = {k: v for k, v in (ORDER | {"t41": "W"}).items() if k != f"t{tag}"}
+    with pytest.raises(SessionReject) as caught:
+        decode("FIX.4.4", message(msg_type, **fields), {})
+    assert (caught.value.tag, caught.value.reason) == (tag, 1)
 
 
 def test_a_tag_twice_is_rejected() -> None:
