@@ -22,7 +22,7 @@ from sim_exchange.ledger import Ledger, Received, Sent, SessionNumbers
 from sim_exchange.messages import Reply, Report
 from sim_exchange.orders import Order, RuleBroken
 from sim_exchange.session import Now, Session
-from sim_exchange.venue import Venue
+from sim_exchange.venue import MAX_MASS_STATUSES, Venue
 
 log = logging.getLogger("sim_exchange")
 
@@ -275,6 +275,9 @@ class Exchange:
             raise codec.BusinessReject(3, "this session gets drop copies and takes no requests")
         if message.msg_type == "AF" and not self.config.venue.mass_status:
             raise codec.BusinessReject(3, "this venue has no OrderMassStatusRequest(AF)")
+        if message.msg_type == "AF" and self.venue.is_answering_enough(name):
+            text = f"{MAX_MASS_STATUSES} mass statuses of this session are not yet answered; wait for one"
+            raise codec.BusinessReject(4, text, message.get(584))
         if message.msg_type == "q" and not self.config.venue.mass_cancel:
             raise codec.BusinessReject(3, "this venue has no OrderMassCancelRequest(q)")
 

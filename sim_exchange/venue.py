@@ -33,6 +33,8 @@ from sim_exchange.register import Register
 
 # How many reports of a mass status one piece of work makes; other clients' messages come in between.
 MASS_STATUS_SLICE = 250
+# How many of them a client may wait for at a time.
+MAX_MASS_STATUSES = 10
 
 
 class Venue(Register):
@@ -340,6 +342,10 @@ class Venue(Register):
             room -= len(made)
             if room:
                 self._answers.popleft()
+
+    def is_answering_enough(self, owner: str) -> bool:
+        """Whether so many mass statuses of this client wait that another one would only make it wait longer."""
+        return sum(answer[0] == owner for answer in self._answers) >= MAX_MASS_STATUSES
 
     def stop_answering(self, owner: str) -> None:
         """Nobody waits for this client's mass status any more."""

@@ -104,6 +104,18 @@ def test_a_mass_status_that_nobody_waits_for_any_more_is_not_told_to_its_end(ben
     assert numbers.next_out == next_out
 
 
+def test_mass_statuses_that_wait_are_bounded(bench: Make) -> None:
+    b = bench()
+    for n in range(MASS_STATUS_SLICE + 1):
+        b.new(f"X{n}", "1", "1", "90.00")
+    answers = [m for n in range(12) for m in b.send("AF", t584=f"M{n}", t585="7")]
+    assert [(m[372], m[380], m[379]) for m in answers if m[35] == "j"] == [("AF", "4", "M10"), ("AF", "4", "M11")]
+    for _ in range(20):
+        answers += b.tick(20)
+    assert [m[584] for m in answers if m.get(912) == "Y"] == [f"M{n}" for n in range(10)]
+    assert b.send("AF", t584="AGAIN", t585="7")[0][35] == "8"
+
+
 # Drop copies
 
 
