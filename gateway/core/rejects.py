@@ -36,6 +36,13 @@ def is_of_a_request(order: Order, report: ExecutionReport) -> bool:
     return report.ord_status is not OrdStatus.REJECTED and not hidden
 
 
+def is_unknown(report: ExecutionReport) -> bool:
+    """Whether a status reply that says Rejected speaks of an order that the venue does not know: by OrdRejReason(103),
+    or by OrderID(37), which is NONE then.
+    """
+    return report.ord_rej_reason == UNKNOWN_ORDER or report.venue_order_id == "NONE"
+
+
 def cancel_reject(state: State, report: OrderCancelReject) -> list[Event]:
     """The venue refuses a cancel or a replace. What names an order alone refuses neither, and says nothing about that
     order: it is set aside.

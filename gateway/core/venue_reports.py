@@ -437,11 +437,10 @@ def _tells_of_an_end(order: Order, report: ExecutionReport) -> bool:
 
 
 def _knows_no_such_order(order: Order, report: ExecutionReport) -> bool:
-    """By its reason, or because the venue calls rejected what it had confirmed: no order that was accepted or executed
-    becomes Rejected, so venues that give no OrdRejReason(103) mean the same.
+    """Because it says so, or because the venue calls rejected what it had confirmed: no order that was accepted or
+    executed becomes Rejected, so venues that give no OrdRejReason(103) mean the same.
     """
-    rejected = report.ord_status is OrdStatus.REJECTED
-    return rejected and (report.ord_rej_reason == rejects.UNKNOWN_ORDER or _was_confirmed(order))
+    return report.ord_status is OrdStatus.REJECTED and (rejects.is_unknown(report) or _was_confirmed(order))
 
 
 def _was_confirmed(order: Order) -> bool:
@@ -467,7 +466,7 @@ def _unknown_at_venue(order: Order, report: ExecutionReport) -> Event:
         )
     if first.state == UNSENT:
         return _ignored(order, report, "that the venue does not know the order is known")
-    says = "no longer knows" if report.ord_rej_reason == rejects.UNKNOWN_ORDER else "calls rejected"
+    says = "no longer knows" if rejects.is_unknown(report) else "calls rejected"
     return ev.ReportSetAside(report, f"{order.venue} {says} order {order.order_id}, which it once confirmed")
 
 

@@ -320,3 +320,24 @@ def test_an_order_that_the_venue_never_accepted_may_be_rejected_by_a_status_repl
     for _ in range(2):
         status_reply(life, OrdStatus.REJECTED)
         assert (life.shown, life.world.state.set_aside_total) == (("REJECTED", 0, 0, "-"), 0)
+
+
+def test_a_reply_with_no_order_id_rejects_no_order_that_the_venue_had_received() -> None:
+    """OrderID(37) NONE is what a venue says of an order that it does not know, with OrdRejReason(103) or without. Taken
+    for a rejection it freed the risk of an order that the venue then accepted.
+    """
+    life = Life()
+    life.world.report(life.order, ExecType.PENDING_NEW, venue_order_id="V1", ord_status=OrdStatus.PENDING_NEW)
+    status_reply(life, OrdStatus.REJECTED, venue_order_id="NONE")
+    assert (life.order.closed, life.order.venue_order_id, life.world.state.set_aside_total) == (False, "V1", 1)
+    life.live("NEW")
+    assert life.shown == ("NEW", 0, 100, "-")
+
+
+def test_a_reply_with_no_order_id_proves_unsent_what_the_venue_never_spoke_of() -> None:
+    """So the order lives when the venue speaks of it after all."""
+    life = Life()
+    status_reply(life, OrdStatus.REJECTED, venue_order_id="NONE")
+    assert (life.shown, len(life.world.events(ev.OrderUnsent))) == (("REJECTED", 0, 0, "-"), 1)
+    life.live("NEW")
+    assert life.shown == ("NEW", 0, 100, "-")
