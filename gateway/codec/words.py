@@ -242,7 +242,8 @@ def _order_replaced(event: ev.OrderReplaced) -> str:
     if event.overtaken:
         return f"replaced by {event.venue_cl_ord_id} before the replace that is in force, told late"
     by = f"by {event.venue_cl_ord_id}" if event.venue_cl_ord_id else "by the venue, unasked"
-    return f"replaced {by}{_now(event.terms)}"
+    waits = ", the order itself still pending" if event.pending_new else ""
+    return f"replaced {by}{_now(event.terms)}{waits}"
 
 
 def _order_canceled(event: ev.OrderCanceled) -> str:

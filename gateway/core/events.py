@@ -260,12 +260,14 @@ class OrderReplaced(Reported, frozen=True, gc=False, omit_defaults=True, tag="Or
     """New terms are in force (ExecType 5).
 
     `venue_cl_ord_id` names the request; empty when the venue did it by itself. `overtaken`: a later replace, asked for
-    on top of this one, is in force already, so that only the request is answered.
+    on top of this one, is in force already, so that only the request is answered. `pending_new`: the venue accepted the
+    replace before the order itself, which is Pending New there.
     """
 
     terms: Terms | None = None
     venue_cl_ord_id: str = ""
     overtaken: bool = False
+    pending_new: bool = False
 
 
 class OrderCanceled(Reported, frozen=True, gc=False, omit_defaults=True, tag="OrderCanceled"):

@@ -413,12 +413,15 @@ def _amend(order: Order, event: ev.OrderReplaced | ev.OrderRestated, _: int) -> 
 
 
 def _answer(order: Order, event: Any, answer: str) -> None:
-    """Settle the request that the event names; the new order where it names none."""
+    """Settle the request that the event names; the new order where it names none. What is accepted of an order that is
+    Pending New is not the order.
+    """
     named = event.venue_cl_ord_id
+    of_the_order = PENDING if isinstance(event, ev.OrderReplaced) and event.pending_new else answer
     request = order.requests.get(named) if named else order.first_request
-    _settle(order, request, answer, event.evidence if answer == UNSENT else event.text)
+    _settle(order, request, answer if named else of_the_order, event.evidence if answer == UNSENT else event.text)
     if named and answer == ACCEPTED:
-        _settle(order, order.first_request, ACCEPTED, "")
+        _settle(order, order.first_request, of_the_order, "")
     elif answer == UNSENT and request is not None and request.kind == "new":
         order.marks = (*order.marks, OrdStatus.REJECTED)
 

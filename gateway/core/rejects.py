@@ -4,7 +4,7 @@ request an ExecutionReport(35=8) refuses.
 
 from gateway.core import events as ev
 from gateway.core.events import Event
-from gateway.core.order import ACCEPTED, SENT, UNANSWERED, VOID, Order, Request
+from gateway.core.order import ACCEPTED, REJECTED, SENT, UNANSWERED, VOID, Order, Request
 from gateway.core.reports import ExecutionReport, MessageRejected, OrderCancelReject
 from gateway.core.risk.watch import mass_cancel_failed
 from gateway.core.state import State
@@ -88,10 +88,24 @@ def _asked(state: State, order: Order, rejected: Event) -> list[Event]:
     return ask(state, order, "the venue refused a request as if the order were over") if over and order.working else []
 
 
-def ask(state: State, order: Order, why: str) -> list[Event]:
-    """The question how an order stands, OrderStatusRequest(35=H); none to a venue that is not logged on."""
-    up = state.session(order.venue).up
-    return [ev.StatusRequested(order.order_id, order.venue, order.venue_cl_ord_id, why)] if up else []
+def accepted_after_all(state: State, order: Order, replaced: ev.OrderReplaced) -> list[Event]:
+    """A replace is accepted that the venue had refused: what was taken for its no may have been the end of the order,
+    told out of turn under the name that the order had by then. No report tells the two apart: ask.
+    """
+    named = replaced.venue_cl_ord_id
+    request = order.requests.get(named)
+    if request is None or request.state != REJECTED or named == order.presumed or replaced.overtaken:
+        return []
+    return ask(state, order, "the venue accepted a replace that it had refused", named) if order.working else []
+
+
+def ask(state: State, order: Order, why: str, named: str = "") -> list[Event]:
+    """The question how an order stands, OrderStatusRequest(35=H), by the name that it has now or gets; none to a venue
+    that is not logged on.
+    """
+    if not state.session(order.venue).up:
+        return []
+    return [ev.StatusRequested(order.order_id, order.venue, named or order.venue_cl_ord_id, why)]
 
 
 def _request_rejected(order: Order, request: Request, text: str, reason: str) -> Event:

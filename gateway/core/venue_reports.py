@@ -81,6 +81,8 @@ def _execution_report(state: State, settings: Settings, report: ExecutionReport)
     events: list[Event] = [event]
     if type(event) is ev.OrderAcknowledged and report.ord_status is OrdStatus.DONE_FOR_DAY:
         events.append(ev.OrderDoneForDay(*_evidence(order, report)))  # Reinstated, and still over for today.
+    elif type(event) is ev.OrderReplaced:
+        events.extend(rejects.accepted_after_all(state, order, event))
     cum_qty = report.cum_qty
     if cum_qty is not None and cum_qty > order.cum_qty and cum_qty > order.disputed_cum_qty:
         # Less than our sum is no wonder: the report may be older than the last execution.
@@ -260,7 +262,8 @@ def _replaced(order: Order, report: ExecutionReport) -> Event:
         if order.requests[named].state == ACCEPTED:
             return _ignored(order, report, "this replace was accepted before, and a later one since")
         if _is_overtaken(order, named):
-            return ev.OrderReplaced(*_evidence(order, report)[:-1], venue_cl_ord_id=named, overtaken=True)
+            evidence, waits = _evidence(order, report)[:-1], report.ord_status is OrdStatus.PENDING_NEW
+            return ev.OrderReplaced(*evidence, venue_cl_ord_id=named, overtaken=True, pending_new=waits)
     return _replacement(order, report)
 
 
@@ -280,8 +283,8 @@ def _is_overtaken(order: Order, named: str) -> bool:
 def _replacement(order: Order, report: ExecutionReport) -> Event:
     named = _request_named(order, report, "replace")
     asked = order.requests[named].terms if named else None
-    terms = stated_terms(asked or order.terms, report)
-    return ev.OrderReplaced(*_evidence(order, report), terms=terms, venue_cl_ord_id=named)
+    terms, waits = stated_terms(asked or order.terms, report), report.ord_status is OrdStatus.PENDING_NEW
+    return ev.OrderReplaced(*_evidence(order, report), terms=terms, venue_cl_ord_id=named, pending_new=waits)
 
 
 def _guarantee(order: Order, report: ExecutionReport) -> Event:

@@ -130,6 +130,11 @@ def test_terms_that_limit_an_order_are_named() -> None:
     assert words == "replaced by T-2, now 10 @ 5 stop 4 GTD until 2026-01-01 12:00:00Z showing 2"
 
 
+def test_a_replace_that_was_accepted_before_its_order_says_so() -> None:
+    replaced = ev.OrderReplaced("O1", venue_cl_ord_id="T-2", pending_new=True)
+    assert describe(_record(replaced, ev.Cause("venue"), None)) == "replaced by T-2, the order itself still pending"
+
+
 def test_an_order_in_doubt_says_so() -> None:
     view = replace(VIEW, in_doubt=True)
     assert describe(_record(ev.OrderInDoubt("O1", "T-1", "why"), order=view)).endswith("Partially Filled, in doubt")

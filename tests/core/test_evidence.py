@@ -1,15 +1,16 @@
 """Rule 2: what counts as evidence about a request, and what does not."""
 
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from gateway.core import events as ev
-from gateway.core.commands import CancelOrder, ReplaceOrder, RequestOrderStatus
+from gateway.core.commands import CancelOrder, ReplaceOrder, RequestOrderStatus, ResolveDoubt
 from gateway.core.order import ord_status
 from gateway.core.reports import MessageRejected, OrderCancelReject, SessionDown, SessionUp
-from gateway.core.types import ExecType, OrdStatus
+from gateway.core.types import DoubtOutcome, ExecType, OrdStatus
 from tests.core.life import Life
 from tests.core.world import CLIENT, VENUE, World
 
@@ -117,6 +118,127 @@ def test_a_rejection_that_names_a_replace_in_force_ends_no_order_that_works(ord_
     life.world.report(life.order, ExecType.REPLACED, cl_ord_id=replace, ord_status=OrdStatus.NEW)
     life.world.report(life.order, ExecType.REJECTED, cl_ord_id=replace, ord_status=ord_status)
     assert (life.order.closed, life.shown) == (False, ("NEW", 0, 50, "-"))
+
+
+@dataclass
+class Replacing:
+    """A day order of 100 whose replace by one of 50 is on its way, and what its venue says of both."""
+
+    life: Life
+
+    def __post_init__(self) -> None:
+        self.life.live("replace=50")
+        self.replace = list(self.life.order.requests)[-1]
+
+    def told(self, exec_type: ExecType, ord_status: OrdStatus, **fields: Any) -> list[ev.Event]:
+        """A report that names the replace."""
+        said = {"cl_ord_id": self.replace, "ord_status": ord_status} | fields
+        return self.life.world.report(self.life.order, exec_type, **said)
+
+    def replies_rejected(self, **fields: Any) -> list[ev.Event]:
+        """The venue answers a status request: the order is rejected."""
+        return self.told(ExecType.ORDER_STATUS, OrdStatus.REJECTED, exec_id="", **fields)
+
+
+@pytest.mark.parametrize("before", ["", "PENDING_NEW"])
+def test_a_rejection_that_is_told_before_the_replace_that_it_names_ends_the_order_by_a_reply(before: str) -> None:
+    """Until then it may have refused the replace: venues do that with an ExecutionReport, too."""
+    asked = Replacing(Life().live(before))
+    order, world = asked.life.order, asked.life.world
+    (refused,) = asked.told(ExecType.REJECTED, OrdStatus.REJECTED)
+    assert (type(refused), order.closed) == (ev.RequestRejected, False)
+    replaced, question = asked.told(ExecType.REPLACED, OrdStatus.PENDING_NEW)
+    assert (type(replaced), order.closed, order.leaves_qty) == (ev.OrderReplaced, False, 50), "its risk stays"
+    assert (type(question), question.venue_cl_ord_id) == (ev.StatusRequested, asked.replace)
+    world.ask(CancelOrder(CLIENT, "c", "1"))
+    asked.replies_rejected()
+    assert (asked.life.shown, world.state.set_aside_total) == (("REJECTED", 0, 0, "-"), 0)
+    assert world.recovered() == world.state
+
+
+def test_an_order_whose_replace_alone_was_accepted_may_be_rejected_by_a_reply() -> None:
+    """The report of its rejection never came."""
+    asked = Replacing(Life().live("PENDING_NEW"))
+    assert [type(event) for event in asked.told(ExecType.REPLACED, OrdStatus.PENDING_NEW)] == [ev.OrderReplaced]
+    asked.replies_rejected()
+    assert (asked.life.shown, asked.life.world.state.set_aside_total) == (("REJECTED", 0, 0, "-"), 0)
+
+
+@pytest.mark.parametrize("refused_before", [True, False])
+@pytest.mark.parametrize(
+    ("before", "shows", "after"),
+    [
+        ("NEW", "NEW", ""),
+        ("NEW", "PENDING_NEW", ""),
+        ("PENDING_NEW", "NEW", ""),
+        ("PENDING_NEW", "PENDING_NEW", "NEW"),
+        ("PENDING_NEW", "PENDING_NEW", "SUSPENDED"),
+        ("PENDING_NEW", "PENDING_NEW", "TRADE=10"),
+    ],
+)
+def test_a_reply_rejects_no_order_that_the_venue_accepted_before_or_after_its_replace(
+    before: str, shows: str, after: str, refused_before: bool
+) -> None:
+    """The venue may have forgotten it: that it refused and accepted one replace does not say that the order is over."""
+    asked = Replacing(Life().live(before))
+    if refused_before:
+        asked.told(ExecType.REJECTED, OrdStatus.REJECTED)
+    asked.told(ExecType.REPLACED, OrdStatus[shows])
+    asked.life.live(after)
+    (aside,) = asked.replies_rejected()
+    assert (type(aside), asked.life.order.working) == (ev.ReportSetAside, True)
+
+
+def test_a_replace_that_is_refused_with_an_execution_report_ends_no_order() -> None:
+    asked = Replacing(Life().live("PENDING_NEW"))
+    asked.told(ExecType.REJECTED, OrdStatus.REJECTED)
+    asked.life.world.report(asked.life.order, ExecType.NEW)
+    assert asked.life.shown == ("NEW", 0, 100, "-")
+    (aside,) = asked.replies_rejected(cl_ord_id=asked.life.order.venue_cl_ord_id)
+    assert (type(aside), asked.life.order.working) == (ev.ReportSetAside, True)
+
+
+@pytest.mark.parametrize("unknown", [{"ord_rej_reason": "5"}, {"venue_order_id": "NONE"}], ids=["103=5", "37=NONE"])
+def test_an_unknown_order_whose_replace_alone_was_accepted_goes_on(unknown: dict[str, Any]) -> None:
+    """That is no rejection: a venue that spoke of the order and does not know it contradicts itself."""
+    asked = Replacing(Life())
+    asked.told(ExecType.REPLACED, OrdStatus.PENDING_NEW)
+    (aside,) = asked.replies_rejected(**unknown)
+    assert (type(aside), asked.life.order.working) == (ev.ReportSetAside, True)
+
+
+@pytest.mark.parametrize("told_last", [0, 1])
+def test_replaces_of_an_order_that_is_pending_new_do_not_accept_it(told_last: int) -> None:
+    world = World.started()
+    order = world.submit()
+    for cl_ord_id, orig in (("2", "1"), ("3", "2")):
+        assert world.ask(ReplaceOrder(CLIENT, cl_ord_id, orig, price=Decimal(cl_ord_id))).reason is None
+    names = list(order.unanswered)
+    for name in (names[1 - told_last], names[told_last]):
+        world.report(order, ExecType.REPLACED, cl_ord_id=name, ord_status=OrdStatus.PENDING_NEW)
+    world.report(order, ExecType.ORDER_STATUS, exec_id="", cl_ord_id=names[1], ord_status=OrdStatus.REJECTED)
+    assert (order.closed, order.cl_ord_id) == (True, "3")
+    assert world.recovered() == world.state
+
+
+def test_a_venue_that_changes_an_order_that_is_pending_new_does_not_accept_it() -> None:
+    """Unasked, under the order's own name."""
+    life = Life()
+    life.world.report(life.order, ExecType.REPLACED, order_qty=Decimal(90), ord_status=OrdStatus.PENDING_NEW)
+    assert life.order.leaves_qty == 90
+    life.world.report(life.order, ExecType.ORDER_STATUS, exec_id="", ord_status=OrdStatus.REJECTED)
+    assert life.shown == ("REJECTED", 0, 0, "-")
+
+
+def test_a_replace_that_an_operator_took_for_refused_and_that_is_accepted_asks_nothing() -> None:
+    asked = Replacing(Life().live("NEW"))
+    world, order = asked.life.world, asked.life.order
+    world.tell(SessionDown(VENUE))
+    settled = ResolveDoubt("ops", order.order_id, DoubtOutcome.REJECTED, "they said so", asked.replace)
+    assert world.ask(settled).reason is None
+    world.tell(SessionUp(VENUE))
+    (replaced,) = asked.told(ExecType.REPLACED, OrdStatus.NEW)
+    assert (type(replaced), order.leaves_qty) == (ev.OrderReplaced, 50)
 
 
 def test_a_replace_that_is_told_again_after_a_later_one_changes_nothing() -> None:
