@@ -38,6 +38,15 @@ def test_a_loss_of_the_day_trips() -> None:
     assert cancels(events) == [mine.order_id]
 
 
+def test_a_position_that_was_opened_after_the_first_mark_is_valued_at_the_next() -> None:
+    floor = floor_with(breaker(Breaker.LOSS, 100))
+    floor.mark(10)
+    floor.fill(floor.working("1"), 100)
+    floor.mark(9)
+    assert of(TradingStopped, floor.tick())
+    assert trips(floor) == [("firm", "loss")]
+
+
 def test_orders_that_reduce_a_losing_position_pass() -> None:
     floor = floor_with(breaker(Breaker.LOSS, 200))
     _lose(floor, "8")

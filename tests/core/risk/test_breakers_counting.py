@@ -3,11 +3,11 @@
 from decimal import Decimal
 
 from gateway.core.commands import CancelOrder, ReplaceOrder
-from gateway.core.reports import OrderCancelReject
+from gateway.core.reports import MessageRejected
 from gateway.core.risk.controls import Breaker
 from gateway.core.risk.events import RiskDayBegan, TradingStopped
 from gateway.core.types import ExecType, OrdStatus, Reason, Side
-from tests.core.risk.floor import breaker, cancels, of
+from tests.core.risk.floor import breaker, cancels, of, settings
 from tests.core.risk.tripping import answered_after, floor_with, rejected, trips
 from tests.core.world import OTHER_VENUE, SYMBOL, VENUE, order
 
@@ -59,6 +59,48 @@ def test_a_clock_that_was_set_back_neither_trips_nor_blinds_a_breaker() -> None:
     assert not trips(floor)
     floor.fill(mine, 1)
     assert trips(floor) == [("firm", "fill_rate")]
+
+
+def test_a_clock_that_was_set_back_by_less_than_the_window_goes_on_counting() -> None:
+    """What came before counts, and what comes then counts for no longer than a window."""
+    floor = floor_with(breaker(Breaker.FILL_RATE, 4))
+    mine = floor.working("1")
+    floor.fill(mine, 1)
+    floor.tick(20)
+    floor.fill(mine, 1)
+    floor.now_ns -= 10_000_000_000
+    floor.fill(mine, 1)
+    assert not trips(floor)
+    floor.tick(55)
+    floor.fill(mine, 1)
+    assert not trips(floor), "the first is older than the window"
+    floor.fill(mine, 1)
+    assert trips(floor) == [("firm", "fill_rate")]
+
+
+def test_what_was_counted_shortly_before_a_new_day_counts_on() -> None:
+    """A window is no day: a runaway strategy does not get a second chance at midnight."""
+    floor = floor_with(breaker(Breaker.FILL_RATE, 3), breaker(Breaker.MESSAGE_RATE, 4))
+    floor.tick(16 * 3_600 - 30)
+    mine = floor.working("1")
+    for _ in range(2):
+        floor.fill(mine, 1)
+    assert of(RiskDayBegan, floor.tick(31))
+    assert not trips(floor)
+    floor.fill(mine, 1)
+    assert trips(floor) == [("firm", "fill_rate")]
+
+
+def test_what_no_rule_asks_for_any_more_is_forgotten_with_the_day() -> None:
+    """Rule 7."""
+    floor = floor_with(breaker(Breaker.FILL_RATE, 3), breaker(Breaker.MESSAGE_RATE, 4))
+    floor.tick(16 * 3_600 - 30)
+    floor.fill(floor.working("1"), 1)
+    assert floor.state.risk.tallies.keys() == {"fill_rate|firm", "message_rate|firm"}
+    floor.settings = settings(breakers=(breaker(Breaker.FILL_RATE, 3),))
+    floor = floor.restarted()
+    assert of(RiskDayBegan, floor.tick(31))
+    assert floor.state.risk.tallies.keys() == {"fill_rate|firm"}
 
 
 def test_what_was_counted_long_before_a_new_day_is_forgotten_and_what_comes_then_counts() -> None:
@@ -166,14 +208,26 @@ def test_fewer_rejects_do_not_trip() -> None:
 def test_a_refused_cancel_and_an_accepted_one_are_answers_too() -> None:
     floor = floor_with(breaker(Breaker.REJECT_RATE, 50, after=4))
     first, second = floor.working("1"), floor.working("2")
-    floor.ask(CancelOrder("desk", "c1", "1"))
-    floor.refuses_cancel(first)
-    assert not trips(floor)
-    floor.ask(CancelOrder("desk", "c2", "1"))
-    floor.hear(OrderCancelReject(VENUE, first.last_venue_cl_ord_id(), "", cxl_rej_reason="0"))
+    floor.ask(CancelOrder("desk", "c2", "2"))
+    floor.canceled(second)
+    for name in ("c3", "c4"):
+        floor.ask(CancelOrder("desk", name, "1"))
+        floor.refuses_cancel(first)
+        assert not trips(floor), "two of five at most"
+    floor.ask(CancelOrder("desk", "c5", "1"))
     floor.refuses_cancel(first)
     assert trips(floor) == [("firm", "reject_rate")]
-    assert not second.unanswered or second.working
+
+
+def test_a_reject_that_is_older_than_the_window_does_not_count() -> None:
+    floor = floor_with(breaker(Breaker.REJECT_RATE, 50, after=4))
+    for name in "123":
+        rejected(floor, name)
+    floor.tick(62)
+    for name in "4567":
+        floor.working(name)
+    rejected(floor, "8")
+    assert not trips(floor), "one of five"
 
 
 def test_our_own_refusals_are_no_rejects() -> None:
@@ -200,6 +254,15 @@ def test_only_the_first_word_of_an_order_is_its_answer() -> None:
     floor.fill(mine, 1)
     floor.report(mine, ExecType.NEW)
     assert not trips(floor)
+
+
+def test_a_reject_of_the_message_itself_is_an_answer_though_it_has_no_exec_id() -> None:
+    """BusinessMessageReject(35=j) has no ExecID(17)."""
+    floor = floor_with(breaker(Breaker.LATENCY, 100, after=1))
+    mine = floor.submit("1")
+    floor.now_ns += 200_000_000
+    floor.hear(MessageRejected(VENUE, "D", mine.venue_cl_ord_id))
+    assert trips(floor) == [("firm", "latency")]
 
 
 def test_an_answer_that_stays_out_is_a_slow_one() -> None:
