@@ -320,6 +320,7 @@ def test_an_order_that_only_reduces_may_stay_when_it_came_after_a_stop_that_lets
     out = floor.working("out", 60, side=Side.SELL, strategy="alpha")
     assert floor.ask(order("in", 10, strategy="alpha")).reason is Reason.RISK_STOPPED
     assert cancels(floor.tick(60)) == []
+    assert len(floor.events(StopCompleted)) == 1, "what it lets pass is not what it waited for"
     assert cancels(floor.stop()) == [out.order_id], "and not when somebody stops everything"
 
 

@@ -40,15 +40,16 @@ def test_a_mass_cancel_never_takes_what_is_not_meant(scope: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "no",
+    ("no", "text"),
     [
-        MassCancelReport(VENUE, "", accepted=False, reject_reason="99"),
-        MessageRejected(VENUE, "q", "", 17, "3", "no such thing"),
-        MessageRejected(VENUE, "q", "", 17, "11"),
-        SendRefused(VENUE, "", "the FIX session did not take it"),
+        (MassCancelReport(VENUE, "", accepted=False, reject_reason="99", text="not today"), "99 not today"),
+        (MassCancelReport(VENUE, "", accepted=False, reject_reason="99"), "99"),
+        (MessageRejected(VENUE, "q", "", 17, "3", "no such thing"), "no such thing"),
+        (MessageRejected(VENUE, "q", "", 17, "11"), "rejected with reason 11"),
+        (SendRefused(VENUE, "", "the FIX session did not take it"), "the FIX session did not take it"),
     ],
 )
-def test_a_mass_cancel_that_comes_to_nothing_leaves_it_to_single_cancels_at_once(no: object) -> None:
+def test_a_mass_cancel_that_comes_to_nothing_leaves_it_to_single_cancels_at_once(no: object, text: str) -> None:
     floor = Floor.opened(venues=mass_cancel_at(VENUE, OTHER_VENUE))
     mine, other = mine_of(floor), other_of(floor)
     at_venue, elsewhere = of(MassCancelSent, floor.stop())
@@ -58,11 +59,22 @@ def test_a_mass_cancel_that_comes_to_nothing_leaves_it_to_single_cancels_at_once
     heard = floor.hear(msgspec.structs.replace(no, **{name: at_venue.venue_cl_ord_id}))
     [answer] = of(MassCancelAnswered, heard)
     assert (answer.venue, answer.venue_cl_ord_id, answer.accepted) == (VENUE, at_venue.venue_cl_ord_id, False)
+    assert answer.text == text
     assert len(of(ev.MessageRefused, heard)) == isinstance(no, MessageRejected)
     assert cancels(heard) == [mine.order_id]
     assert cancels(floor.tick(3)) == [], "the other venue has its time"
     assert cancels(floor.tick(3)) == [other.order_id]
     assert len(floor.events(MassCancelSent)) == 2
+
+
+def test_a_mass_cancel_that_the_venue_takes_has_its_time() -> None:
+    """Each order is canceled once: by the mass cancel, as long as that may still do it."""
+    floor = Floor.opened(venues=mass_cancel_at(VENUE))
+    mine = mine_of(floor)
+    [mass] = of(MassCancelSent, floor.stop())
+    assert not cancels(floor.hear(MassCancelReport(VENUE, mass.venue_cl_ord_id, accepted=True, total_affected=1)))
+    assert not cancels(floor.tick(3))
+    assert cancels(floor.tick(3)) == [mine.order_id]
 
 
 def test_a_reject_of_a_mass_cancel_that_no_stop_waits_for_changes_nothing() -> None:

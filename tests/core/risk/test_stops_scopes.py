@@ -14,7 +14,7 @@ from gateway.core.risk.commands import StopTrading
 from gateway.core.risk.events import StopCompleted, TradingStopped
 from gateway.core.types import ExecType, OrdStatus, Reason, Side
 from tests.core.risk.floor import OPERATOR, Floor, cancels, of, other_of
-from tests.core.world import OTHER_VENUE, VENUE, order
+from tests.core.world import OTHER_VENUE, SECOND_NS, VENUE, order
 
 
 @pytest.fixture
@@ -41,6 +41,19 @@ def test_what_trades_can_be_stopped_though_the_configuration_does_not_name_it(fl
     assert (answer.reason, answer.field) == (Reason.SCOPE_UNKNOWN, "scope")
     unnamed = floor.working("1", account="A9", strategy="alpha")
     assert cancels(floor.stop(scope)) == [unnamed.order_id]
+
+
+@pytest.mark.parametrize(("scope", "none"), [("account:A9", "account:A8"), ("strategy:A9/alpha", "strategy:A9/beta")])
+def test_what_holds_a_position_can_be_stopped_when_its_orders_have_left_memory(
+    floor: Floor, scope: str, none: str
+) -> None:
+    floor.fill(floor.working("1", account="A9", strategy="alpha"), 100)
+    floor.settings = msgspec.structs.replace(floor.settings, retire_after_ns=SECOND_NS)
+    floor.tick(2)
+    assert not floor.state.orders
+    floor.stop(scope)
+    assert floor.ask(order("2", account="A9", strategy="alpha")).reason is Reason.RISK_STOPPED
+    assert floor.operate(StopTrading("ann", none, "because")).reason is Reason.SCOPE_UNKNOWN
 
 
 @pytest.mark.parametrize("scope", ["firm:now", "strategy:A1", "firm:A1", "strategy:A1/*"])
@@ -83,6 +96,13 @@ def test_what_is_known_is_the_same_after_a_recovery(floor: Floor, ends: str) -> 
     decided = [engine.step(state, floor.settings, given) for state in (floor.state, floor.recovered())]
     assert decided[0] == decided[1]
     assert floor.operate(command).reason is None
+
+
+def test_a_stop_of_a_strategy_leaves_that_of_another_account_with_the_same_name(floor: Floor) -> None:
+    mine, namesake = floor.working("1", strategy="alpha"), floor.working("2", account="A2", strategy="alpha")
+    assert cancels(floor.stop("strategy:A1/alpha")) == [mine.order_id]
+    assert not namesake.unanswered
+    assert floor.ask(order("3", account="A2", strategy="alpha")).reason is None
 
 
 # --- Again ---
