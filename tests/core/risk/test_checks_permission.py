@@ -155,6 +155,7 @@ def test_a_sale_beyond_the_position_has_to_be_flagged_with_a_locate() -> None:
 def test_where_short_sales_are_forbidden_no_flag_helps_and_where_they_are_free_none_is_needed() -> None:
     world = started(**of_acme(short_sale="forbidden"))
     hold(world, 100)
+    no(world, short_of("0"), Reason.RISK_SHORT_SALE, "may not")
     yes(world, sell("1", 100))
     for side in (Side.SELL, Side.SELL_SHORT):
         no(
@@ -164,6 +165,14 @@ def test_where_short_sales_are_forbidden_no_flag_helps_and_where_they_are_free_n
             "may not",
         )
     yes(started(), sell("1", 100))
+
+
+@pytest.mark.control("short_sale")
+def test_while_only_what_reduces_passes_the_whole_position_may_be_sold_without_a_locate() -> None:
+    world = started(**of_acme(short_sale="flagged"))
+    hold(world, 100)
+    world.ask(StopTrading("ann", "firm", "over", cancels=False, allow_reducing=True))
+    yes(world, sell("1", 100))
 
 
 def short_of(name: str) -> Any:

@@ -12,7 +12,7 @@ from gateway.core.risk import limits, proposals
 from gateway.core.risk.controls import Control
 from gateway.core.risk.setup import Limit
 from gateway.core.types import Reason
-from tests.core.risk.desk import HOUR_NS, QTY, after, asked, decide, limit, own, passes, proposed, refused, world
+from tests.core.risk.desk import HOUR_NS, QTY, after, again, asked, decide, limit, own, passes, proposed, refused, world
 from tests.core.world import SECOND_NS
 from tests.risk import ample
 
@@ -106,6 +106,14 @@ def test_what_cannot_be_any_more_is_not_approved() -> None:
 )  # fmt: skip
 def test_what_lets_more_pass_is_a_raise(control: Control, old: Limit, new: Limit, raised: bool) -> None:
     assert limits.loosens(control, old, new) is raised
+
+
+def test_what_was_proposed_for_a_scope_that_is_no_more_is_not_approved() -> None:
+    of = world(approvals=("desk",))
+    of.ask(asked("desk:EQ", 50))
+    change_id = proposed(of, 70, "desk:EQ")
+    of = again(of, approvals=("desk",), desks={}, accounts={"A1": "", "A2": ""})
+    refused(decide(of, change_id), Reason.SCOPE_UNKNOWN, "scope")
 
 
 @pytest.mark.parametrize("scope", ["account:A1", "account:*"])
