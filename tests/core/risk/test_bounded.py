@@ -34,6 +34,17 @@ def traded(world: World, strategy: str, qty: int = 100, px: int = 10) -> None:
     world.fill(world.submit(name, qty, strategy=strategy), qty, px)
 
 
+def test_an_order_by_amount_of_money_that_has_left_memory_is_looked_for_by_no_mark() -> None:
+    world = started()
+    made = world.submit("1", 0, strategy=STRATEGY, cash_order_qty=Decimal(1_000))
+    world.acknowledge(made)
+    mark(world, 11)
+    world.report(made, ExecType.CANCELED)
+    next_day(world)
+    assert not world.state.orders
+    mark(world, 12)
+
+
 @pytest.mark.control("authorised")
 def test_an_account_has_so_many_strategies_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "MOST_STRATEGIES", 2)

@@ -13,6 +13,7 @@ from gateway.core.risk import exposure
 from gateway.core.risk.controls import Control
 from gateway.core.risk.setup import Limit
 from gateway.core.types import ExecType, Reason, Side
+from tests.core.keeping import Keeping
 from tests.core.risk.trading import (
     BOND,
     OTHER_CLIENT,
@@ -27,7 +28,7 @@ from tests.core.risk.trading import (
     started,
     yes,
 )
-from tests.core.world import CLIENT, SECOND_NS, SYMBOL, World
+from tests.core.world import CLIENT, SECOND_NS, SYMBOL, VENUE, World
 
 FIRM = {"firm": {Control.MAX_GROSS_NOTIONAL: Limit(Decimal(2_000)), Control.MAX_LOSS: Limit(Decimal(150))}}
 
@@ -142,6 +143,27 @@ def test_it_goes_when_nothing_is_left_of_it_and_comes_back_as_the_file_says() ->
     configured(world, **without(SYMBOL))
     assert world.state.risk.setup == world.settings.risk
     assert world.recovered() == world.state
+
+
+def test_a_bust_of_what_has_left_memory_counts_also_when_it_has_gone() -> None:
+    """Rule 4, a long time later: what client and venue hold is known when the instrument comes back."""
+    world = Keeping.started(msgspec.structs.replace(started(FIRM).settings, retire_after_ns=SECOND_NS))
+    bought = world.submit("1", 100, strategy=STRATEGY)
+    world.fill(bought, 100, exec_id="X1")
+    world.fill(world.submit("2", 100, strategy=STRATEGY, side=Side.SELL), 100)
+    later(world)
+    assert not world.state.orders
+    configured(world, **without(SYMBOL))
+    assert SYMBOL not in world.state.risk.setup.instruments
+
+    world.report(bought, ExecType.TRADE_CANCEL, exec_ref_id="X1")
+
+    assert [position.net_qty for position in world.state.positions.values()] == [-100]
+    yes(world, buy("3", 1, symbol=BOND))
+    configured(world)
+    nodes = exposure.sync(world.state).nodes
+    assert [nodes[scope].net for scope in ("firm", f"client:{CLIENT}", f"venue:{VENUE}")] == [-1_000, -1_000, -1_000]
+    assert not exposure.differences(world.state)
 
 
 def later(world: World, seconds: int = 86_400) -> None:
