@@ -181,6 +181,10 @@ def test_a_day_that_is_done_is_news_once() -> None:
     world, order, _ = settled("new", ACCEPTED)
     reply(world, order, OrdStatus.DONE_FOR_DAY, poss_dup=True)
     assert shown(world) == (OrdStatus.NEW, 100)
+    for _ in range(2):
+        reply(world, order, OrdStatus.DONE_FOR_DAY)
+    assert shown(world) == (OrdStatus.DONE_FOR_DAY, 0)
+    assert len(world.events(ev.OrderDoneForDay)) == 1
 
 
 def test_a_day_that_is_done_is_no_end_of_an_order_that_outlives_it() -> None:
@@ -259,6 +263,15 @@ def test_terms_that_the_venue_has_stated_since_stay_when_the_replace_is_refused_
     world.report(order, ExecType.RESTATED, order_qty=Decimal(70))
     world.hear(OrderCancelReject(VENUE, replace, order.first_venue_cl_ord_id))
     assert in_force(order) == ("1", 70, order.first_venue_cl_ord_id)
+
+
+def test_of_two_cancels_a_reply_that_names_the_one_that_was_given_up_speaks_of_it() -> None:
+    world, order, given_up = settled("cancel", REJECTED)
+    assert world.ask(CancelOrder(CLIENT, "4", "1")).reason is None
+    (asked,) = order.unanswered
+    reply(world, order, OrdStatus.PENDING_CANCEL, cl_ord_id=given_up)
+    assert list(order.unanswered) == [given_up, asked]
+    assert (order.requests[given_up].state, order.requests[asked].state) == ("pending", "sent")
 
 
 def test_of_two_cancels_a_reply_that_names_neither_speaks_of_the_one_that_is_unanswered() -> None:

@@ -8,14 +8,14 @@ import pytest
 
 from gateway.core import drop_copy, items
 from gateway.core import events as ev
-from gateway.core.commands import AdministerSession, ReplaceOrder
+from gateway.core.commands import AdministerSession, ReplaceOrder, ResolveItem
 from gateway.core.events import Cause, Event
 from gateway.core.order import Order, view
 from gateway.core.reports import DropCopied, ExecutionReport, SessionDown, SessionUp, TimerFired
 from gateway.core.state import State
 from gateway.core.types import ExecType, ItemKind, OrdStatus
 from tests.core.test_reconciliation import EACH, kinds, reconnect
-from tests.core.world import CLIENT, SECOND_NS, SETTINGS, VENUE, World, restarted
+from tests.core.world import CLIENT, OTHER_VENUE, SECOND_NS, SETTINGS, VENUE, World, restarted
 
 DROP = f"{VENUE}.DROP"
 SETTLED = msgspec.structs.replace(
@@ -188,12 +188,22 @@ def test_an_execution_that_the_drop_copy_does_not_show_is_an_item_until_it_does(
     assert kinds(world) == []
 
 
+def test_a_venue_without_a_drop_copy_is_not_waited_for() -> None:
+    world = World.started(msgspec.structs.replace(SETTLED, venues=(VENUE, OTHER_VENUE)))
+    up(world)
+    there = world.submit("1", venue=OTHER_VENUE)
+    world.fill(there, 10)
+    wait(world)
+    assert (there.cum_qty, lists(world), world.events(ev.ItemRaised)) == (10, (0, 0), [])
+
+
 def test_a_drop_copy_that_is_down_is_not_waited_for() -> None:
     world, one = world_with(copy_up=False)
     world.fill(one, 10, exec_id="E8")
     up(world)
     world.fill(one, 10, exec_id="E9")
     world.tell(SessionDown(DROP), Cause("venue", DROP))
+    world.fill(one, 10, exec_id="E10")
     up(world)
     assert wait(world) == []
 
@@ -205,8 +215,11 @@ def test_too_many_that_are_not_shown_are_said_once(monkeypatch: pytest.MonkeyPat
     for _ in range(3):
         world.fill(one, 10)
     assert lists(world) == (0, 1)
-    assert [event.kind for event in wait(world, 1)] == [ItemKind.TOO_MANY]
+    (raised,) = wait(world, 1)
+    assert raised.kind is ItemKind.TOO_MANY
     assert wait(world, 1) == []
+    assert world.ask(ResolveItem("ops", raised.item_id, "compared by hand")).reason is None
+    assert wait(world, 1) == [], "also when a person has dealt with it"
 
 
 def test_what_has_no_room_for_an_item_waits_for_it_and_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,6 +255,13 @@ def test_a_copy_is_evidence_about_an_order_in_doubt() -> None:
     assert one.in_doubt
     noted, acknowledged = copied(world, one, "E1", exec_type=ExecType.NEW, ord_status=OrdStatus.NEW)
     assert (noted.known, type(acknowledged), one.in_doubt) == (True, ev.OrderAcknowledged, False)
+
+
+def test_the_copy_of_a_status_reply_is_no_evidence() -> None:
+    """Rule 2: it answers a question of ours by what the venue knew then, and the order session brings that answer."""
+    world, one = world_in_doubt()
+    (noted,) = copied(world, one, "0", exec_type=ExecType.ORDER_STATUS, ord_status=OrdStatus.CANCELED)
+    assert (noted.known, one.in_doubt, one.closed) == (True, True, False)
 
 
 def test_the_order_session_tells_in_its_place_what_the_copy_was_ahead_with() -> None:
@@ -301,6 +321,19 @@ def test_an_order_that_we_never_sent_is_external() -> None:
     assert (kinds(world), world.state.external[VENUE]) == ([], {})
     copied(world, one, "E7", cl_ord_id="theirs", venue_order_id="V8", ord_status=OrdStatus.FILLED)
     assert kinds(world) == [ItemKind.REPORT_UNKNOWN]
+
+
+def test_external_orders_that_only_the_drop_copy_tells_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule 7: what has no room is an item all the same."""
+    for module in ("gateway.core.venue_reports", "gateway.core.reconciliation"):
+        monkeypatch.setattr(f"{module}.MAX_EXTERNAL", 1)
+    world, one = world_with()
+    for name in ("V8", "V9"):
+        copied(world, one, f"of {name}", cl_ord_id="theirs", venue_order_id=name)
+    assert (kinds(world), list(world.state.external[VENUE])) == (
+        [ItemKind.ORDER_EXTERNAL, ItemKind.REPORT_UNKNOWN],
+        ["V8"],
+    )
 
 
 def test_an_operator_acts_on_a_drop_copys_session_as_on_any_other() -> None:

@@ -337,6 +337,19 @@ def test_a_cancel_that_the_venue_did_not_know_and_then_calls_pending_is_waited_f
     assert world.recovered() == world.state
 
 
+@pytest.mark.parametrize("status", [OrdStatus.PENDING_CANCEL, OrdStatus.PENDING_REPLACE])
+def test_a_reply_that_calls_pending_what_we_never_asked_for_settles_nothing(status: OrdStatus) -> None:
+    """A venue's desk may cancel under a name of its own; the order is known by OrderID(37) alone then."""
+    world = World.started()
+    order = world.submit()
+    world.report(order, ExecType.NEW, venue_order_id="V1")
+    named = {"cl_ord_id": "theirs", "venue_order_id": "V1", "ord_status": status}
+    (told,) = world.report(order, ExecType.ORDER_STATUS, exec_id="0", **named)
+    assert isinstance(told, ev.OrderStatusReported)
+    assert (ord_status(order), list(order.unanswered)) == (OrdStatus.NEW, [])
+    assert world.recovered() == world.state
+
+
 def test_an_order_that_is_reinstated_may_still_be_done_for_the_day() -> None:
     """A suspension ends by New; what OrdStatus(39) says beside it counts. A cancel would be refused all day long."""
     life = Life().live("NEW DONE_FOR_DAY SUSPENDED")

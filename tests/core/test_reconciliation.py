@@ -12,7 +12,7 @@ from gateway.core.order import Order
 from gateway.core.reports import ExecutionReport, MessageRejected, SessionDown, SessionUp, TimerFired
 from gateway.core.state import Reconcile
 from gateway.core.types import ExecType, ItemKind, OrdStatus, Reason
-from tests.core.world import CLIENT, SECOND_NS, SETTINGS, VENUE, World, order, restarted
+from tests.core.world import CLIENT, OTHER_VENUE, SECOND_NS, SETTINGS, VENUE, World, order, restarted
 
 OPS = "ops"
 MASS = Reconcile(mass=True, every_ns=300 * SECOND_NS, timeout_ns=30 * SECOND_NS, window=2)
@@ -201,7 +201,8 @@ def test_at_a_venue_that_is_not_compared_a_refused_command_raises_no_item() -> N
 
 @pytest.mark.parametrize("command", [ReconcileVenue(OPS, "?", ""), OpenOrderEntry(OPS, "?", "")])
 def test_a_venue_that_is_not_there_is_refused(command: ReconcileVenue | OpenOrderEntry) -> None:
-    assert world_of().ask(command).reason is Reason.VENUE_UNKNOWN
+    refused = world_of().ask(command)
+    assert (refused.reason, refused.text.rpartition("; ")[2]) == (Reason.VENUE_UNKNOWN, "there are XSIM")
 
 
 @pytest.mark.parametrize("command", [ReconcileVenue(OPS, VENUE, ""), OpenOrderEntry(OPS, VENUE, "")])
@@ -267,6 +268,8 @@ def test_a_venue_that_refuses_the_mass_question_is_asked_one_by_one(named: bool)
     req_id = world.state.runs[VENUE].mass_status_req_id
     said = MessageRejected(VENUE, "", req_id) if named else MessageRejected(VENUE, "AF", text="unsupported")
     assert asked(world.hear(said)) == [one.order_id]
+    why = world.events(ev.ReconciliationStarted)[-1].why
+    assert why == f"the venue refused the mass question: {'no reason' if named else 'unsupported'}"
     assert ended(reply(world, one)) == [True]
 
 
@@ -275,6 +278,7 @@ def test_a_venue_that_is_silent_about_the_mass_question_is_asked_one_by_one_the_
     (one,) = working(world, "1")
     reconnect(world)
     assert ended(later(world, 30)) == [False]
+    assert world.events(ev.ReconciliationEnded)[-1].text == "XSIM has not answered the mass question for 30 s"
     assert asked(later(world, 30)) == [one.order_id]
 
 
@@ -284,6 +288,19 @@ def test_a_mass_answer_that_comes_too_late_is_no_item() -> None:
     (event,) = world.hear(late)
     assert isinstance(event, ev.ReportSetAside)
     assert kinds(world) == []
+
+
+def test_what_another_venue_says_meanwhile_is_no_answer() -> None:
+    settings = msgspec.structs.replace(SETTINGS, reconcile={VENUE: EACH})
+    world = World.started(settings)
+    (here,) = working(world, "1")
+    there = world.submit("2", venue=OTHER_VENUE)
+    assert asked(reconnect(world)) == [here.order_id]
+    world.acknowledge(there)
+    assert not ended(reply(world, there))
+    assert not ended(world.hear(MessageRejected(OTHER_VENUE, "AF")))
+    assert ended(reply(world, here)) == [True]
+    assert world.events(ev.ReconciliationEnded)[-1].orders == 1
 
 
 # --- Silence ---

@@ -248,6 +248,17 @@ def test_an_order_that_we_never_sent_is_shown_as_external() -> None:
     assert (world.state.orders, world.state.positions) == ({}, {}), "never counted as ours"
 
 
+def test_an_external_order_is_one_of_the_reports_of_a_mass_answer() -> None:
+    """TotNumReports(911) counts what the venue lists, ours or not."""
+    world = _world_of(MASS)
+    (one,) = working(world, "1")
+    reconnect(world)
+    external(world, "V9", mass_status_req_id=world.state.runs[VENUE].mass_status_req_id, tot_num_reports=2)
+    assert not world.state.session(VENUE).reconciled
+    listed(world, one, tot_num_reports=2)
+    assert world.state.session(VENUE).reconciled
+
+
 def test_later_reports_about_an_external_order_update_it_until_it_has_ended() -> None:
     world, req_id = in_mass_run()
     external(world, "V9", mass_status_req_id=req_id, last_rpt_requested=True)
