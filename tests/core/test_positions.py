@@ -171,6 +171,18 @@ def test_folding_alone_changes_nothing_that_is_shown(monkeypatch: pytest.MonkeyP
     assert len(book.position.fills) <= 10
 
 
+def test_the_fills_that_are_kept_one_by_one_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule 7."""
+    monkeypatch.setattr(positions, "REVERSIBLE_FILLS", 3)
+    world = World.started()
+    bought = world.submit("1")
+    for number in range(20):
+        world.fill(bought, number + 1 if number < 10 else 1, 10 + number)
+        (position,) = world.state.positions.values()
+        assert len(position.fills) <= 6
+    assert (position.net_qty, position.cost) == (bought.cum_qty, bought.cum_value)
+
+
 def test_positions_are_kept_apart_by_account_strategy_and_symbol() -> None:
     world = World.started()
     places = [("A1", "", "ACME"), ("A2", "", "ACME"), ("A1", "trend", "ACME"), ("A1", "", "FUT")]

@@ -6,12 +6,12 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from gateway.core import engine, name_index
+from gateway.core import engine, name_index, retention
 from gateway.core import events as ev
 from gateway.core.commands import CancelOrder, MassCancel, ReplaceOrder, RequestOrderStatus, ResolveDoubt
 from gateway.core.events import Cause
 from gateway.core.order import Order, view
-from gateway.core.reports import ExecutionReport, MessageRejected, OrderCancelReject, Recalled, SendRefused
+from gateway.core.reports import DropCopied, ExecutionReport, MessageRejected, OrderCancelReject, Recalled, SendRefused
 from gateway.core.state import Settings
 from gateway.core.types import DoubtOutcome, ExecType, OrdStatus, Reason, Side
 from tests.core.keeping import KEEP_NS, NOTHING, RETIRING, Keeping, filled, known
@@ -30,6 +30,11 @@ def late_bust(world: Keeping, made: Order) -> None:
 def bust_by_the_venues_name_only(world: Keeping, _made: Order) -> None:
     said = {"exec_ref_id": "X1", "exec_id": "late", "venue_order_id": "V1", "trade_date": "20260105"}
     world.hear(ExecutionReport(VENUE, ExecType.TRADE_CANCEL, OrdStatus.NEW, **said))
+
+
+def copy_of_a_late_fill(world: Keeping, made: Order) -> None:
+    report = ExecutionReport(VENUE, ExecType.TRADE, OrdStatus.FILLED, exec_id="late", cl_ord_id=made.venue_cl_ord_id)
+    world.tell(DropCopied("XSIM.DROP", report), Cause("venue", "XSIM.DROP", 1))
 
 
 def late_fill(world: Keeping, made: Order) -> None:
@@ -85,6 +90,7 @@ def unrelated(world: Keeping, _made: Order) -> None:
 INPUTS = [
     late_bust,
     bust_by_the_venues_name_only,
+    copy_of_a_late_fill,
     late_fill,
     resent_fill,
     repeated_key,
@@ -142,6 +148,7 @@ def test_names_with_one_fingerprint_change_nothing(monkeypatch: pytest.MonkeyPat
     world.later()
     made = filled(world)
     world.ask(order("bad", symbol="NOPE"))
+    world.ask(order("worse", symbol="NOPE"))
     world.later()
     after = filled(world, "2", account="A2", side=Side.SELL)
     world.later()
@@ -150,6 +157,7 @@ def test_names_with_one_fingerprint_change_nothing(monkeypatch: pytest.MonkeyPat
     assert not {before.order_id, after.order_id} & set(world.state.orders)
     fresh = world.submit("new", symbol="FUT")
     assert world.ask(order("bad", symbol="NOPE")).repeated
+    assert "worse" not in world.state.keys[CLIENT]
     assert world.state.find_order(CLIENT, "new") is fresh
     assert world.recovered() == world.state
 
@@ -219,6 +227,15 @@ def test_what_is_in_memory_is_not_put_back_again(world: Keeping) -> None:
     assert view(world.state.orders[made.order_id]) == now
 
 
+def test_a_key_that_is_in_memory_is_not_put_back_again(world: Keeping) -> None:
+    """Rule 3: the client used the ClOrdID(11) again while the recall was on its way, and that answer stands."""
+    world.ask(order("bad", symbol="NOPE"))
+    world.later()
+    world.ask(order("bad", symbol="NOPE"))
+    memory = world.events(ev.KeyRecalled)[-1].memory
+    assert world.tell(Recalled(keys=(memory,))) == []
+
+
 # --- Names that a venue uses again ---
 
 
@@ -256,6 +273,25 @@ def test_a_name_means_the_order_that_had_it_last(
     assert world.state.orders[first.order_id].cum_qty == 101
     world.later()
     assert not world.state.orders
+    assert world.recovered() == world.state
+
+
+def test_a_name_of_what_is_in_memory_is_looked_for_nowhere(reused: tuple[Keeping, Order, Order]) -> None:
+    """The journal is read for what is missing, not with every report."""
+    world, _, _ = reused
+    report = ExecutionReport(VENUE, ExecType.TRADE, OrdStatus.NEW, venue_order_id="SAME")
+    assert retention.wanted(world.state, report) == []
+
+
+def test_a_former_name_that_means_another_order_now_stays_with_that(world: Keeping) -> None:
+    first = world.submit("1")
+    for name in ("SAME", "OTHER"):
+        world.fill(first, 50, venue_order_id=name)
+    second = world.submit("2")
+    world.report(second, ExecType.NEW, venue_order_id="SAME")
+    (left,) = world.later()
+    assert left.order_id == first.order_id
+    assert by_venue_name(world, "late")[0].order_id == second.order_id
     assert world.recovered() == world.state
 
 

@@ -14,7 +14,7 @@ from gateway.core.reports import TimerFired
 from gateway.core.risk.events import RiskDayBegan
 from gateway.core.types import ExecType, Side, TimeInForce
 from tests.core.keeping import KEEP_NS, NOTHING, RETIRING, Keeping, filled, known
-from tests.core.world import CLIENT, PROCESS, SECOND_NS, SETTINGS, order
+from tests.core.world import CLIENT, OTHER_VENUE, PROCESS, SECOND_NS, SETTINGS, order
 
 
 @pytest.fixture
@@ -61,12 +61,27 @@ def open_filled_with_a_replace_pending(world: Keeping) -> None:
     world.ask(ReplaceOrder(CLIENT, "r", "1", order_qty=Decimal(200)))
 
 
+def open_corrected_before_the_venue_answered(world: Keeping) -> None:
+    """A correction may come in place of its execution; what became of the new order itself is not said by it."""
+    made = world.submit("1", venue=OTHER_VENUE)
+    world.report(made, ExecType.TRADE_CORRECT, exec_ref_id="X0", last_qty=Decimal(100), last_px=Decimal(10))
+    assert not made.working
+
+
 def open_disputed(world: Keeping) -> None:
     world.fill(world.submit("1"), 100, cum_qty=Decimal(90))
 
 
 @pytest.mark.parametrize(
-    "lives", [open_new, open_partly_filled, open_in_doubt, open_filled_with_a_replace_pending, open_disputed]
+    "lives",
+    [
+        open_new,
+        open_partly_filled,
+        open_in_doubt,
+        open_filled_with_a_replace_pending,
+        open_corrected_before_the_venue_answered,
+        open_disputed,
+    ],
 )
 def test_an_order_with_anything_open_never_leaves(world: Keeping, lives: object) -> None:
     """Rule 2: what is in doubt, pending or disputed stays in sight of everybody."""
