@@ -379,13 +379,11 @@ def _book(order: Order, event: ev.OrderFilled | ev.ExecutionCorrected | ev.Execu
         order.disputed_cum_qty = max(theirs, order.disputed_cum_qty) if order.disputed else ZERO
 
 
-def counted(order: Order, since: int = 0) -> Net:
-    """What counts of the order's executions, by place in the ledger; of an order that nobody amended, from the place
-    `since` on.
-    """
+def counted(order: Order) -> Net:
+    """What counts of the order's executions, by place in the ledger."""
     if order.amended:
         return net(order.executions)
-    return {place: (line.qty, line.value) for place, line in enumerate(order.executions[since:], start=since)}
+    return {place: (line.qty, line.value) for place, line in enumerate(order.executions)}
 
 
 def _guarantee(order: Order, event: ev.OrderStopped, _: int) -> None:

@@ -319,7 +319,8 @@ def test_an_order_that_we_never_sent_is_external() -> None:
     assert (kinds(world), list(world.state.external[VENUE])) == ([ItemKind.ORDER_EXTERNAL], ["V9"])
     copied(world, one, "E6", cl_ord_id="theirs", venue_order_id="V9", ord_status=OrdStatus.FILLED)
     assert (kinds(world), world.state.external[VENUE]) == ([], {})
-    copied(world, one, "E7", cl_ord_id="theirs", venue_order_id="V8", ord_status=OrdStatus.FILLED)
+    noted, *_ = copied(world, one, "E7", cl_ord_id="theirs", venue_order_id="V8", ord_status=OrdStatus.FILLED)
+    assert not noted.known
     assert kinds(world) == [ItemKind.REPORT_UNKNOWN]
 
 

@@ -195,7 +195,8 @@ def test_at_a_venue_that_is_not_compared_a_refused_command_raises_no_item() -> N
     (one,) = working(world, "1")
     world.fill(one, 10, cum_qty=50)
     assert one.disputed
-    assert world.ask(ReconcileVenue(OPS, VENUE, "to be sure")).reason is Reason.VENUE_UNKNOWN
+    refused = world.ask(ReconcileVenue(OPS, VENUE, "to be sure"))
+    assert (refused.reason, refused.text.rpartition("; ")[2]) == (Reason.VENUE_UNKNOWN, "no venue is compared")
     assert not world.state.items
 
 

@@ -265,6 +265,8 @@ def test_later_reports_about_an_external_order_update_it_until_it_has_ended() ->
     external(world, "V9", OrdStatus.PARTIALLY_FILLED, exec_type=ExecType.TRADE)
     assert world.state.external[VENUE]["V9"].report.ord_status is OrdStatus.PARTIALLY_FILLED
     assert len(world.state.items) == 1
+    external(world, "V9", OrdStatus.PARTIALLY_FILLED, mass_status_req_id=req_id, poss_dup=True)
+    assert len(world.state.items) == 1, "a line of the answer that comes again, when nobody asks any more"
     external(world, "V9", OrdStatus.FILLED, exec_type=ExecType.TRADE)
     assert (kinds(world), world.state.external[VENUE]) == ([], {})
 
@@ -308,6 +310,8 @@ def test_external_orders_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         external(world, name, mass_status_req_id=req_id)
     assert list(world.state.external[VENUE]) == ["V1", "V2"]
     assert kinds(world)[-1] is ItemKind.REPORT_UNKNOWN
+    external(world, "V1", OrdStatus.PARTIALLY_FILLED)
+    assert world.state.external[VENUE]["V1"].report.ord_status is OrdStatus.PARTIALLY_FILLED, "the known ones go on"
 
 
 # --- Bounds ---

@@ -1,5 +1,6 @@
 """What has ended leaves memory."""
 
+from collections.abc import Callable
 from decimal import Decimal
 
 import msgspec
@@ -32,6 +33,16 @@ def test_an_ended_order_leaves_memory_with_all_its_names(world: Keeping) -> None
     assert (world.state.retired_orders, len(world.state.retired)) == (1, 4)
     assert view(retention.remembered(world.records[-1], f"O{made.order_id}").order) == was
     assert world.recovered() == world.state
+
+
+@pytest.mark.parametrize("ends", [filled, lambda world: world.ask(order("bad", symbol="NOPE"))], ids=["order", "key"])
+def test_the_clock_is_wanted_soon_while_something_is_to_leave(world: Keeping, ends: Callable[[Keeping], object]) -> None:
+    ends(world)
+    ended_ns = world.now_ns
+    assert not retention.due(world.state, world.settings, ended_ns + KEEP_NS - 1)
+    assert retention.due(world.state, world.settings, ended_ns + KEEP_NS)
+    world.later()
+    assert not retention.due(world.state, world.settings, world.now_ns)
 
 
 def test_nothing_leaves_unless_it_is_told_to() -> None:

@@ -96,6 +96,7 @@ def test_what_cannot_be_any_more_is_not_approved() -> None:
         (QTY, None, limit(4), False),
         (QTY, limit(4), None, True),
         (Control.DUPLICATE_WINDOW_S, limit(5), limit(4), True),
+        (Control.DUPLICATE_WINDOW_S, limit(5), limit(5), False),
         (Control.DUPLICATE_WINDOW_S, limit(5), limit(6), False),
         (Control.MESSAGE_RATE, limit(5, per_s=2), limit(5, per_s=1), True),
         (Control.MESSAGE_RATE, limit(5, per_s=2), limit(6, per_s=3), True),

@@ -317,6 +317,7 @@ def test_an_order_that_only_reduces_may_stay_when_it_came_after_a_stop_that_lets
     floor.fill(mine, 60)
     assert cancels(floor.stop(allow_reducing=True)) == [mine.order_id]
     floor.canceled(mine)
+    assert of(StopCompleted, floor.tick())
     out = floor.working("out", 60, side=Side.SELL, strategy="alpha")
     assert floor.ask(order("in", 10, strategy="alpha")).reason is Reason.RISK_STOPPED
     assert cancels(floor.tick(60)) == []
