@@ -9,8 +9,8 @@ from gateway.core import events as ev
 from gateway.core import items
 from gateway.core.events import Event
 from gateway.core.order import Order, report_key
-from gateway.core.rejects import UNKNOWN_TO_CANCEL, ask
-from gateway.core.reports import ExecutionReport, OutOfReach
+from gateway.core.rejects import UNKNOWN_ORDER, UNKNOWN_TO_CANCEL, ask
+from gateway.core.reports import ExecutionReport, MessageRejected, OutOfReach
 from gateway.core.state import Settings, State
 from gateway.core.types import ExecType, ItemKind, OrdStatus
 from gateway.core.venue_reports import NOT_OURS, find
@@ -216,6 +216,12 @@ def _is_reply(body: object) -> bool:
 
 
 def _knows(order: Order, event: ev.Reported, body: object) -> bool:
-    """The venue speaks of the order; not by refusing a request because it does not know the order."""
-    unknown = isinstance(event, ev.RequestRejected) and event.cxl_rej_reason == UNKNOWN_TO_CANCEL
-    return getattr(body, "venue", "") == order.venue and not unknown
+    """The venue speaks of the order; not by refusing a message, or a request because it does not know the order. Which
+    code says so depends on the report: OrdRejReason(103) and CxlRejReason(102) have codes of their own.
+    """
+    if getattr(body, "venue", "") != order.venue or isinstance(body, MessageRejected):
+        return False
+    if not isinstance(event, ev.RequestRejected):
+        return True
+    by_report = isinstance(body, ExecutionReport)
+    return event.cxl_rej_reason != (UNKNOWN_ORDER if by_report else UNKNOWN_TO_CANCEL)

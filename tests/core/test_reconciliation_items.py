@@ -12,6 +12,7 @@ from gateway.core.events import Input
 from gateway.core.order import Order
 from gateway.core.reports import (
     ExecutionReport,
+    MessageRejected,
     OrderCancelReject,
     SessionDown,
     SessionUp,
@@ -204,6 +205,27 @@ def test_a_venue_that_refuses_a_cancel_of_an_order_that_it_does_not_know_still_d
         refused = OrderCancelReject(VENUE, next(iter(one.unanswered)), one.venue_cl_ord_id)
         world.hear(msgspec.structs.replace(refused, cxl_rej_reason=cxl_rej_reason))
         assert kinds(world) == left
+
+
+@pytest.mark.parametrize(
+    ("reason", "left"), [("5", [ItemKind.ORDER_UNKNOWN]), ("1", [])], ids=["unknown order", "unknown symbol"]
+)
+def test_nor_does_it_when_it_refuses_the_cancel_by_an_execution_report(reason: str, left: list[ItemKind]) -> None:
+    """There the reason is OrdRejReason(103), whose codes are others than those of CxlRejReason(102)."""
+    world, one = with_order()
+    reply(world, one, OrdStatus.REJECTED, ord_rej_reason="5")
+    world.ask(CancelOrder(CLIENT, "2", "1"))
+    world.report(one, ExecType.REJECTED, cl_ord_id=next(iter(one.unanswered)), ord_rej_reason=reason)
+    assert (kinds(world), list(one.unanswered)) == (left, [])
+
+
+def test_nor_does_it_when_it_rejects_the_message() -> None:
+    """Reject(35=3) is about the message: its SessionRejectReason(373) says nothing of an order."""
+    world, one = with_order()
+    reply(world, one, OrdStatus.REJECTED, ord_rej_reason="5")
+    world.ask(CancelOrder(CLIENT, "2", "1"))
+    world.hear(MessageRejected(VENUE, "F", next(iter(one.unanswered)), reject_reason="5"))
+    assert (kinds(world), list(one.unanswered)) == ([ItemKind.ORDER_UNKNOWN], [])
 
 
 def test_a_venue_may_forget_an_order_that_has_ended() -> None:
