@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from gateway.core import engine
@@ -12,7 +13,7 @@ from gateway.core.risk.controls import Breaker
 from gateway.core.risk.events import RiskDayBegan, TradingResumed, TradingStopped
 from gateway.core.risk.setup import RiskSetup
 from gateway.core.types import ExecType, ItemKind, OrdStatus, Reason, Severity, Side
-from tests.core.risk.floor import OPERATOR, Floor, breaker, cancels, of
+from tests.core.risk.floor import OPERATOR, Floor, breaker, cancels, of, settings
 from tests.core.risk.tripping import answered_after, floor_with, lasting, rejected, trips
 from tests.core.world import OTHER_VENUE, SYMBOL, VENUE, order
 
@@ -78,11 +79,25 @@ def test_what_was_lost_before_a_person_resumed_does_not_trip_again() -> None:
     assert of(TradingStopped, floor.tick())
 
 
-def test_a_new_day_counts_from_nothing_again() -> None:
-    floor = floor_with(breaker(Breaker.LOSS, 200))
+@pytest.mark.parametrize("kind", [Breaker.LOSS, Breaker.DRAWDOWN])
+def test_what_a_person_resumed_from_is_the_rules_own_figure(kind: Breaker) -> None:
+    """After a gain of 200: a loss of 200 is a drawdown of 400 by then, and 200 of drawdown are no loss at all."""
+    floor = floor_with(breaker(kind, 200))
+    _lose(floor, "12")
+    floor.mark("8" if kind is Breaker.LOSS else "10")
+    floor.tick()
+    floor.resume("firm", kind.value)
+    assert not of(TradingStopped, floor.tick())
+    floor.mark("6" if kind is Breaker.LOSS else "8")
+    assert of(TradingStopped, floor.tick())
+
+
+@pytest.mark.parametrize("kind", [Breaker.LOSS, Breaker.DRAWDOWN])
+def test_a_new_day_counts_from_nothing_again(kind: Breaker) -> None:
+    floor = floor_with(breaker(kind, 200))
     _lose(floor, "8")
     floor.tick()
-    floor.resume("firm", "loss")
+    floor.resume("firm", kind.value)
     floor.records.append(engine.apply(floor.state, RiskDayBegan("2026-01-06"), floor.now_ns, OPERATOR))
     floor.mark("6")
     assert of(TradingStopped, floor.tick())
@@ -112,6 +127,18 @@ def test_an_old_mark_of_what_is_held_or_worked_trips() -> None:
     assert trips(floor) == [(f"instrument:{SYMBOL}", "stale_mark")]
 
 
+def test_the_oldest_of_several_marks_trips_and_each_instrument_by_itself() -> None:
+    floor = floor_with(breaker(Breaker.STALE_MARK, 10), breaker(Breaker.STALE_MARK, 10, "instrument:*"))
+    floor.working("1")
+    floor.working("2", symbol="FUT")
+    floor.mark("10")
+    floor.mark("10", "FUT")
+    floor.tick(8)
+    floor.mark("10")
+    floor.tick(3)
+    assert trips(floor) == [("firm", "stale_mark"), ("instrument:FUT", "stale_mark")]
+
+
 def test_a_reference_price_is_never_old() -> None:
     floor = floor_with(breaker(Breaker.STALE_MARK, 10))
     floor.working("1")
@@ -124,7 +151,7 @@ def _item(floor: Floor, number: int, venue: str = VENUE, severity: Severity = Se
 
 
 def test_open_critical_items_trip() -> None:
-    floor = floor_with(breaker(Breaker.ITEMS, 2), breaker(Breaker.ITEMS, 2, f"venue:{OTHER_VENUE}"))
+    floor = floor_with(breaker(Breaker.ITEMS, 2), breaker(Breaker.ITEMS, 1, f"venue:{OTHER_VENUE}"))
     _item(floor, 1)
     _item(floor, 2, severity=Severity.WARNING)
     assert not of(TradingStopped, floor.tick())
@@ -167,7 +194,8 @@ def test_items_are_looked_through_once_for_all_scopes_of_a_level(monkeypatch: py
 
 
 def test_a_rule_for_all_of_a_level_trips_each_by_itself_and_not_what_has_its_own() -> None:
-    floor = floor_with(breaker(Breaker.LOSS, 200, "account:*"), breaker(Breaker.LOSS, 900, "account:A2"))
+    others = breaker(Breaker.DRAWDOWN, 5_000, "account:A1")
+    floor = floor_with(breaker(Breaker.LOSS, 200, "account:*"), breaker(Breaker.LOSS, 900, "account:A2"), others)
     floor.fill(floor.working("1"), 100)
     floor.fill(floor.working("2", account="A2"), 100)
     floor.mark("7")
@@ -176,6 +204,25 @@ def test_a_rule_for_all_of_a_level_trips_each_by_itself_and_not_what_has_its_own
     floor.mark("1")
     floor.tick()
     assert trips(floor) == [("account:A1", "loss"), ("account:A2", "loss")]
+
+
+def test_of_several_that_trip_at_once_the_order_is_that_of_their_names() -> None:
+    """Rule 8: who traded first is not what a new process knows."""
+    floor = floor_with(breaker(Breaker.LOSS, 200, "account:*"))
+    for name in ("A9", "A2", "A5"):
+        floor.fill(floor.working(name, account=name), 100)
+    floor.mark("7")
+    floor.tick()
+    assert [scope for scope, _ in trips(floor)] == ["account:A2", "account:A5", "account:A9"]
+
+
+def test_a_loss_trips_also_where_nothing_is_held_any_more() -> None:
+    floor = floor_with(breaker(Breaker.LOSS, 200, "account:*"))
+    floor.fill(floor.working("1"), 100)
+    floor.fill(floor.working("2", side=Side.SELL), 100, 8)
+    after = floor.restarted()
+    after.tick()
+    assert trips(after) == [("account:A1", "loss")]
 
 
 def test_of_two_counting_rules_a_scopes_own_is_the_one() -> None:
@@ -206,6 +253,18 @@ def test_a_breaker_that_may_lets_go_after_its_cool_down_once_the_figure_is_low()
     assert floor.ask(order("2")).reason is None
 
 
+def test_a_breaker_whose_rule_has_gone_never_lets_go_by_itself() -> None:
+    floor = floor_with(lasting(breaker(Breaker.LOSS, 200)), breaker(Breaker.FILL_RATE, 9))
+    _lose(floor, "8")
+    floor.tick()
+    floor.settings = settings(breakers=(breaker(Breaker.FILL_RATE, 9),))
+    floor = floor.restarted()
+    floor.mark("10")
+    assert not of(TradingResumed, floor.tick(100))
+    assert floor.state.risk.stops.keys() == {"firm|loss"}
+    floor.resume("firm", "loss")
+
+
 def test_a_breaker_that_needs_a_person_never_lets_go_by_itself() -> None:
     floor = floor_with(breaker(Breaker.LOSS, 200, cool_down_s=1))
     _lose(floor, "8")
@@ -228,6 +287,36 @@ def test_what_is_counted_lets_go_when_the_window_has_passed(kind: Breaker) -> No
     assert trips(floor) == [("firm", kind.value)]
     assert not of(TradingResumed, floor.tick(40)), "it is within the window of 60 s"
     assert of(TradingResumed, floor.tick(25))
+
+
+def test_the_rate_that_lets_go_is_that_of_the_window_alone() -> None:
+    """Three rejects tripped it; what the venue answers later, to orders that were on their way, is accepted."""
+    floor = floor_with(lasting(breaker(Breaker.REJECT_RATE, 50, after=3, cancels=False)))
+    on_their_way = [floor.submit(name) for name in "456"]
+    for name in "123":
+        rejected(floor, name)
+    assert trips(floor) == [("firm", "reject_rate")]
+    floor.tick(40)
+    for each in on_their_way:
+        floor.acknowledge(each)
+    assert not of(TradingResumed, floor.tick()), "three of six"
+    assert of(TradingResumed, floor.tick(25))
+
+
+def test_answers_that_are_no_longer_slow_and_not_yet_quick_do_not_let_go() -> None:
+    """As slow as `clear` is not below it."""
+    rule = lasting(breaker(Breaker.LATENCY, 40_000, after=1, cancels=False))
+    floor = floor_with(msgspec.structs.replace(rule, clear=Decimal(20_000)))
+    first = floor.submit("1")
+    floor.now_ns += 39_000_000_000
+    second = floor.submit("2")
+    floor.now_ns += 1_000_000_000
+    floor.acknowledge(first)
+    assert trips(floor) == [("firm", "latency")]
+    floor.now_ns = second.submitted_ns + 20_000_000_000 - 1_000_000
+    floor.acknowledge(second)
+    assert not of(TradingResumed, floor.tick(42)), "the slow one is past, the other is not"
+    assert of(TradingResumed, floor.tick(20))
 
 
 def test_too_few_answers_are_no_rate_when_it_lets_go_either() -> None:

@@ -2,8 +2,11 @@
 
 from decimal import Decimal
 
+import pytest
+
 from gateway.core.commands import CancelOrder, ReplaceOrder
 from gateway.core.reports import MessageRejected
+from gateway.core.risk.commands import ClientPresence
 from gateway.core.risk.controls import Breaker
 from gateway.core.risk.events import RiskDayBegan, TradingStopped
 from gateway.core.types import ExecType, OrdStatus, Reason, Side
@@ -78,16 +81,21 @@ def test_a_clock_that_was_set_back_by_less_than_the_window_goes_on_counting() ->
     assert trips(floor) == [("firm", "fill_rate")]
 
 
-def test_what_was_counted_shortly_before_a_new_day_counts_on() -> None:
+@pytest.mark.parametrize("restarts", [False, True])
+def test_what_was_counted_shortly_before_a_new_day_counts_on(restarts: bool) -> None:
     """A window is no day: a runaway strategy does not get a second chance at midnight."""
-    floor = floor_with(breaker(Breaker.FILL_RATE, 3), breaker(Breaker.MESSAGE_RATE, 4))
-    floor.tick(16 * 3_600 - 30)
+    floor = floor_with(breaker(Breaker.FILL_RATE, 4))
+    floor.tick(16 * 3_600 - 80)
     mine = floor.working("1")
+    floor.fill(mine, 1)
+    floor.tick(50)
     for _ in range(2):
         floor.fill(mine, 1)
+    floor = floor.restarted() if restarts else floor
     assert of(RiskDayBegan, floor.tick(31))
-    assert not trips(floor)
-    floor.fill(mine, 1)
+    for _ in range(2):
+        assert not trips(floor), "the first is older than the window"
+        floor.fill(mine, 1)
     assert trips(floor) == [("firm", "fill_rate")]
 
 
@@ -228,6 +236,26 @@ def test_a_reject_that_is_older_than_the_window_does_not_count() -> None:
         floor.working(name)
     rejected(floor, "8")
     assert not trips(floor), "one of five"
+
+
+def test_a_cancel_that_nobody_asked_for_is_no_answer() -> None:
+    floor = floor_with(breaker(Breaker.REJECT_RATE, 50, after=4))
+    for name in "12":
+        floor.report(floor.working(name), ExecType.CANCELED, ord_status=OrdStatus.CANCELED)
+    rejected(floor, "3")
+    assert not trips(floor), "three answers"
+    rejected(floor, "4")
+    assert trips(floor) == [("firm", "reject_rate")]
+
+
+def test_what_a_client_sends_while_it_is_away_is_its_messages() -> None:
+    """Only the cancels are the gateway's: what it still submits is canceled at once, and may run wild."""
+    floor = floor_with(breaker(Breaker.MESSAGE_RATE, 3, "client:*"))
+    floor.tell(ClientPresence("fix", connected=False))
+    for name in "123":
+        assert not trips(floor)
+        floor.submit(name, client_id="fix")
+    assert trips(floor) == [("client:fix", "message_rate")]
 
 
 def test_our_own_refusals_are_no_rejects() -> None:
