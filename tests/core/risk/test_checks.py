@@ -68,7 +68,8 @@ def test_max_order_value(scope: str) -> None:
 @pytest.mark.control("max_order_value")
 def test_the_value_is_at_the_higher_of_price_and_mark_times_multiplier_and_rate() -> None:
     world = limited("firm", Control.MAX_ORDER_VALUE, 1_800, currency="USD", rates={"EUR": Decimal("1.5")})
-    no(world, buy("1", 100, price=Decimal("12.01")), Reason.RISK_ORDER_VALUE, "order value 1,801.5 over limit 1,800")
+    text = "order value 1,801.5 over limit 1,800"
+    no(world, buy("1", 100, price=Decimal("12.01")), Reason.RISK_ORDER_VALUE, text, "order_qty")
     yes(world, buy("2", 100, price=Decimal(12)))
     yes(world, buy("3", 120, price=Decimal(1)))
     no(world, buy("4", 121, price=Decimal(1)), Reason.RISK_ORDER_VALUE, "order value 1,815 over")
@@ -284,6 +285,8 @@ def test_duplicate_window_s(scope: str) -> None:
     yes(world, buy("1"))
     text = "an order of the same side, quantity and price was sent 0.001 s ago;"
     no(world, buy("2"), Reason.RISK_DUPLICATE_ORDER, text)
+    world.now_ns -= 2_000_000
+    no(world, buy("of the same moment"), Reason.RISK_DUPLICATE_ORDER, "was sent 0 s ago")
     for other in (buy("3", 101), sell("4"), buy("5", price=Decimal("10.01")), buy("6", strategy="beta")):
         yes(world, other)
     world.state.risk.overrides = {scope: {Control.DUPLICATE_WINDOW_S: world.now_ns + SECOND_NS}}

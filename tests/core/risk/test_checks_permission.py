@@ -168,8 +168,9 @@ def test_where_short_sales_are_forbidden_no_flag_helps_and_where_they_are_free_n
 
 
 @pytest.mark.control("short_sale")
-def test_while_only_what_reduces_passes_the_whole_position_may_be_sold_without_a_locate() -> None:
-    world = started(**of_acme(short_sale="flagged"))
+@pytest.mark.parametrize("rule", ["flagged", "forbidden"])
+def test_while_only_what_reduces_passes_the_whole_position_may_be_sold_without_a_locate(rule: str) -> None:
+    world = started(**of_acme(short_sale=rule))
     hold(world, 100)
     world.ask(StopTrading("ann", "firm", "over", cancels=False, allow_reducing=True))
     yes(world, sell("1", 100))

@@ -182,6 +182,12 @@ def test_a_limit_that_cannot_be_is_refused(
     assert not of.events(re.LimitChanged)
 
 
+def test_a_rate_may_be_as_high_and_its_window_as_long_as_the_bounds_say() -> None:
+    of = world()
+    most = limit(1_000_000, per_s=86_400)
+    assert of.ask(asked("firm", 1, Control.MESSAGE_RATE, unit="count_per_s", limit=most)).reason is None
+
+
 @pytest.mark.parametrize("reason", ["", "  "])
 def test_every_change_has_a_reason(reason: str) -> None:
     refused(world().ask(asked(reason=reason)), Reason.FIELD_REQUIRED, "reason")

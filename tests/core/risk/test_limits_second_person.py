@@ -186,6 +186,14 @@ def test_what_was_approved_for_a_time_is_not_made_lasting_by_one_person() -> Non
     assert own(of, "firm") == limit(45)
 
 
+def test_what_one_person_lowered_for_a_time_is_raised_again_by_two() -> None:
+    of = world()
+    of.ask(asked("firm", 50, expires_ns=of.now_ns + HOUR_NS))
+    assert own(of, "firm") == limit(50)
+    assert proposed(of, 70, expires_ns=of.now_ns + HOUR_NS // 2)
+    assert own(of, "firm") == limit(50)
+
+
 def test_the_number_of_proposals_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proposals, "MAX_PROPOSALS", 1)
     of = world()
