@@ -98,6 +98,13 @@ def test_a_mass_cancel_goes_out_when_the_session_is_back() -> None:
     assert cancels(floor.up(VENUE)) == [mine.order_id], "whether the first one arrived is not known"
 
 
+def test_a_stop_that_lets_reducing_orders_pass_may_send_one_while_none_has_come() -> None:
+    floor = Floor.opened(venues=mass_cancel_at(VENUE))
+    mine_of(floor)
+    stopped = floor.stop(allow_reducing=True)
+    assert (len(of(MassCancelSent, stopped)), cancels(stopped)) == (1, [])
+
+
 def test_a_mass_cancel_is_not_sent_where_orders_may_be_that_may_stay() -> None:
     floor = Floor.opened(venues=mass_cancel_at(VENUE))
     mine = mine_of(floor)

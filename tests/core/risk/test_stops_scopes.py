@@ -12,6 +12,7 @@ from gateway.core.reports import ProcessStarted
 from gateway.core.risk import stops
 from gateway.core.risk.commands import StopTrading
 from gateway.core.risk.events import StopCompleted, TradingStopped
+from gateway.core.risk.setup import RiskClient
 from gateway.core.types import ExecType, OrdStatus, Reason, Side
 from tests.core.risk.floor import OPERATOR, Floor, cancels, of, other_of
 from tests.core.world import OTHER_VENUE, SECOND_NS, VENUE, order
@@ -157,6 +158,25 @@ def test_what_was_stopped_stays_stopped_when_its_scope_leaves_the_file(floor: Fl
     assert floor.ask(_as_other("3")).reason is None
     assert not floor.state.risk.stopped
     assert floor.operate(StopTrading("ann", scope, "because")).reason is Reason.SCOPE_UNKNOWN
+
+
+def test_what_a_stop_carries_on_stands_in_the_order_of_the_names(floor: Floor) -> None:
+    """Rule 8: every process has to make the same of the same journal."""
+    names = [f"A{number}" for number in range(9)]
+    _configure(floor, accounts=dict.fromkeys(names, "EQ2"))
+    floor.stop("desk:EQ2")
+    _configure(floor, desks={"EQ": ""}, accounts=dict.fromkeys(names, "EQ"))
+    assert floor.state.risk.stops["desk:EQ2|kill"].carried == tuple(f"account:{name}" for name in names)
+
+
+def test_a_client_that_holds_something_can_be_stopped_when_it_left_the_file(floor: Floor) -> None:
+    floor.fill(floor.working("1", client_id="former"), 100)
+    _configure(floor, clients={"desk": RiskClient(("*",))})
+    floor.settings = msgspec.structs.replace(floor.settings, retire_after_ns=SECOND_NS)
+    floor.tick(2)
+    assert not floor.state.orders
+    floor.stop("client:former")
+    assert floor.operate(StopTrading("ann", "client:nobody", "because")).reason is Reason.SCOPE_UNKNOWN
 
 
 def test_it_stays_stopped_through_several_files_and_once_it_is_back(floor: Floor) -> None:
