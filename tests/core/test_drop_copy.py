@@ -8,7 +8,7 @@ import pytest
 
 from gateway.core import drop_copy, items
 from gateway.core import events as ev
-from gateway.core.commands import AdministerSession, ReplaceOrder, ResolveItem
+from gateway.core.commands import AdministerSession, CancelOrder, ReplaceOrder, ResolveItem
 from gateway.core.events import Cause, Event
 from gateway.core.order import Order, view
 from gateway.core.reports import DropCopied, ExecutionReport, SessionDown, SessionUp, TimerFired
@@ -264,6 +264,29 @@ def test_the_copy_of_a_status_reply_is_no_evidence() -> None:
     assert (noted.known, one.in_doubt, one.closed) == (True, True, False)
 
 
+def test_what_the_order_session_has_told_is_no_news_in_the_copy() -> None:
+    """Also while something else of the order is in doubt: its owner is told once."""
+    world = World.started(SETTLED)
+    up(world)
+    one = world.submit()
+    world.report(one, ExecType.NEW, exec_id="E1")
+    assert world.ask(CancelOrder(CLIENT, "2", "1")).reason is None
+    world.tell(SessionDown(VENUE))
+    assert one.in_doubt
+    (noted,) = copied(world, one, "E1", exec_type=ExecType.NEW, ord_status=OrdStatus.NEW)
+    assert (type(noted), one.in_doubt) == (ev.DropCopyNoted, True)
+
+
+def test_a_copy_of_the_cancellation_settles_the_cancel_in_doubt() -> None:
+    world, one = world_with()
+    assert world.ask(CancelOrder(CLIENT, "2", "1")).reason is None
+    (cancel,) = one.unanswered
+    world.tell(SessionDown(VENUE))
+    over = {"cl_ord_id": cancel, "exec_type": ExecType.CANCELED, "ord_status": OrdStatus.CANCELED}
+    _, canceled = copied(world, one, "E2", **over)
+    assert (type(canceled), one.closed, one.in_doubt) == (ev.OrderCanceled, True, False)
+
+
 def test_the_order_session_tells_in_its_place_what_the_copy_was_ahead_with() -> None:
     """The copy's Done For Day came first, and the New, which lifts one that it follows, was sent before it."""
     world, one = world_in_doubt()
@@ -322,6 +345,14 @@ def test_an_order_that_we_never_sent_is_external() -> None:
     noted, *_ = copied(world, one, "E7", cl_ord_id="theirs", venue_order_id="V8", ord_status=OrdStatus.FILLED)
     assert not noted.known
     assert kinds(world) == [ItemKind.REPORT_UNKNOWN]
+
+
+def test_a_copy_that_names_an_order_of_ours_at_another_venue_makes_it_no_external_one() -> None:
+    world = World.started(msgspec.structs.replace(SETTLED, venues=(VENUE, OTHER_VENUE)))
+    up(world)
+    there = world.submit("1", venue=OTHER_VENUE)
+    copied(world, there, "E5", venue_order_id="V9")
+    assert (kinds(world), world.state.external) == ([ItemKind.REPORT_UNKNOWN], {})
 
 
 def test_external_orders_that_only_the_drop_copy_tells_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -185,6 +185,7 @@ def test_a_key_that_names_no_order_is_remembered_for_good(world: Keeping) -> Non
     assert world.ask(order("all")).reason is Reason.DUPLICATE_CL_ORD_ID
     assert [type(event) for event in world.events(ev.KeyRecalled)] == [ev.KeyRecalled] * 2
     world.later()
+    assert known(world) == NOTHING
     assert world.ask(order("bad", symbol="NOPE")) == msgspec.structs.replace(refused, repeated=True)
     assert world.recovered() == world.state
 
@@ -278,9 +279,18 @@ def test_a_name_means_the_order_that_had_it_last(
 
 def test_a_name_of_what_is_in_memory_is_looked_for_nowhere(reused: tuple[Keeping, Order, Order]) -> None:
     """The journal is read for what is missing, not with every report."""
-    world, _, _ = reused
+    world, _, second = reused
     report = ExecutionReport(VENUE, ExecType.TRADE, OrdStatus.NEW, venue_order_id="SAME")
     assert retention.wanted(world.state, report) == []
+    world.later()
+    third = world.submit("3")
+    told = msgspec.structs.replace(report, cl_ord_id=third.venue_cl_ord_id)
+    assert retention.wanted(world.state, told) == [], "the order is known by our own name for it"
+    asked = msgspec.structs.replace(told, cl_ord_id="", orig_cl_ord_id=second.venue_cl_ord_id)
+    assert [wanted.name for wanted in retention.wanted(world.state, asked)] == [
+        f"R{second.venue_cl_ord_id}",
+        f"V4:{VENUE}SAME",
+    ]
 
 
 def test_a_former_name_that_means_another_order_now_stays_with_that(world: Keeping) -> None:

@@ -9,9 +9,9 @@ from gateway.core import events as ev
 from gateway.core.commands import CancelOrder, MassCancel, OpenOrderEntry, ReconcileVenue, ReplaceOrder
 from gateway.core.events import Event
 from gateway.core.order import Order
-from gateway.core.reports import ExecutionReport, MessageRejected, SessionDown, SessionUp, TimerFired
+from gateway.core.reports import ExecutionReport, MessageRejected, OutOfReach, SessionDown, SessionUp, TimerFired
 from gateway.core.state import Reconcile
-from gateway.core.types import ExecType, ItemKind, OrdStatus, Reason
+from gateway.core.types import ExecType, ItemKind, OrdStatus, Reason, Side
 from tests.core.world import CLIENT, OTHER_VENUE, SECOND_NS, SETTINGS, VENUE, World, order, restarted
 
 OPS = "ops"
@@ -274,6 +274,38 @@ def test_a_venue_that_refuses_the_mass_question_is_asked_one_by_one(named: bool)
     assert ended(reply(world, one)) == [True]
 
 
+def test_a_reject_of_another_message_is_no_answer_to_the_mass_question() -> None:
+    world = world_of(MASS)
+    (one,) = working(world, "1")
+    world.ask(CancelOrder(CLIENT, "2", "1"))
+    (cancel,) = one.unanswered
+    reconnect(world)
+    assert not asked(world.hear(MessageRejected(VENUE, "F", cancel)))
+    assert world.state.runs[VENUE].how == "mass"
+
+
+def test_a_line_of_a_mass_answer_that_cannot_be_true_is_one_of_them() -> None:
+    """TotNumReports(911) counts it; the order is not asked about for ever."""
+    world = world_of(MASS)
+    first, second = working(world, "1", "2")
+    reconnect(world)
+    assert not ended(listed(world, first, side=Side.SELL, tot_num_reports=2))
+    assert ended(listed(world, second, tot_num_reports=2)) == [True]
+
+
+@pytest.mark.parametrize("session", ["", f"{VENUE}.DROP"])
+def test_a_reply_that_cannot_be_read_now_is_one_and_a_copy_of_it_is_none(session: str) -> None:
+    """What it speaks of left memory and is out of reach: the comparison goes on without it."""
+    world = world_of(MASS)
+    (one,) = working(world, "1")
+    reconnect(world)
+    run = world.state.runs[VENUE].mass_status_req_id
+    said = ExecutionReport(VENUE, ExecType.ORDER_STATUS, OrdStatus.NEW, cl_ord_id="gone", mass_status_req_id=run)
+    events = world.tell(OutOfReach(msgspec.structs.replace(said, last_rpt_requested=True), "it is away", session))
+    assert asked(events) == ([] if session else [one.order_id])
+    assert ItemKind.REPORT_WAITING in kinds(world)
+
+
 def test_a_venue_that_is_silent_about_the_mass_question_is_asked_one_by_one_the_next_time() -> None:
     world = world_of(MASS)
     (one,) = working(world, "1")
@@ -315,6 +347,7 @@ def test_a_venue_that_does_not_answer_stays_closed_with_an_item_that_its_answer_
     assert kinds(world) == [ItemKind.NOT_ANSWERED]
     refused = world.ask(order("2"))
     assert refused.reason is Reason.SESSION_NOT_RECONCILED
+    assert "the comparison that ended at 2026-01-05 08:00:30 UTC failed" in refused.text
     assert "has not answered 1 of 1 questions for 30 s" in refused.text
     later(world, 30)
     assert ended(reply(world, one)) == [True]

@@ -27,6 +27,7 @@ from tests.core.test_reconciliation import (
     asked,
     ended,
     kinds,
+    later,
     listed,
     no_orders,
     reconnect,
@@ -279,6 +280,23 @@ def test_an_external_order_is_one_of_the_reports_of_a_mass_answer() -> None:
     assert not world.state.session(VENUE).reconciled
     listed(world, one, tot_num_reports=2)
     assert world.state.session(VENUE).reconciled
+
+
+def test_a_venue_that_lists_external_orders_slowly_but_steadily_is_waited_for() -> None:
+    world, req_id = in_mass_run()
+    for name in ("V8", "V9"):
+        assert not ended(later(world, 29))
+        external(world, name, mass_status_req_id=req_id)
+    assert not ended(later(world, 29))
+    assert ended(later(world, 1)) == [False]
+
+
+@pytest.mark.parametrize("name", ["", "NONE"])
+def test_what_is_listed_without_the_venues_name_for_it_is_set_aside(name: str) -> None:
+    """OrderID(37) is how an external order is known."""
+    world, req_id = in_mass_run()
+    external(world, name, mass_status_req_id=req_id)
+    assert (kinds(world), world.state.external) == ([ItemKind.REPORT_UNKNOWN], {})
 
 
 def test_later_reports_about_an_external_order_update_it_until_it_has_ended() -> None:

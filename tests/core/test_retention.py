@@ -1,6 +1,5 @@
 """What has ended leaves memory."""
 
-from collections.abc import Callable
 from decimal import Decimal
 
 import msgspec
@@ -35,9 +34,12 @@ def test_an_ended_order_leaves_memory_with_all_its_names(world: Keeping) -> None
     assert world.recovered() == world.state
 
 
-@pytest.mark.parametrize("ends", [filled, lambda world: world.ask(order("bad", symbol="NOPE"))], ids=["order", "key"])
-def test_the_clock_is_wanted_soon_while_something_is_to_leave(world: Keeping, ends: Callable[[Keeping], object]) -> None:
-    ends(world)
+@pytest.mark.parametrize("what", ["order", "key"])
+def test_the_clock_is_wanted_soon_while_something_is_to_leave(world: Keeping, what: str) -> None:
+    if what == "order":
+        filled(world)
+    else:
+        world.ask(order("bad", symbol="NOPE"))
     ended_ns = world.now_ns
     assert not retention.due(world.state, world.settings, ended_ns + KEEP_NS - 1)
     assert retention.due(world.state, world.settings, ended_ns + KEEP_NS)
@@ -101,6 +103,13 @@ def test_an_order_with_anything_open_never_leaves(world: Keeping, lives: object)
     world.later(10 * KEEP_NS)
     assert len(world.state.orders) == 1
     assert world.events(ev.OrderRetired) == []
+
+
+def test_of_an_order_that_executed_nothing_no_sum_is_kept(world: Keeping) -> None:
+    """Rule 7: only what traded needs one, to prove positions by."""
+    world.report(world.submit("1", account="A7"), ExecType.CANCELED)
+    world.later()
+    assert (world.state.retired_orders, world.state.retired_sums) == (1, {})
 
 
 def test_a_change_starts_the_time_anew(world: Keeping) -> None:
