@@ -293,6 +293,17 @@ def test_a_line_of_a_mass_answer_that_cannot_be_true_is_one_of_them() -> None:
     assert ended(listed(world, second, tot_num_reports=2)) == [True]
 
 
+def test_a_line_of_an_earlier_mass_answer_is_none_of_this_one() -> None:
+    world = world_of(MASS)
+    first, second = working(world, "1", "2")
+    reconnect(world)
+    before = world.state.runs[VENUE].mass_status_req_id
+    reconnect(world)
+    reply(world, first, mass_status_req_id=before, tot_num_reports=2)
+    assert not asked(listed(world, first, tot_num_reports=2)), "one of two, so the other is still to come"
+    assert ended(listed(world, second, tot_num_reports=2)) == [True]
+
+
 @pytest.mark.parametrize("session", ["", f"{VENUE}.DROP"])
 def test_a_reply_that_cannot_be_read_now_is_one_and_a_copy_of_it_is_none(session: str) -> None:
     """What it speaks of left memory and is out of reach: the comparison goes on without it."""
@@ -324,7 +335,7 @@ def test_a_mass_answer_that_comes_too_late_is_no_item() -> None:
 
 
 def test_what_another_venue_says_meanwhile_is_no_answer() -> None:
-    settings = msgspec.structs.replace(SETTINGS, reconcile={VENUE: EACH})
+    settings = msgspec.structs.replace(SETTINGS, reconcile={VENUE: EACH, OTHER_VENUE: EACH})
     world = World.started(settings)
     (here,) = working(world, "1")
     there = world.submit("2", venue=OTHER_VENUE)
@@ -332,8 +343,11 @@ def test_what_another_venue_says_meanwhile_is_no_answer() -> None:
     world.acknowledge(there)
     assert not ended(reply(world, there))
     assert not ended(world.hear(MessageRejected(OTHER_VENUE, "AF")))
+    world.hear(ExecutionReport(OTHER_VENUE, ExecType.NEW, OrdStatus.NEW, venue_order_id="V9"))
+    assert kinds(world) == [ItemKind.REPORT_UNKNOWN], "of the other venue"
     assert ended(reply(world, here)) == [True]
-    assert world.events(ev.ReconciliationEnded)[-1].orders == 1
+    over = world.events(ev.ReconciliationEnded)[-1]
+    assert (over.venue, over.orders, over.items) == (VENUE, 1, 0)
 
 
 # --- Silence ---

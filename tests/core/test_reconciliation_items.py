@@ -74,6 +74,14 @@ def test_an_end_that_only_the_status_reply_tells_is_taken_and_recorded(status: O
     assert (kinds(world), one.closed) == ([], True)
 
 
+def test_an_item_about_an_order_of_ours_has_the_venues_name_for_it() -> None:
+    world, one = with_order()
+    world.report(one, ExecType.NEW, venue_order_id="V1")
+    world.fill(one, 10, cum_qty=Decimal(30))
+    raised = only(world).raised
+    assert (raised.order_id, raised.venue_order_id) == (one.order_id, "V1")
+
+
 def test_what_was_in_doubt_is_no_surprise() -> None:
     world = _world_of()
     one = world.submit()

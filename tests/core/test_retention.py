@@ -47,6 +47,22 @@ def test_the_clock_is_wanted_soon_while_something_is_to_leave(world: Keeping, wh
     assert not retention.due(world.state, world.settings, world.now_ns)
 
 
+def test_an_order_leaves_with_the_keys_of_its_whole_chain(world: Keeping) -> None:
+    """Rules 3 and 7: each is answered as before when it comes again."""
+    made = world.submit("1")
+    replace = ReplaceOrder(CLIENT, "2", "1", order_qty=Decimal(50))
+    answers = {replace: world.ask(replace)}
+    world.report(made, ExecType.REPLACED, cl_ord_id=next(iter(made.unanswered)))
+    cancel = CancelOrder(CLIENT, "3", "2")
+    answers[cancel] = world.ask(cancel)
+    world.report(made, ExecType.CANCELED, cl_ord_id=next(iter(made.unanswered)))
+    for command, answer in answers.items():
+        world.later()
+        assert known(world) == NOTHING
+        assert world.ask(command) == msgspec.structs.replace(answer, repeated=True)
+    assert world.recovered() == world.state
+
+
 def test_nothing_leaves_unless_it_is_told_to() -> None:
     world = Keeping.started(SETTINGS)
     filled(world)

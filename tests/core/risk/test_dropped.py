@@ -10,6 +10,7 @@ from gateway.core.commands import CancelOrder
 from gateway.core.events import Cause
 from gateway.core.reports import ProcessStarted, SessionUp, TimerFired
 from gateway.core.risk import exposure
+from gateway.core.risk.commands import ResumeTrading, StopTrading
 from gateway.core.risk.controls import Control
 from gateway.core.risk.setup import Limit
 from gateway.core.types import ExecType, Reason, Side
@@ -160,6 +161,10 @@ def test_a_bust_of_what_has_left_memory_counts_also_when_it_has_gone() -> None:
 
     assert [position.net_qty for position in world.state.positions.values()] == [-100]
     yes(world, buy("3", 1, symbol=BOND))
+    world.ask(StopTrading("ann", "asset_class:bond", "over"))
+    world.fill(bought, 100)
+    world.report(bought, ExecType.TRADE_CANCEL, exec_ref_id=world.records[-1].event.exec_id)
+    world.ask(ResumeTrading("ann", "asset_class:bond", "kill", "over"))
     configured(world)
     nodes = exposure.sync(world.state).nodes
     assert [nodes[scope].net for scope in ("firm", f"client:{CLIENT}", f"venue:{VENUE}")] == [-1_000, -1_000, -1_000]

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from gateway.core import events as ev
-from gateway.core.commands import ReplaceOrder
+from gateway.core.commands import CancelOrder, ReplaceOrder
 from gateway.core.reports import ProcessStarted, SendRefused, SessionDown
 from gateway.core.risk import stops, watch
 from gateway.core.risk.commands import ResumeTrading, StopTrading
@@ -323,6 +323,17 @@ def test_an_order_that_only_reduces_may_stay_when_it_came_after_a_stop_that_lets
     assert cancels(floor.tick(60)) == []
     assert len(floor.events(StopCompleted)) == 1, "what it lets pass is not what it waited for"
     assert cancels(floor.stop()) == [out.order_id], "and not when somebody stops everything"
+
+
+def test_cancels_of_the_client_that_are_on_their_way_are_all_waited_for(floor: Floor) -> None:
+    """Given up are cancels that may be lost, and no others: each of these will have its answer."""
+    floor.working("1")
+    for number in range(watch.DOUBTFUL_KEPT + 2):
+        assert floor.ask(CancelOrder("desk", f"c{number}", "1")).reason is None
+        mine = floor.state.find_order("desk", "1")
+        floor.stop()
+    assert mine is not None
+    assert len(mine.unanswered) == watch.DOUBTFUL_KEPT + 2
 
 
 def test_what_came_before_a_stop_is_no_matter_of_the_clock(floor: Floor) -> None:
