@@ -327,6 +327,15 @@ def test_an_external_order_that_the_next_mass_answer_leaves_out_is_gone() -> Non
     assert (kinds(world), world.state.external[VENUE]) == ([], {})
 
 
+def test_an_external_order_is_not_gone_because_nobody_was_asked_for_it() -> None:
+    """Absence from a mass answer says so; a venue that refuses the mass question lists nothing."""
+    world, req_id = in_mass_run()
+    external(world, "V9", mass_status_req_id=req_id, last_rpt_requested=True)
+    reconnect(world)
+    assert ended(world.hear(MessageRejected(VENUE, "AF", text="unsupported"))) == [True]
+    assert (kinds(world), list(world.state.external[VENUE])) == ([ItemKind.ORDER_EXTERNAL], ["V9"])
+
+
 def test_an_external_order_that_an_operator_knows_is_not_raised_again() -> None:
     world, req_id = in_mass_run()
     external(world, "V9", mass_status_req_id=req_id, last_rpt_requested=True)
