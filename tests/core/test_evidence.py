@@ -350,6 +350,20 @@ def test_a_reply_that_calls_pending_what_we_never_asked_for_settles_nothing(stat
     assert world.recovered() == world.state
 
 
+def test_a_replace_that_is_told_after_the_one_on_top_of_it_has_all_that_the_venue_said() -> None:
+    world = World.started()
+    order = world.submit()
+    world.acknowledge(order)
+    for name, order_qty in (("2", 150), ("3", 170)):
+        world.ask(ReplaceOrder(CLIENT, name, "1", order_qty=Decimal(order_qty)))
+    first, second = order.unanswered
+    world.report(order, ExecType.REPLACED, cl_ord_id=second)
+    (late,) = world.report(order, ExecType.REPLACED, cl_ord_id=first, exec_id="E9", text="told late")
+    assert isinstance(late, ev.OrderReplaced)
+    assert (late.overtaken, late.exec_id, late.text) == (True, "E9", "told late")
+    assert (order.terms.order_qty, order.unanswered) == (170, {})
+
+
 def test_an_order_that_is_reinstated_may_still_be_done_for_the_day() -> None:
     """A suspension ends by New; what OrdStatus(39) says beside it counts. A cancel would be refused all day long."""
     life = Life().live("NEW DONE_FOR_DAY SUSPENDED")

@@ -410,6 +410,12 @@ def test_a_replace_keeps_what_it_does_not_name_and_builds_on_the_replace_before_
     assert second.orig_venue_cl_ord_id == first.venue_cl_ord_id
 
 
+def test_what_exec_inst_may_be_is_told_in_one_order() -> None:
+    """Rule 8: the text is in the journal, and the same in every process."""
+    refused = World.started().ask(order("1", exec_inst="?"))
+    assert refused.text == "ExecInst '?' is not known; known are 5 6 E G J K M P R Z h i o"
+
+
 def test_only_orders_for_today_need_an_open_market() -> None:
     known = {SYMBOL: instrument(trading_session=NIGHT)}
     settings = Settings(known, (VENUE, OTHER_VENUE), risk=open_risk(known, (VENUE, OTHER_VENUE)))

@@ -295,11 +295,10 @@ def test_a_line_of_a_mass_answer_that_cannot_be_true_is_one_of_them() -> None:
 
 def test_a_line_of_an_earlier_mass_answer_is_none_of_this_one() -> None:
     world = world_of(MASS)
+    (before,) = world.events(ev.ReconciliationStarted)
     first, second = working(world, "1", "2")
     reconnect(world)
-    before = world.state.runs[VENUE].mass_status_req_id
-    reconnect(world)
-    reply(world, first, mass_status_req_id=before, tot_num_reports=2)
+    reply(world, first, mass_status_req_id=before.mass_status_req_id, tot_num_reports=2)
     assert not asked(listed(world, first, tot_num_reports=2)), "one of two, so the other is still to come"
     assert ended(listed(world, second, tot_num_reports=2)) == [True]
 

@@ -249,12 +249,13 @@ def test_a_cancel_that_nobody_asked_for_is_no_answer() -> None:
 
 
 def test_what_a_client_sends_while_it_is_away_is_its_messages() -> None:
-    """Only the cancels are the gateway's: what it still submits is canceled at once, and may run wild."""
+    """Only the cancels are the gateway's: a program that lost its stream may still send, and run wild."""
     floor = floor_with(breaker(Breaker.MESSAGE_RATE, 3, "client:*"))
     floor.tell(ClientPresence("fix", connected=False))
-    for name in "123":
+    floor.working("1", client_id="fix")
+    for name in ("2", "3"):
         assert not trips(floor)
-        floor.submit(name, client_id="fix")
+        floor.ask(ReplaceOrder("fix", name, "1", order_qty=Decimal(120)))
     assert trips(floor) == [("client:fix", "message_rate")]
 
 

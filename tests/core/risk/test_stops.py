@@ -106,6 +106,9 @@ def test_what_is_not_stopped_cannot_be_resumed(floor: Floor) -> None:
     assert "account:A1 (kill)" in answer.text
     assert floor.operate(ResumeTrading("ann", "account:A1", "loss", "because")).reason is Reason.NOT_STOPPED
     assert floor.ask(order("1")).reason is Reason.RISK_STOPPED
+    floor.resume("account:A1")
+    again = floor.operate(ResumeTrading("ann", "account:A1", "kill", "because"))
+    assert again.text.endswith("; nothing is stopped")
 
 
 def test_a_stop_and_its_cancels_survive_a_restart(floor: Floor) -> None:
