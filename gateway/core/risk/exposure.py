@@ -162,10 +162,7 @@ def _move_all(state: State, path: Path, unit: Decimal, change: Decimal = ZERO, s
 
 
 def _net_qty(state: State, leaf: Leaf) -> Decimal:
-    """What the state says of a leaf's position."""
-    position = leaf.position
-    if position is not None:
-        return position.net_qty
+    """What the state says of the position of a leaf that has none of its own yet."""
     held = leaf.held
     if held is None and len(leaf.nodes) == 1:
         held = leaf.held = state.risk.held.get(leaf.key[0])
