@@ -69,9 +69,11 @@ def test_what_the_evidence_makes_of_the_order(
 def test_only_what_is_in_doubt_can_be_settled() -> None:
     world = World.started()
     order = world.submit()
-    assert settle(world, order, ACCEPTED).reason is Reason.NOT_IN_DOUBT
+    refused = settle(world, order, ACCEPTED)
+    assert (refused.reason, refused.field) == (Reason.NOT_IN_DOUBT, "order_id")
     world, order = in_doubt(CANCEL)
-    assert settle(world, order, ACCEPTED, order.venue_cl_ord_id).reason is Reason.NOT_IN_DOUBT
+    refused = settle(world, order, ACCEPTED, order.venue_cl_ord_id)
+    assert (refused.reason, refused.field) == (Reason.NOT_IN_DOUBT, "venue_cl_ord_id")
     assert world.ask(ResolveDoubt("ops", "?", UNSENT, "")).reason is Reason.ORDER_UNKNOWN
 
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from gateway.core.executions import Execution, net, totals
 from tests.core.world import World
 
-DAY, NEXT_DAY = "20260105", "20260106"
+DAY, NEXT_DAY, THIRD_DAY = "20260105", "20260106", "20260107"
+DAYS = {"": DAY, "next": NEXT_DAY, "third": THIRD_DAY}
 
 
 def line(text: str) -> Execution:
@@ -22,8 +23,7 @@ def line(text: str) -> Execution:
     exec_id, _, later = name.partition("@")
     ref = rest.pop(1) if rest and rest[0] == "of" else ""
     qty, px = (rest[-1] if rest and "@" in rest[-1] else "0@0").split("@")
-    day = NEXT_DAY if later else DAY
-    return Execution(kind, exec_id, day, Decimal(qty), Decimal(px), 0, ref)
+    return Execution(kind, exec_id, DAYS[later], Decimal(qty), Decimal(px), 0, ref)
 
 
 def counted(lines: Sequence[Execution]) -> tuple[Decimal, Decimal]:
@@ -55,6 +55,9 @@ def counted(lines: Sequence[Execution]) -> tuple[Decimal, Decimal]:
         # A reference to another day's execution, when that day has none of that name.
         (["A fill 100@10", "B@next bust of A"], 0, 0),
         (["A fill 100@10", "B@next correction of A 90@10", "C@next bust of B"], 0, 0),
+        # When several earlier days have one, the latest is meant; never the line itself.
+        (["A fill 100@10", "A@next fill 50@11", "B@third bust of A"], 100, 1000),
+        (["A fill 100@10", "A@next bust of A"], 0, 0),
         (["A fill 100@10", "B fill 50@11", "C correction of A 90@10", "D correction of B 60@12"], 150, 1620),
     ],
 )

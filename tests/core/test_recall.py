@@ -307,8 +307,9 @@ def test_a_former_name_that_means_another_order_now_stays_with_that(world: Keepi
 
 def test_every_name_the_venue_ever_gave_an_order_leads_to_it(world: Keeping) -> None:
     made = world.submit("1")
-    for name in ("A", "B", "A", "C"):
-        world.fill(made, 25, venue_order_id=name)
+    for name in ("A", "B", "A", "C", "C"):
+        world.fill(made, 20, venue_order_id=name)
+    assert (made.venue_order_id, made.former_venue_order_ids) == ("C", ("A", "B"))
     world.later()
     assert known(world) == NOTHING
     for number, name in enumerate("ABC"):

@@ -178,6 +178,19 @@ def test_a_cum_qty_that_is_not_the_sum_is_disputed_once_until_it_agrees() -> Non
     assert [event.venue_cum_qty for event in life.world.events(ev.QuantityDisputed)] == [30, 40, 60]
 
 
+def test_what_a_reply_agreed_with_is_no_measure_once_it_was_busted() -> None:
+    """More than we count is disputed, also when it is less than the venue once said."""
+    world = World.started()
+    made = world.submit("1", 200)
+    world.fill(made, 60)
+    world.fill(made, 40, exec_id="T2")
+    world.report(made, ExecType.ORDER_STATUS, ord_status=OrdStatus.PARTIALLY_FILLED, cum_qty=Decimal(100))
+    assert not made.disputed
+    world.report(made, ExecType.TRADE_CANCEL, exec_ref_id="T2")
+    world.report(made, ExecType.NEW, cum_qty=Decimal(80))
+    assert (made.disputed, made.disputed_cum_qty) == (True, 80)
+
+
 @pytest.mark.parametrize(("order_qty", "cum_qty"), [("33", "13"), ("0.333333333333333333", "0.1"), ("7", "3")])
 def test_a_split_that_no_decimal_factor_describes_stops_nothing(order_qty: str, cum_qty: str) -> None:
     """A venue's word is a fact, also when its figures cannot be believed."""
