@@ -226,6 +226,18 @@ def test_a_replace_that_only_lowers_the_quantity_passes_what_has_been_lost_and_m
 
 
 @pytest.mark.control("max_loss")
+def test_a_replace_that_lowers_what_is_done_for_the_day_brings_it_back_to_life() -> None:
+    """Nothing of it can execute (Appendix D, H.1), so all that the replace asks for is taken on anew."""
+    world = limited("firm", Control.MAX_LOSS, 100)
+    hold(world, 100)
+    one = world.submit("1", strategy=STRATEGY)
+    world.acknowledge(one)
+    world.report(one, ExecType.DONE_FOR_DAY)
+    mark(world, 8)
+    no(world, replace(one.cl_ord_id, order_qty=50), Reason.RISK_LOSS, "loss of the day 200")
+
+
+@pytest.mark.control("max_loss")
 def test_a_realized_loss_counts_in_the_risk_currency() -> None:
     world = limited("firm", Control.MAX_LOSS, 15, currency="USD", rates={"EUR": Decimal("1.5")})
     hold(world, 10)
