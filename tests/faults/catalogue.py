@@ -16,6 +16,7 @@ VENUES = f"{E2E}/test_venue_faults.py"
 CLIENTS = f"{E2E}/test_hard_clients.py"
 MESSAGES = f"{QUICKFIX}/test_messages.py"
 SEQUENCE = f"{QUICKFIX}/test_sequence.py"
+BROKEN_STORE = f"{QUICKFIX}/test_broken_store.py"
 LINE = f"{QUICKFIX}/test_line.py"
 SCHEDULE = f"{QUICKFIX}/test_schedule.py"
 OUTAGES = f"{JOURNAL}/test_outages.py"
@@ -203,8 +204,8 @@ CATALOGUE: dict[str, tuple[Fault, ...]] = {
             (
                 f"{E2E}/test_hard_stores.py::test_a_journal_that_cannot_grow_ends_the_process_and_keeps_all_that_was_acknowledged",
                 f"{E2E}/test_hard_stores.py::test_a_fill_that_finds_no_space_comes_again_from_the_venue_and_is_booked_once",
-                f"{SEQUENCE}::test_a_message_that_cannot_be_stored_ends_the_process_and_never_left",
-                f"{SEQUENCE}::test_a_store_that_fails_while_nothing_is_sent_ends_the_process",
+                f"{BROKEN_STORE}::test_a_message_that_cannot_be_stored_ends_the_process_and_never_left",
+                f"{BROKEN_STORE}::test_a_store_that_fails_while_nothing_is_sent_ends_the_process",
             ),
         ),
         Fault(
