@@ -1,12 +1,13 @@
-"""What becomes of messages that are no plain reports: copies on a drop-copy session, what QuickFIX refused, and what
-could not be sent.
+"""What becomes of messages that are no plain reports: copies on a drop-copy session, what was refused, what could not
+be understood, and what could not be sent.
 """
 
+from collections import OrderedDict
 from typing import Any
 
 import msgspec
 
-from gateway.codec.fix import readable, shown, whole
+from gateway.codec.fix import Decoded, encode_business_reject, readable, shown, whole
 from gateway.core.events import (
     CancelRequested,
     Input,
@@ -28,7 +29,23 @@ from gateway.core.reports import (
 )
 from gateway.core.risk.events import MassCancelSent
 
+_REFS_KEPT = 65_536
 Sent = OrderRouted | CancelRequested | ReplaceRequested | StatusRequested | ReconciliationStarted | MassCancelSent
+
+
+class Refs(OrderedDict[int, tuple[str, str]]):
+    """MsgType(35) and name of the newest of our messages, by MsgSeqNum(34)."""
+
+    def note(self, number: int, msg_type: str, name: str) -> None:
+        """This message was sent."""
+        self[number] = (msg_type, name)
+        if len(self) > _REFS_KEPT:
+            self.popitem(last=False)
+
+    def named(self, fact: MessageRejected) -> MessageRejected:
+        """With the type and the name of our message: our own record of its number knows better than the venue."""
+        msg_type, name = self.get(fact.ref_seq_num or 0, (fact.ref_msg_type, ""))
+        return msgspec.structs.replace(fact, ref_msg_type=msg_type, ref_cl_ord_id=fact.ref_cl_ord_id or name)
 
 
 def copied(fact: ReportFact, raw: str, session: str) -> Fact:
@@ -46,6 +63,16 @@ def copied(fact: ReportFact, raw: str, session: str) -> Fact:
             return UnexpectedMessage(session, "r", problem, shown(raw))
         case UnexpectedMessage():
             return msgspec.structs.replace(fact, venue=session)
+
+
+def answer_to(decoded: Decoded) -> str:
+    """The body of the BusinessMessageReject(35=j) for a message that could not be understood; empty when there is to be
+    none.
+    """
+    fact, seq, reason = decoded.fact, decoded.msg_seq_num, decoded.reject_reason
+    if not isinstance(fact, UnexpectedMessage) or seq is None or reason is None:
+        return ""
+    return encode_business_reject(fact.msg_type, seq, reason, fact.problem, decoded.ref_id)
 
 
 def refused_by_engine(reject: str, session: str) -> tuple[UnexpectedMessage, int | None]:

@@ -9,23 +9,31 @@ session is down, a send is refused before QuickFIX can keep it for later.
 import asyncio
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import msgspec
 import quickfix as fix
 import structlog
 
 from gateway.adapters.quickfix.application import Application
-from gateway.adapters.quickfix.facts import Sent, copied, name_of, recordable, refused_by_engine, refused_here
+from gateway.adapters.quickfix.facts import (
+    Refs,
+    Sent,
+    answer_to,
+    copied,
+    name_of,
+    recordable,
+    refused_by_engine,
+    refused_here,
+)
 from gateway.adapters.quickfix.inbox import Entry, Inbox, Kind
 from gateway.adapters.quickfix.line import MARKS, Line
 from gateway.adapters.quickfix.schedule import Keeper, schedule_of
 from gateway.adapters.quickfix.settings import dialect_of, messages_of, session_settings
 from gateway.adapters.quickfix.store import Store
 from gateway.adapters.quickfix.wire import Numbers, Wire
-from gateway.codec.fix import Decoded, EncodeError, Encoder, decode, encode_business_reject
+from gateway.codec.fix import EncodeError, Encoder, decode
 from gateway.config import VenueConfig
 from gateway.core.events import (
     CancelRequested,
@@ -44,7 +52,6 @@ from gateway.core.reports import Fact, MessageRejected, SendRefused, SessionDown
 from gateway.core.risk.events import MassCancelSent
 from gateway.runtime.ports import Known, SessionStatus
 
-_REFS_KEPT = 65_536
 _LOGOUT_S = 3.0
 _TICK_S = 0.1
 _PROBE_S = 5.0
@@ -110,7 +117,8 @@ class QuickFixLink:
         self._initiator: fix.SocketInitiator | None = None
         self._session: fix.Session | None = None
         self._refusals: deque[Input] = deque()
-        self._refs: OrderedDict[int, tuple[str, str]] = OrderedDict()
+        self._refs = Refs()
+        self._answers: dict[int, str] = {}
         self._unconfirmed_limit = unconfirmed_limit
         self._probed_at = 0.0
         self._began_ns: int | None = None
@@ -159,25 +167,27 @@ class QuickFixLink:
     def act(self, record: Record) -> None:
         """Carry out one committed record. Called for every committed record, in order; never raises."""
         cause, event = record.cause, record.event
-        if cause.msg_seq_num is not None and cause.kind == "venue" and cause.who == self.venue:
-            self._commit(cause.msg_seq_num)
-        if getattr(event, "venue", None) != self.venue:
-            return
         try:
-            match event:
-                case OrderRouted() | CancelRequested() | ReplaceRequested() | StatusRequested() | MassCancelSent():
-                    self._send_record(record, event)
-                case ReconciliationStarted(how="mass"):
-                    self._send_record(record, event)
-                case SessionAdministered():
-                    self._administer(event)
-                case SessionLoggedOn():
-                    self._logged_on_in_journal(event)
+            if cause.msg_seq_num is not None and cause.kind == "venue" and cause.who == self.venue:
+                self._commit(cause.msg_seq_num)
+            if getattr(event, "venue", None) == self.venue:
+                self._carry_out(record, event)
         except BaseException as error:  # noqa: BLE001 - what was sent or stored is not known, and may not be guessed.
             self._application.end(error)
 
+    def _carry_out(self, record: Record, event: object) -> None:
+        match event:
+            case OrderRouted() | CancelRequested() | ReplaceRequested() | StatusRequested() | MassCancelSent():
+                self._send_record(record, event)
+            case ReconciliationStarted(how="mass"):
+                self._send_record(record, event)
+            case SessionAdministered():
+                self._administer(event)
+            case SessionLoggedOn():
+                self._logged_on_in_journal(event)
+
     def drain(self, limit: int) -> Sequence[Input]:
-        """At most `limit` facts, oldest first. Decodes what came in, and answers what cannot be understood."""
+        """At most `limit` facts, oldest first. Decodes what came in."""
         inputs: list[Input] = []
         while self._refusals and len(inputs) < limit:
             inputs.append(self._refusals.popleft())
@@ -263,7 +273,7 @@ class QuickFixLink:
             return f"the venue has not read the last {self._unconfirmed_limit} messages"
         if not self._send(body):
             return "the FIX session did not take it"
-        self._remember(body[3 : body.index("\x01")], name_of(event))
+        self._refs.note(self._wire.assigned, body[3 : body.index("\x01")], name_of(event))
         return ""
 
     def _send(self, body: str) -> bool:
@@ -278,11 +288,6 @@ class QuickFixLink:
         if wire.assigned:
             raise self._store.unwritten(wire.assigned)  # It went through toApp and was not stored.
         return False
-
-    def _remember(self, msg_type: str, name: str) -> None:
-        self._refs[self._wire.assigned] = (msg_type, name)
-        if len(self._refs) > _REFS_KEPT:
-            self._refs.popitem(last=False)
 
     def _probe(self) -> None:
         """A heartbeat that answers this TestRequest(35=1) shows that the venue has read everything before it."""
@@ -333,6 +338,10 @@ class QuickFixLink:
         numbers = self._wire.numbers
         if not numbers.starting_over:
             numbers.committed = max(numbers.committed, msg_seq_num)
+        answer = self._answers.pop(msg_seq_num, "")
+        # Not to a venue that does not read what it is sent: QuickFIX would keep every answer for it.
+        if answer and self._logged_on() and self._wire.unread < self._unconfirmed_limit:
+            self._send(answer)
 
     def _logged_on_in_journal(self, event: SessionLoggedOn) -> None:
         self._wire.numbers.asked = False
@@ -463,23 +472,12 @@ class QuickFixLink:
         if self._copies:
             fact = copied(decoded.fact, entry.text, self.venue)
         elif isinstance(fact, MessageRejected):
-            fact = self._named(fact)
+            fact = self._refs.named(fact)
         if isinstance(fact, UnexpectedMessage):
             self._log.error("message not understood", msg_type=fact.msg_type, problem=fact.problem)
-            if not self._copies and self._logged_on():
-                self._answer(decoded, fact)
+            if not self._copies and (answer := answer_to(decoded)):
+                self._answers[decoded.msg_seq_num or 0] = answer  # It leaves with the commit (rule 1).
         return self._input(entry.at_ns, fact, decoded.msg_seq_num if entry.in_place else None)
-
-    def _answer(self, decoded: Decoded, fact: UnexpectedMessage) -> None:
-        """Unless the venue does not read what it is sent: QuickFIX would keep every answer for it."""
-        seq, reason = decoded.msg_seq_num, decoded.reject_reason
-        if reason is not None and seq is not None and self._wire.unread < self._unconfirmed_limit:
-            self._send(encode_business_reject(fact.msg_type, seq, reason, fact.problem, decoded.ref_id))
-
-    def _named(self, fact: MessageRejected) -> MessageRejected:
-        """With the type and the name of our message: our own record of its number knows better than the venue."""
-        msg_type, name = self._refs.get(fact.ref_seq_num or 0, (fact.ref_msg_type, ""))
-        return msgspec.structs.replace(fact, ref_msg_type=msg_type, ref_cl_ord_id=fact.ref_cl_ord_id or name)
 
     def _engine_reject(self, entry: Entry) -> Input:
         """QuickFIX refused a message of the venue with a Reject(35=3): kept as what is known of it."""

@@ -157,6 +157,12 @@ class RawVenue:
             pass
         return got
 
+    def read_all(self) -> None:
+        """Read what the other side has sent until it answers this TestRequest(35=1)."""
+        self.send("35=1\x01112=and now\x01")
+        while self.read_until("0").get("112") != "and now":
+            pass
+
     def send(self, body: str, seq: int | None = None, extra: str = "") -> int:
         """Send a message; `body` begins with 35=. Without `seq` the next number is used."""
         assert self._socket is not None

@@ -47,6 +47,17 @@ def test_a_message_of_a_kind_that_is_not_ours_is_answered_and_reported(venue: Ra
     assert session.input_of(fact).cause.msg_seq_num == number
 
 
+def test_an_answer_leaves_when_what_it_answers_is_committed(venue: RawVenue, session: Gateway) -> None:
+    """Rule 1: durable before visible."""
+    session.committing = False
+    venue.send("35=B\x01148=Lunch\x0133=1\x0158=soup\x01")
+    fact = session.wait_for(UnexpectedMessage)
+    venue.read_all()
+    assert "j" not in {got["35"] for got in venue.got}
+    session.commit(session.input_of(fact))
+    assert venue.read_until("j")["372"] == "B"
+
+
 def test_an_execution_that_lacks_what_counts_is_answered_and_kept_whole(venue: RawVenue, session: Gateway) -> None:
     venue.send("35=8\x0137=V1\x0111=g1\x0117=e1\x01150=F\x0139=1\x0131=10\x01")
     fact = session.wait_for(UnexpectedMessage)
@@ -294,9 +305,7 @@ def test_a_venue_that_does_not_read_is_not_answered_without_end(venue: RawVenue,
     for _ in range(20):
         venue.send("35=B\x01148=Lunch\x0133=1\x0158=soup\x01")
     gateway.wait_for(UnexpectedMessage, 20)
-    venue.send("35=1\x01112=the end\x01")
-    while venue.read_until("0")["112"] != "the end":
-        pass
+    venue.read_all()
     assert sum(got["35"] == "j" for got in venue.got) == 8
 
 
