@@ -6,7 +6,7 @@ import pytest
 
 from gateway.core import events as ev
 from gateway.core.commands import CancelOrder, MassCancel, ReplaceOrder
-from gateway.core.order import Order, view
+from gateway.core.order import Order, ord_status, view
 from gateway.core.types import ExecType, OrdStatus, OrdType, Reason
 from tests.core.world import CLIENT, World
 
@@ -43,6 +43,7 @@ def test_the_first_report_that_has_a_quantity_gives_it_and_no_later_one_changes_
 def test_a_fill_that_leaves_the_quantity_open_does_not_fill_the_order(world: World, cash_order: Order) -> None:
     world.fill(cash_order, 200)
     assert view(cash_order).ord_status is OrdStatus.PARTIALLY_FILLED
+    assert ord_status(cash_order) is OrdStatus.PARTIALLY_FILLED
     assert cash_order.working
     assert not world.events(ev.OrderOverfilled)
 

@@ -41,6 +41,8 @@ from tests.core.risk.trading import (
 from tests.core.world import CLIENT, OTHER_VENUE, SECOND_NS, SYMBOL, VENUE, World, instrument
 from tests.risk import AMPLE
 
+pytestmark = pytest.mark.usefixtures("both_ways")
+
 MARKET = {"price": None, "ord_type": OrdType.MARKET}
 
 

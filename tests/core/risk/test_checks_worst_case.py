@@ -41,6 +41,8 @@ from tests.core.risk.trading import (
 )
 from tests.core.world import CLIENT, OTHER_VENUE, VENUE, World, restarted
 
+pytestmark = pytest.mark.usefixtures("both_ways")
+
 
 def replace(orig: str, **terms: str | int) -> ReplaceOrder:
     return ReplaceOrder(CLIENT, f"replace of {orig}", orig, **{name: Decimal(value) for name, value in terms.items()})
