@@ -109,6 +109,7 @@ def test_an_execution_that_only_the_drop_copy_tells_is_applied_after_the_grace_t
     assert wait(world, 4) == []
     raised, filled, resolved, noted = wait(world, 1)
     assert (raised.kind, raised.exec_id, raised.order_id) == (ItemKind.EXECUTION_MISSING, "E9", one.order_id)
+    assert raised.theirs == "10 at 10"
     assert (filled.last_qty, filled.text) == (10, f"told by drop copy {DROP}")
     assert (noted.known, resolved.text) == (True, f"applied from drop copy {DROP}")
     assert (one.cum_qty, one.disputed, kinds(world), lists(world)) == (10, False, [], (0, 0))

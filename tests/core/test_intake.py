@@ -21,8 +21,8 @@ from gateway.core.engine import Answer
 from gateway.core.instruments import TradingSession
 from gateway.core.reports import SessionDown, SessionUp
 from gateway.core.state import Settings
-from gateway.core.types import ExecType, Reason, Side
-from tests.core.world import CLIENT, OTHER_VENUE, SETTINGS, SYMBOL, VENUE, World, instrument, order, restarted
+from gateway.core.types import ExecType, Reason, Side, TimeInForce
+from tests.core.world import CLIENT, OTHER_VENUE, SETTINGS, START_NS, SYMBOL, VENUE, World, instrument, order, restarted
 from tests.risk import open_risk
 
 # The guards of a new order, first guard first. What stands in the left column is what is wrong with an order that is
@@ -408,6 +408,15 @@ def test_a_replace_keeps_what_it_does_not_name_and_builds_on_the_replace_before_
     first, second = world.events(ev.ReplaceRequested)
     assert (second.terms.order_qty, second.terms.price, second.terms.max_floor) == (200, 20, 10)
     assert second.orig_venue_cl_ord_id == first.venue_cl_ord_id
+
+
+def test_a_replace_that_ends_good_till_date_leaves_its_time_behind() -> None:
+    world = World.started()
+    made = world.submit("1", time_in_force=TimeInForce.GTD, expire_time_ns=START_NS + 10**15)
+    assert world.ask(ReplaceOrder(CLIENT, "r1", "1", price=order().price * 2)).reason is None
+    assert made.last_terms().expire_time_ns == START_NS + 10**15
+    assert world.ask(ReplaceOrder(CLIENT, "r2", "1", time_in_force=TimeInForce.DAY)).reason is None
+    assert made.last_terms().expire_time_ns is None
 
 
 def test_what_exec_inst_may_be_is_told_in_one_order() -> None:

@@ -268,6 +268,14 @@ def test_a_status_reply_is_evidence_and_no_source_of_quantities() -> None:
     assert life.world.events(ev.QuantityDisputed) == [ev.QuantityDisputed(life.order.order_id, Decimal(40), Decimal(0))]
 
 
+def test_any_number_of_status_replies_leaves_one_mark() -> None:
+    """Rule 7."""
+    life = Life()
+    for _ in range(3):
+        status_reply(life, OrdStatus.NEW)
+    assert life.order.marks == (OrdStatus.NEW,)
+
+
 def test_a_venue_that_does_not_know_an_order_it_never_spoke_of_proves_it_unsent() -> None:
     life = Life()
     status_reply(life, OrdStatus.REJECTED, ord_rej_reason="5")
