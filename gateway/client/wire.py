@@ -134,6 +134,7 @@ def event(message: pb.Event) -> Event:
         field=message.field,
         scope=message.scope,
         source=message.source,
+        reason_tag=message.reason_tag,
     )
 
 

@@ -221,7 +221,7 @@ def _instrument_resumed(event: ev.InstrumentResumed) -> str:
 
 
 def _order_rejected(event: ev.OrderRejected) -> str:
-    return f"rejected by the venue{_coded('OrdRejReason', event.ord_rej_reason)}"
+    return f"rejected by the venue{_coded(_code_of(event.reason_tag), event.ord_rej_reason)}"
 
 
 def _order_unsent(event: ev.OrderUnsent) -> str:
@@ -233,9 +233,13 @@ def _request_pending(event: ev.RequestPending) -> str:
 
 
 def _request_rejected(event: ev.RequestRejected) -> str:
-    return (
-        f"{event.venue_cl_ord_id or 'the request'} refused by the venue{_coded('CxlRejReason', event.cxl_rej_reason)}"
-    )
+    code = _coded(_code_of(event.reason_tag), event.cxl_rej_reason)
+    return f"{event.venue_cl_ord_id or 'the request'} refused by the venue{code}"
+
+
+def _code_of(reason_tag: int) -> str:
+    names = {102: "CxlRejReason", 103: "OrdRejReason", 373: "SessionRejectReason", 380: "BusinessRejectReason"}
+    return names.get(reason_tag, "reason")
 
 
 def _order_replaced(event: ev.OrderReplaced) -> str:

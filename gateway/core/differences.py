@@ -216,12 +216,8 @@ def _is_reply(body: object) -> bool:
 
 
 def _knows(order: Order, event: ev.Reported, body: object) -> bool:
-    """The venue speaks of the order; not by refusing a message, or a request because it does not know the order. Which
-    code says so depends on the report: OrdRejReason(103) and CxlRejReason(102) have codes of their own.
-    """
+    """The venue speaks of the order; not by refusing a message, or a request because it does not know the order."""
     if getattr(body, "venue", "") != order.venue or isinstance(body, MessageRejected):
         return False
-    if not isinstance(event, ev.RequestRejected):
-        return True
-    by_report = isinstance(body, ExecutionReport)
-    return event.cxl_rej_reason != (UNKNOWN_ORDER if by_report else UNKNOWN_TO_CANCEL)
+    unknown = {102: UNKNOWN_TO_CANCEL, 103: UNKNOWN_ORDER}
+    return not isinstance(event, ev.RequestRejected) or event.cxl_rej_reason != unknown.get(event.reason_tag)

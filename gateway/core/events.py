@@ -226,9 +226,13 @@ class OrderAcknowledged(Reported, frozen=True, gc=False, omit_defaults=True, tag
 
 
 class OrderRejected(Reported, frozen=True, gc=False, omit_defaults=True, tag="OrderRejected"):
-    """The venue refused the order (ExecType 8, or a Reject or BusinessMessageReject of its message)."""
+    """The venue refused the order (ExecType 8, or a Reject or BusinessMessageReject of its message).
+
+    `reason_tag` is the tag of the reason, where its message was rejected: 373 or 380.
+    """
 
     ord_rej_reason: str = ""
+    reason_tag: int = 103
 
 
 class OrderUnsent(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="OrderUnsent"):
@@ -250,10 +254,15 @@ class RequestPending(Reported, frozen=True, gc=False, omit_defaults=True, tag="R
 
 
 class RequestRejected(Reported, frozen=True, gc=False, omit_defaults=True, tag="RequestRejected"):
-    """The venue said no to a cancel or replace (OrderCancelReject(35=9), or a reject of its message)."""
+    """The venue said no to a cancel or replace (OrderCancelReject(35=9), or a reject of its message).
+
+    `reason_tag` is the tag of the reason, where an ExecutionReport gave it, 103, or its message was rejected: 373 or
+    380.
+    """
 
     venue_cl_ord_id: str = ""
     cxl_rej_reason: str = ""
+    reason_tag: int = 102
 
 
 class OrderReplaced(Reported, frozen=True, gc=False, omit_defaults=True, tag="OrderReplaced"):

@@ -108,10 +108,13 @@ def ask(state: State, order: Order, why: str, named: str = "") -> list[Event]:
     return [ev.StatusRequested(order.order_id, order.venue, named or order.venue_cl_ord_id, why)]
 
 
-def _request_rejected(order: Order, request: Request, text: str, reason: str) -> Event:
+def _request_rejected(order: Order, request: Request, text: str, reason: str, reason_tag: int = 102) -> Event:
     if request.state not in (*UNANSWERED, VOID) and request.venue_cl_ord_id != order.presumed:
         return ev.ReportIgnored(order.order_id, "", f"{request.kind} {request.cl_ord_id} is {request.state} already")
-    return ev.RequestRejected(order.order_id, text=text, venue_cl_ord_id=request.venue_cl_ord_id, cxl_rej_reason=reason)
+    named = request.venue_cl_ord_id
+    return ev.RequestRejected(
+        order.order_id, text=text, venue_cl_ord_id=named, cxl_rej_reason=reason, reason_tag=reason_tag
+    )
 
 
 def message_rejected(state: State, report: MessageRejected) -> list[Event]:
@@ -126,6 +129,7 @@ def message_rejected(state: State, report: MessageRejected) -> list[Event]:
     if report.ref_msg_type not in ("", _MSG_TYPE[request.kind]) or request.state not in UNANSWERED:
         # A status request carries the order's own ClOrdID: its reject says nothing about the order.
         return [ev.MessageRefused(report)]
+    text, reason, tag = report.text, report.reject_reason, report.reason_tag
     if request.kind == "new":
-        return [ev.OrderRejected(order.order_id, text=report.text, ord_rej_reason=report.reject_reason)]
-    return [_request_rejected(order, request, report.text, report.reject_reason)]
+        return [ev.OrderRejected(order.order_id, text=text, ord_rej_reason=reason, reason_tag=tag)]
+    return [_request_rejected(order, request, text, reason, tag)]

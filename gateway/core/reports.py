@@ -65,7 +65,8 @@ class MessageRejected(msgspec.Struct, frozen=True, gc=False, omit_defaults=True,
     """The venue refused one of our messages as such: Reject(35=3) or BusinessMessageReject(35=j).
 
     `ref_cl_ord_id` is the venue_cl_ord_id of the refused message, where BusinessRejectRefID(379) or our own record of
-    RefSeqNum(45) names it.
+    RefSeqNum(45) names it. `reason_tag` says what `reject_reason` is a code of: SessionRejectReason(373) or
+    BusinessRejectReason(380); 0 in older journals.
     """
 
     venue: str
@@ -74,6 +75,7 @@ class MessageRejected(msgspec.Struct, frozen=True, gc=False, omit_defaults=True,
     ref_seq_num: int | None = None
     reject_reason: str = ""
     text: str = ""
+    reason_tag: int = 0
 
 
 class MassCancelReport(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="MassCancelReport"):

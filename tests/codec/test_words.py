@@ -101,6 +101,14 @@ def test_every_event_has_one_line(kind: type[ev.Event], data: st.DataObject) -> 
             "rejected by the venue (OrdRejReason 1) (ExecID E1, MsgSeqNum 7), the venue says 'no\\x01such|symbol'",
         ),
         (
+            _record(ev.OrderRejected("O1", text="no tag 54", ord_rej_reason="1", reason_tag=373), order=None),
+            "rejected by the venue (SessionRejectReason 1) (MsgSeqNum 7), the venue says 'no tag 54'",
+        ),
+        (
+            _record(ev.RequestRejected("O1", venue_cl_ord_id="R2", cxl_rej_reason="5", reason_tag=103), order=None),
+            "R2 refused by the venue (OrdRejReason 5) (MsgSeqNum 7)",
+        ),
+        (
             _record(ev.OrderInDoubt("O1", "T1ABCD-1", "no answer for 10 s"), ev.Cause("timer"), None),
             "in doubt whether T1ABCD-1 reached the venue: no answer for 10 s",
         ),

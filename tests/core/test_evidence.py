@@ -42,8 +42,10 @@ def test_an_order_that_the_venue_first_does_not_know_and_then_speaks_of_lives(
 def test_a_reject_of_the_order_message_rejects_the_order(ref_msg_type: str) -> None:
     world = World.started()
     order = world.submit()
-    world.hear(MessageRejected(VENUE, ref_msg_type, order.venue_cl_ord_id, text="no"))
+    said = {"reject_reason": "1", "text": "no", "reason_tag": 373}
+    (event,) = world.hear(MessageRejected(VENUE, ref_msg_type, order.venue_cl_ord_id, **said))
     assert world.records[-1].order.ord_status is OrdStatus.REJECTED
+    assert event == ev.OrderRejected(order.order_id, text="no", ord_rej_reason="1", reason_tag=373)
 
 
 def test_a_reject_of_a_status_request_says_nothing_about_the_order_it_asked_for() -> None:
@@ -69,7 +71,8 @@ def test_a_reject_of_a_cancel_message_ends_the_cancel_only() -> None:
     order = world.submit()
     world.ask(CancelOrder(CLIENT, "2", "1"))
     (cancel,) = order.unanswered
-    world.hear(MessageRejected(VENUE, "F", cancel, text="no"))
+    (event,) = world.hear(MessageRejected(VENUE, "F", cancel, reject_reason="4", text="no", reason_tag=380))
+    assert (event.cxl_rej_reason, event.reason_tag) == ("4", 380)
     assert (order.closed, dict(order.unanswered)) == (False, {})
 
 

@@ -224,7 +224,8 @@ def test_nor_does_it_when_it_refuses_the_cancel_by_an_execution_report(reason: s
     world, one = with_order()
     reply(world, one, OrdStatus.REJECTED, ord_rej_reason="5")
     world.ask(CancelOrder(CLIENT, "2", "1"))
-    world.report(one, ExecType.REJECTED, cl_ord_id=next(iter(one.unanswered)), ord_rej_reason=reason)
+    event, *_ = world.report(one, ExecType.REJECTED, cl_ord_id=next(iter(one.unanswered)), ord_rej_reason=reason)
+    assert (event.cxl_rej_reason, event.reason_tag) == (reason, 103)
     assert (kinds(world), list(one.unanswered)) == (left, [])
 
 

@@ -215,26 +215,24 @@ def _mass_cancel_report(fields: Fields, dialect: Dialect) -> MassCancelReport:
 
 def _session_reject(fields: Fields, dialect: Dialect) -> MessageRejected:
     tag = fields.get("371", "")
-    reason = fields.get("373", "")
-    return _message_rejected(fields, dialect, reason, more_text=f" (tag {tag})" if tag else "")
+    return _message_rejected(fields, dialect, 373, more_text=f" (tag {tag})" if tag else "")
 
 
 def _business_reject(fields: Fields, dialect: Dialect) -> MessageRejected:
-    reason = fields.get("380", "")
-    ref_id = fields.get("379", "")
-    return _message_rejected(fields, dialect, reason, ref_cl_ord_id=ref_id)
+    return _message_rejected(fields, dialect, 380, ref_cl_ord_id=fields.get("379", ""))
 
 
 def _message_rejected(
-    fields: Fields, dialect: Dialect, reason: str, *, more_text: str = "", ref_cl_ord_id: str = ""
+    fields: Fields, dialect: Dialect, reason_tag: int, *, more_text: str = "", ref_cl_ord_id: str = ""
 ) -> MessageRejected:
     return MessageRejected(
         venue=dialect.venue,
         ref_msg_type=fields.get("372", ""),
         ref_cl_ord_id=ref_cl_ord_id,
         ref_seq_num=f.whole(fields.get("45", "")),
-        reject_reason=reason,
+        reject_reason=fields.get(str(reason_tag), ""),
         text=f.free_text(fields) + more_text,
+        reason_tag=reason_tag,
     )
 
 

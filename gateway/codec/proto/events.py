@@ -103,26 +103,30 @@ def _instrument(event: ev.InstrumentHalted | ev.InstrumentResumed) -> Extras:
     return {"symbol": event.symbol, "text": event.reason, "operator": event.operator}
 
 
-def _reported(event: ev.Reported, reason: str = "") -> Extras:
+def _reported(event: ev.Reported, reason: str = "", reason_tag: int = 0) -> Extras:
     return {
         "exec_id": event.exec_id,
         "trade_date": event.trade_date,
         "transact_time_ns": event.transact_time_ns,
-        "reason": reason,
+        **_coded(reason, reason_tag),
         "text": event.text,
     }
 
 
+def _coded(reason: str, reason_tag: int) -> Extras:
+    return {"reason": reason, "reason_tag": reason_tag} if reason else {}
+
+
 def _rejected(event: ev.OrderRejected) -> Extras:
-    return _reported(event, event.ord_rej_reason)
+    return _reported(event, event.ord_rej_reason, event.reason_tag)
 
 
 def _request_rejected(event: ev.RequestRejected) -> Extras:
-    return _reported(event, event.cxl_rej_reason)
+    return _reported(event, event.cxl_rej_reason, event.reason_tag)
 
 
 def _restated(event: ev.OrderRestated) -> Extras:
-    return _reported(event, event.exec_restatement_reason)
+    return _reported(event, event.exec_restatement_reason, 378)
 
 
 def _filled(event: ev.OrderFilled) -> Extras:
@@ -160,7 +164,8 @@ def _set_aside(event: ev.ReportSetAside) -> Extras:
 
 
 def _message_refused(event: ev.MessageRefused) -> Extras:
-    return {"venue": event.report.venue, "reason": event.report.reject_reason, "text": event.report.text}
+    report = event.report
+    return {"venue": report.venue, **_coded(report.reject_reason, report.reason_tag), "text": report.text}
 
 
 def _logged_on(event: ev.SessionLoggedOn) -> Extras:

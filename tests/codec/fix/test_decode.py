@@ -261,7 +261,7 @@ def test_an_answer_to_a_mass_cancel_that_does_not_say_yes_or_no_is_not_guessed_a
 def test_rejects_are_understood_and_never_answered(msg_type: str) -> None:
     reason = "373" if msg_type == "3" else "380"
     good = wire([("35", msg_type), ("34", "8"), ("45", "3"), ("372", "D"), (reason, "5"), ("58", "no")])
-    assert decode(good, dialect()).fact == MessageRejected("XSIM", "D", "", 3, "5", "no")
+    assert decode(good, dialect()).fact == MessageRejected("XSIM", "D", "", 3, "5", "no", int(reason))
     bad = decode(good + "58=a\x0145=9\x01", dialect())
     assert isinstance(bad.fact, UnexpectedMessage)
     assert bad.reject_reason is None
