@@ -150,10 +150,11 @@ def events(
 ) -> None:
     """Events: the newest, or with --from all from there on."""
     wanted = pb.EventFilter(account=account, strategy=strategy, symbol=symbol, venue=venue, types=_types(kind or ()))
+    most_to_come = limit
     if from_seq is None:
         past, last_seq = ctl.api.newest(limit or 50, wanted)
         ctl.show_events(past, tables.event_line)
-        from_seq = last_seq + 1
+        from_seq, most_to_come = last_seq + 1, None
     elif not follow:
         last_seq = ctl.api.last_seq()
         if from_seq > last_seq:
@@ -161,7 +162,7 @@ def events(
         ctl.show_events(islice(ctl.api.history(from_seq, last_seq, wanted), limit), tables.event_line)
     if follow:
         with contextlib.suppress(KeyboardInterrupt):
-            ctl.show_events(ctl.api.follow(from_seq, wanted), tables.event_line)
+            ctl.show_events(islice(ctl.api.follow(from_seq, wanted), most_to_come), tables.event_line)
 
 
 @command(app, "set-aside")

@@ -197,6 +197,8 @@ def test_events_are_one_line_each_the_newest_or_from_a_number_on(run: Run) -> No
 
     lines = run("events", "--from", "4", "--json").stdout.splitlines()
     assert [json.loads(line)["seq"] for line in lines] == ["4", "5", "6"]
+    lines = run("events", "--from", "4", "--follow", "-n", "2", "--json").stdout.splitlines()
+    assert [json.loads(line)["seq"] for line in lines] == ["4", "5"]
 
 
 def test_events_of_one_type(run: Run) -> None:
