@@ -8,6 +8,7 @@ from rich.text import Text
 
 from gateway.cli import tables_reconcile as tables
 from gateway.cli.ctl_command import USAGE, Ctl, command, confirm, fail
+from gateway.cli.layout import first_of
 from gateway.pb.v1 import gateway_pb2 as pb
 
 Venue = Annotated[str, typer.Option(help="Only this venue.")]
@@ -35,7 +36,8 @@ def in_doubt(ctl: Ctl) -> None:
     hint = (
         "the venue is asked by itself; gatewayctl resolve-doubt ORDER --outcome ... --reason TEXT says what it told you"
     )
-    ctl.show(message, tables.in_doubt(message.requests, ctl.now_ns), *_hint(hint, message.requests))
+    title = first_of("In doubt", len(message.requests), message.total)
+    ctl.show(message, tables.in_doubt(message.requests, ctl.now_ns, title), *_hint(hint, message.requests))
 
 
 def external_orders(ctl: Ctl, venue: Venue = "") -> None:

@@ -13,6 +13,7 @@ from rich.text import Text
 from gateway.cli import tables_risk as tables
 from gateway.cli.ctl_api import explain
 from gateway.cli.ctl_command import USAGE, Ctl, command, confirm, fail
+from gateway.cli.layout import first_of
 from gateway.cli.tables import limit as shown
 from gateway.cli.tables import number
 from gateway.pb.v1 import gateway_pb2 as pb
@@ -327,7 +328,8 @@ def marks(
         _set_marks(ctl, prices or [], rate or [])
         return
     message = ctl.api.risk(pb.ListMarksRequest(symbol=of))
-    ctl.show(message, tables.marks(message.marks, ctl.now_ns), tables.rates(message.rates, message.currency))
+    known = tables.marks(message.marks, ctl.now_ns, first_of("Marks", len(message.marks), message.total))
+    ctl.show(message, known, tables.rates(message.rates, message.currency))
 
 
 def _set_marks(ctl: Ctl, prices: list[str], rates: list[str]) -> None:

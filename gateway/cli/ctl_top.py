@@ -19,7 +19,7 @@ from rich.text import Text
 from gateway.cli import tables, tables_reconcile
 from gateway.cli.ctl_api import EXECUTIONS, Api, explain
 from gateway.cli.ctl_command import Ctl
-from gateway.cli.layout import apart
+from gateway.cli.layout import apart, first_of
 from gateway.pb.v1 import gateway_pb2 as pb
 
 ORDERS_SHOWN = 15
@@ -67,7 +67,7 @@ class Screen(msgspec.Struct, frozen=True):
             tables.overview(self.overview, now_ns),
             tables.sessions(self.sessions.sessions, now_ns),
             *(self._troubles(now_ns) if with_troubles else []),
-            tables.orders(orders, _title("Working orders", len(orders), self.overview.working_orders)),
+            tables.orders(orders, first_of("Working orders", len(orders), self.overview.working_orders)),
             tables.executions(self.executions[: -rows - 1 : -1], now_ns, "Newest executions"),
             self._positions(positions),
         )
@@ -78,19 +78,19 @@ class Screen(msgspec.Struct, frozen=True):
         if not shown and read:
             return Text(f"{'more than ' if more else ''}{read:,} positions do not fit", "dim")
         first = f"Positions, the first {len(shown):,} of more than {read:,}"
-        return tables.positions(shown, first if more else _title("Positions", len(shown), read))
+        return tables.positions(shown, first if more else first_of("Positions", len(shown), read))
 
     def _troubles(self, now_ns: int) -> list[RenderableType]:
         """Open items, critical ones first, and requests in doubt; nothing where there are none."""
         shown: list[RenderableType] = []
         if self.overview.open_items:
             worst = sorted(self.items, key=lambda item: item.severity)[:TROUBLES_SHOWN]
-            title = _title("Items", len(worst), self.overview.open_items)
+            title = first_of("Items", len(worst), self.overview.open_items)
             table = tables_reconcile.items(worst, now_ns, title)
             shown.append(table if worst else _unread(self.overview.open_items, "items"))
         if self.overview.in_doubt:
             oldest = self.in_doubt[:TROUBLES_SHOWN]
-            title = _title("In doubt", len(oldest), self.overview.in_doubt)
+            title = first_of("In doubt", len(oldest), self.overview.in_doubt)
             table = tables_reconcile.in_doubt(oldest, now_ns, title)
             shown.append(table if oldest else _unread(self.overview.in_doubt, "in-doubt"))
         return shown
@@ -155,10 +155,6 @@ class Watcher:
                 list(self._api.history(self._seen_seq + 1, last_seq, wanted))
             )  # All, or none of them.
         self._seen_seq = last_seq
-
-
-def _title(of: str, shown: int, total: int) -> str:
-    return f"{of}, the first {shown:,} of {total:,}" if shown < total else of
 
 
 def _unread(count: int, command: str) -> Text:

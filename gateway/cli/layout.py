@@ -116,6 +116,11 @@ def table(
     return Columns(title, names, right=right, spare=spare, folds=folds)
 
 
+def first_of(title: str, shown: int, total: int) -> str:
+    """A table's title, which says so when not all is shown."""
+    return f"{title}, the first {shown:,} of {total:,}" if shown < total else title
+
+
 def row(to: Table | Columns, *cells: str | Text) -> None:
     """Add a row. What others wrote is text and never markup."""
     if isinstance(to, Columns):

@@ -147,10 +147,10 @@ def breaches(messages: Iterable[pb.Breach]) -> Columns:
 # --- Marks ------------------------------------------------------------------------------------------------------------
 
 
-def marks(messages: Iterable[pb.MarkRow], now_ns: int) -> Columns:
+def marks(messages: Iterable[pb.MarkRow], now_ns: int, title: str = "Marks") -> Columns:
     """What instruments are worth, and since when that is known."""
     columns = ("symbol", "px", "bid", "ask", "currency", "age", "source")
-    made = table("Marks", *columns, right=("px", "bid", "ask", "age"), spare=("bid", "ask"))
+    made = table(title, *columns, right=("px", "bid", "ask", "age"), spare=("bid", "ask"))
     for each in messages:
         mark, was_set = each.mark, each.HasField("set_ns")
         row(

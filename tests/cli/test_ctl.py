@@ -246,6 +246,13 @@ def test_requests_in_doubt_are_listed_with_their_order(run: Run) -> None:
     assert document(run, "in-doubt")["requests"][0]["venue_cl_ord_id"] == "R2"
 
 
+def test_a_list_that_was_cut_short_says_so(run: Run, gateway: FakeGateway) -> None:
+    gateway.in_doubt.total, gateway.marks.total = 10_001, 20_000
+    gateway.marks.marks.add(mark=pb.Mark(symbol="ACME", px="1"))
+    assert "In doubt, the first 1 of 10,001" in run("in-doubt").stdout
+    assert "Marks, the first 1 of 20,000" in run("risk", "marks").stdout
+
+
 def test_orders_that_are_not_ours_are_shown(run: Run) -> None:
     (line,) = [line for line in words(run, "external-orders") if line and line[0] == "XSIM"]
 

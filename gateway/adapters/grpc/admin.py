@@ -96,7 +96,9 @@ class AdminService:
         state = self._sequencer.state
         orders = ((state.orders[order_id], key) for key, order_id in islice(state.doubtful.items(), SHOWN))
         response = pb.ListInDoubtResponse(
-            requests=[doubt_to_pb(order, order.requests[key]) for order, key in orders], as_of_seq=state.seq
+            requests=[doubt_to_pb(order, order.requests[key]) for order, key in orders],
+            as_of_seq=state.seq,
+            total=len(state.doubtful),
         )
         await self._sequencer.committed(response.as_of_seq)
         return response

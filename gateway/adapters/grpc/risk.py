@@ -173,6 +173,7 @@ class RiskService:
             as_of_seq=state.seq,
         )
         found = _prices(state.risk, fields.name("symbol", request.symbol))
+        response.total = len(found)
         for start in range(0, min(len(found), SHOWN), MARKS_AT_ONCE):
             shown = islice(found, start, min(start + MARKS_AT_ONCE, SHOWN))
             response.marks.extend(mark_to_pb(known, currency) for known, currency in shown)

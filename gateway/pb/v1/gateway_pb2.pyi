@@ -860,12 +860,14 @@ class ListInDoubtRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class ListInDoubtResponse(_message.Message):
-    __slots__ = ("requests", "as_of_seq")
+    __slots__ = ("requests", "as_of_seq", "total")
     REQUESTS_FIELD_NUMBER: _ClassVar[int]
     AS_OF_SEQ_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
     requests: _containers.RepeatedCompositeFieldContainer[DoubtfulRequest]
     as_of_seq: int
-    def __init__(self, requests: _Optional[_Iterable[_Union[DoubtfulRequest, _Mapping]]] = ..., as_of_seq: _Optional[int] = ...) -> None: ...
+    total: int
+    def __init__(self, requests: _Optional[_Iterable[_Union[DoubtfulRequest, _Mapping]]] = ..., as_of_seq: _Optional[int] = ..., total: _Optional[int] = ...) -> None: ...
 
 class ResolveDoubtRequest(_message.Message):
     __slots__ = ("order_id", "venue_cl_ord_id", "outcome", "reason")
@@ -1281,7 +1283,7 @@ class ListMarksRequest(_message.Message):
     def __init__(self, symbol: _Optional[str] = ...) -> None: ...
 
 class ListMarksResponse(_message.Message):
-    __slots__ = ("marks", "rates", "currency", "as_of_seq")
+    __slots__ = ("marks", "rates", "currency", "as_of_seq", "total")
     class RatesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -1293,11 +1295,13 @@ class ListMarksResponse(_message.Message):
     RATES_FIELD_NUMBER: _ClassVar[int]
     CURRENCY_FIELD_NUMBER: _ClassVar[int]
     AS_OF_SEQ_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
     marks: _containers.RepeatedCompositeFieldContainer[MarkRow]
     rates: _containers.ScalarMap[str, str]
     currency: str
     as_of_seq: int
-    def __init__(self, marks: _Optional[_Iterable[_Union[MarkRow, _Mapping]]] = ..., rates: _Optional[_Mapping[str, str]] = ..., currency: _Optional[str] = ..., as_of_seq: _Optional[int] = ...) -> None: ...
+    total: int
+    def __init__(self, marks: _Optional[_Iterable[_Union[MarkRow, _Mapping]]] = ..., rates: _Optional[_Mapping[str, str]] = ..., currency: _Optional[str] = ..., as_of_seq: _Optional[int] = ..., total: _Optional[int] = ...) -> None: ...
 
 class Use(_message.Message):
     __slots__ = ("control", "used", "limit")

@@ -49,7 +49,9 @@ async def test_doubt_is_listed_and_settled_with_a_reason_that_its_owner_hears(al
     order_id = (await alpha.submit("k-1")).order_id
     gateway.tell(SessionDown("XSIM", "gone"))
     await gateway.settled()
-    (doubt,) = (await operator.admin.ListInDoubt(pb.ListInDoubtRequest(), metadata=operator.metadata)).requests
+    listed = await operator.admin.ListInDoubt(pb.ListInDoubtRequest(), metadata=operator.metadata)
+    (doubt,) = listed.requests
+    assert listed.total == 1
     assert (doubt.order.order_id, doubt.cl_ord_id, doubt.kind, doubt.order.in_doubt) == (order_id, "k-1", "new", True)
     request = pb.ResolveDoubtRequest(order_id=order_id, outcome=pb.DOUBT_OUTCOME_UNSENT, reason="never arrived")
     seq = (await operator.admin.ResolveDoubt(request, metadata=operator.metadata)).seq

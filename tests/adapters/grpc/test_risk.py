@@ -334,7 +334,8 @@ async def test_marks_are_listed_by_operators_with_the_reference_prices_that_stan
     assert (told.rates["USD"], told.currency, told.as_of_seq) == ("1.1", state.risk.setup.currency, state.seq)
     assert [row.mark.symbol for row in (await ask(operator, pb.ListMarksRequest(symbol="BE"))).marks] == ["BETA"]
     monkeypatch.setattr(service, "SHOWN", 1)
-    assert [row.mark.symbol for row in (await ask(operator, pb.ListMarksRequest())).marks] == ["ACME"]
+    cut = await ask(operator, pb.ListMarksRequest())
+    assert ([row.mark.symbol for row in cut.marks], cut.total) == (["ACME"], len(rows))
     with failing() as error:
         await ask(gateway.as_client("prices"), pb.ListMarksRequest())
     assert error.reason == "ROLE_REQUIRED"
