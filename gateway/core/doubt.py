@@ -11,6 +11,9 @@ from gateway.core.refusal import Refusal
 from gateway.core.state import State
 from gateway.core.types import DoubtOutcome, OrdStatus, Reason
 
+MAY_HAVE_ARRIVED = frozenset({ev.RequestPending, ev.RequestRejected})
+"""The events by which a venue speaks of a request that was taken for unsent."""
+
 
 def decide(state: State, command: ResolveDoubt) -> list[Event]:
     """The evidence, and the event that it is evidence of.
@@ -87,11 +90,11 @@ def presume(order: Order, event: ev.DoubtResolved) -> None:
 
 def overrule(order: Order, event: ev.VenueEvent) -> None:
     """The venue speaks of what an operator settled: its word counts, as if nobody had spoken before. So it does when
-    it calls a request pending that it had said it does not have.
+    it calls a request pending, or refuses one, that it had said it does not have.
 
     While the request is still in doubt, the event is the operator's own.
     """
-    if isinstance(event, ev.RequestPending) and event.arrived:
+    if isinstance(event, (ev.RequestPending, ev.RequestRejected)) and event.arrived:
         order.requests[event.venue_cl_ord_id].state = PENDING
         _wait_again(order)
     request = order.requests.get(order.presumed)

@@ -257,12 +257,13 @@ class RequestRejected(Reported, frozen=True, gc=False, omit_defaults=True, tag="
     """The venue said no to a cancel or replace (OrderCancelReject(35=9), or a reject of its message).
 
     `reason_tag` is the tag of the reason, where an ExecutionReport gave it, 103, or its message was rejected: 373 or
-    380.
+    380. `arrived`: it was taken for unsent.
     """
 
     venue_cl_ord_id: str = ""
     cxl_rej_reason: str = ""
     reason_tag: int = 102
+    arrived: bool = False
 
 
 class OrderReplaced(Reported, frozen=True, gc=False, omit_defaults=True, tag="OrderReplaced"):

@@ -4,7 +4,7 @@ request an ExecutionReport(35=8) refuses.
 
 from gateway.core import events as ev
 from gateway.core.events import Event
-from gateway.core.order import ACCEPTED, REJECTED, SENT, UNANSWERED, VOID, Order, Request
+from gateway.core.order import ACCEPTED, REJECTED, SENT, UNANSWERED, UNSENT, VOID, Order, Request
 from gateway.core.reports import ExecutionReport, MessageRejected, OrderCancelReject
 from gateway.core.risk.watch import mass_cancel_failed
 from gateway.core.state import State
@@ -109,12 +109,24 @@ def ask(state: State, order: Order, why: str, named: str = "") -> list[Event]:
 
 
 def _request_rejected(order: Order, request: Request, text: str, reason: str, reason_tag: int = 102) -> Event:
-    if request.state not in (*UNANSWERED, VOID) and request.venue_cl_ord_id != order.presumed:
+    arrived = has_arrived(order, request)
+    if not arrived and request.state not in (*UNANSWERED, VOID) and request.venue_cl_ord_id != order.presumed:
         return ev.ReportIgnored(order.order_id, "", f"{request.kind} {request.cl_ord_id} is {request.state} already")
-    named = request.venue_cl_ord_id
     return ev.RequestRejected(
-        order.order_id, text=text, venue_cl_ord_id=named, cxl_rej_reason=reason, reason_tag=reason_tag
+        order.order_id,
+        text=text,
+        venue_cl_ord_id=request.venue_cl_ord_id,
+        cxl_rej_reason=reason,
+        reason_tag=reason_tag,
+        arrived=arrived,
     )
+
+
+def has_arrived(order: Order, request: Request) -> bool:
+    """Whether the venue has decided on a request that was taken for unsent. Remembered as its answer: what it said of
+    it before may be told later.
+    """
+    return request.state == UNSENT and not order.closed and request.venue_cl_ord_id != order.presumed
 
 
 def message_rejected(state: State, report: MessageRejected) -> list[Event]:

@@ -236,8 +236,8 @@ def _cancellation(order: Order, report: ExecutionReport) -> Event:
 def _rejection(order: Order, report: ExecutionReport) -> Event:
     """Of the request that the report names, or of the order."""
     if rejects.is_of_a_request(order, report):
-        of, why = report.cl_ord_id, report.ord_rej_reason
-        return ev.RequestRejected(*_evidence(order, report), venue_cl_ord_id=of, cxl_rej_reason=why, reason_tag=103)
+        of, late = report.cl_ord_id, rejects.has_arrived(order, order.requests[report.cl_ord_id])
+        return ev.RequestRejected(*_evidence(order, report), of, report.ord_rej_reason, 103, late)
     if report.ord_rej_reason == rejects.DUPLICATE_ORDER and order.acknowledged:
         why = "a duplicate of this order was rejected, not the order itself"
         return _ignored(order, report, why)

@@ -340,6 +340,30 @@ def test_a_cancel_that_the_venue_did_not_know_and_then_calls_pending_is_waited_f
     assert world.recovered() == world.state
 
 
+@pytest.mark.parametrize("by_report", [False, True], ids=["cancel reject", "execution report"])
+def test_a_cancel_that_was_taken_for_unsent_and_refused_is_not_waited_for_when_it_is_called_pending(
+    by_report: bool,
+) -> None:
+    """Told in the wrong order: the refusal was passed over, and then nothing answered what it had been an answer to."""
+    world = World.started()
+    order = world.submit()
+    world.acknowledge(order)
+    world.ask(CancelOrder(CLIENT, "c1", "1"))
+    world.tell(SessionDown(VENUE))
+    world.tell(SessionUp(VENUE))
+    cancel = [*order.requests][-1]
+    world.report(order, ExecType.ORDER_STATUS, exec_id="0")
+    assert order.requests[cancel].state == "unsent"
+    if by_report:
+        (refused,) = world.report(order, ExecType.REJECTED, cl_ord_id=cancel)
+    else:
+        (refused,) = world.hear(OrderCancelReject(VENUE, cancel, order.venue_cl_ord_id))
+    assert (type(refused), refused.arrived, order.requests[cancel].state) == (ev.RequestRejected, True, "rejected")
+    world.report(order, ExecType.PENDING_CANCEL, cl_ord_id=cancel)
+    assert ([*order.unanswered], order.closed) == ([], False)
+    assert world.recovered() == world.state
+
+
 @pytest.mark.parametrize("status", [OrdStatus.PENDING_CANCEL, OrdStatus.PENDING_REPLACE])
 def test_a_reply_that_calls_pending_what_we_never_asked_for_settles_nothing(status: OrdStatus) -> None:
     """A venue's desk may cancel under a name of its own; the order is known by OrderID(37) alone then."""

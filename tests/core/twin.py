@@ -184,7 +184,7 @@ class TwinOrder:
                     if now.presumed == asked[said.cl_ord_id]:
                         _not_replaced(now, now.presumed)
                     _overruled(now, said.cl_ord_id)
-                    _decided(now, said.cl_ord_id)
+                    _refused(now, said.cl_ord_id)
                 case ExecutionReport():
                     _report(now, said, asked, first.venue_cl_ord_id)
             if now.ended:
@@ -239,7 +239,7 @@ def _report(now: Picture, said: ExecutionReport, asked: dict[str, Asked], first:
             _decided(now, first)
             _end(now, OrdStatus.REJECTED)
         case ExecType.REJECTED:
-            _decided(now, said.cl_ord_id)
+            _refused(now, said.cl_ord_id)
         case ExecType.DONE_FOR_DAY | ExecType.STOPPED | ExecType.SUSPENDED | ExecType.CALCULATED:
             _decided(now, first)
             now.holds.add(OrdStatus(said.exec_type.value))
@@ -458,6 +458,12 @@ def _end(now: Picture, status: OrdStatus) -> None:
 def _spoken(now: Picture, venue_cl_ord_id: str) -> None:
     now.doubtful.discard(venue_cl_ord_id)
     now.unspoken.discard(venue_cl_ord_id)
+
+
+def _refused(now: Picture, venue_cl_ord_id: str) -> None:
+    if not now.ended:
+        now.unsent.discard(venue_cl_ord_id)
+    _decided(now, venue_cl_ord_id)
 
 
 def _decided(now: Picture, venue_cl_ord_id: str) -> None:
