@@ -57,8 +57,10 @@ def required_scope(field: str, value: str) -> str:
 
 
 def note(field: str, value: str) -> str:
-    """An operator's reason for what he does: 1 to 256 printable ASCII characters. It is kept in the journal."""
-    return _text(field, value, NOTE_LENGTH, required=True)
+    """An operator's reason for what he does: 1 to 256 printable characters, in any language. It is kept in the journal,
+    and no FIX message has it.
+    """
+    return _text(field, value, NOTE_LENGTH, required=True, ascii_only=False)
 
 
 def order_id(field: str, value: str) -> str:
@@ -129,15 +131,16 @@ def optional_member(field: str, value: int, known: Mapping[int, T]) -> T | None:
     return member(field, value, known) if value else None
 
 
-def _text(field: str, value: str, longest: int, *, required: bool) -> str:
+def _text(field: str, value: str, longest: int, *, required: bool, ascii_only: bool = True) -> str:
+    kind = "printable ASCII" if ascii_only else "printable"
     if not value:
         if required:
-            raise InvalidField(field, f"is required, 1 to {longest} printable ASCII characters", Reason.FIELD_REQUIRED)
+            raise InvalidField(field, f"is required, 1 to {longest} {kind} characters", Reason.FIELD_REQUIRED)
         return value
     if len(value) > longest:
         raise InvalidField(field, f"has {len(value)} characters, {longest} is the limit")
-    if not (value.isascii() and value.isprintable()):
-        raise InvalidField(field, f"{_shown(value)} has a character that is not printable ASCII")
+    if not value.isprintable() or (ascii_only and not value.isascii()):
+        raise InvalidField(field, f"{_shown(value)} has a character that is not {kind}")
     return value
 
 

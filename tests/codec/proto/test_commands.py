@@ -233,6 +233,18 @@ def test_a_command_of_no_kind_is_refused() -> None:
     assert commands.command_key(pb.Command()) == ""
 
 
+@pytest.mark.parametrize("reason", ["Störung", "行情异常", "x" * 256])
+def test_an_operator_gives_a_reason_in_any_language(reason: str) -> None:
+    """No FIX message has it: who has to stop trading at once is not to look for other letters."""
+    assert commands.halt_instrument(pb.HaltInstrumentRequest(symbol="ACME", reason=reason), "op").reason == reason
+
+
+@pytest.mark.parametrize("reason", ["", "a\nb", "a\x01b", "\u202ereversed", "x" * 257])
+def test_a_reason_that_cannot_be_shown_is_refused(reason: str) -> None:
+    with pytest.raises(InvalidField, match="reason"):
+        commands.halt_instrument(pb.HaltInstrumentRequest(symbol="ACME", reason=reason), "op")
+
+
 def test_operators_say_why() -> None:
     logon = pb.LogonRequest(venue="XSIM", reason="venue called")
     assert commands.logon(logon, "op") == AdministerSession("op", "XSIM", "logon", "venue called")
