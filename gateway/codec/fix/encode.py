@@ -206,7 +206,9 @@ def joined(pieces: list[str]) -> str:
 
 
 def _order_id(view: OrderView) -> list[str]:
-    return [f"37={view.venue_order_id}"] if view.venue_order_id else []
+    """The venue's name for the order, where it has one and FIX allows its letters: a cancel does not fail for it."""
+    name = view.venue_order_id
+    return [f"37={name}"] if name not in ("", "NONE") and name.isascii() and name.isprintable() else []
 
 
 def _locate(side: Side) -> list[str]:
