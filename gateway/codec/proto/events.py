@@ -103,12 +103,11 @@ def _instrument(event: ev.InstrumentHalted | ev.InstrumentResumed) -> Extras:
     return {"symbol": event.symbol, "text": event.reason, "operator": event.operator}
 
 
-def _reported(event: ev.Reported, reason: str = "", reason_tag: int = 0) -> Extras:
+def _reported(event: ev.Reported) -> Extras:
     return {
         "exec_id": event.exec_id,
         "trade_date": event.trade_date,
         "transact_time_ns": event.transact_time_ns,
-        **_coded(reason, reason_tag),
         "text": event.text,
     }
 
@@ -118,15 +117,15 @@ def _coded(reason: str, reason_tag: int) -> Extras:
 
 
 def _rejected(event: ev.OrderRejected) -> Extras:
-    return _reported(event, event.ord_rej_reason, event.reason_tag)
+    return {**_reported(event), **_coded(event.ord_rej_reason, event.reason_tag)}
 
 
 def _request_rejected(event: ev.RequestRejected) -> Extras:
-    return _reported(event, event.cxl_rej_reason, event.reason_tag)
+    return {**_reported(event), **_coded(event.cxl_rej_reason, event.reason_tag)}
 
 
 def _restated(event: ev.OrderRestated) -> Extras:
-    return _reported(event, event.exec_restatement_reason, 378)
+    return {**_reported(event), **_coded(event.exec_restatement_reason, 378)}
 
 
 def _filled(event: ev.OrderFilled) -> Extras:
