@@ -370,6 +370,8 @@ def fatal(error: BaseException) -> None:
 
     Recovery rebuilds what is durable. No cleaning up: that could send something.
     """
-    _log.critical("fatal error, leaving at once", error=repr(error), exc_info=error)
-    sys.stderr.flush()
-    os._exit(FATAL)
+    try:
+        _log.critical("fatal error, leaving at once", error=repr(error), exc_info=error)
+        sys.stderr.flush()
+    finally:  # Also where the log cannot be written: its disk is full too, or who read it is gone.
+        os._exit(FATAL)

@@ -1,7 +1,10 @@
 """What app.py wires together, where no other test would notice that a wire is missing."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -43,3 +46,31 @@ def test_a_long_recovery_says_in_the_log_how_far_it_is(monkeypatch: pytest.Monke
             passed(seq)
     said = [(line["event"], line["seq"], line["of"], line["percent"]) for line in lines]
     assert said == [("recovering", 200_000 * each, 1_000_000, 20 * each) for each in range(1, 6)]
+
+
+@pytest.mark.parametrize("log", ["/dev/full", "a pipe that nobody reads"])
+def test_a_fatal_error_ends_the_process_also_when_the_log_cannot_be_written(log: str) -> None:
+    """The disk that took no commit is often the log's too. Python holds lines back and fails only at the flush, unless
+    it is told not to.
+    """
+    code = (
+        "from gateway.adapters import logs; from gateway.app import fatal; from gateway.config import LogConfig\n"
+        "logs.configure(LogConfig())\n"
+        "try:\n"
+        "    fatal(OSError('no space left'))\n"
+        "finally:\n"
+        "    print('goes on', flush=True)\n"
+    )
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    with _unwritable(log) as stderr:
+        run = [sys.executable, "-c", code]
+        ended = subprocess.run(run, stdout=subprocess.PIPE, stderr=stderr, env=environment, check=False)
+    assert (ended.returncode, ended.stdout) == (app.FATAL, b"")
+
+
+def _unwritable(log: str) -> IO[bytes]:
+    if log == "/dev/full":
+        return Path(log).open("wb")
+    reading, writing = os.pipe()
+    os.close(reading)
+    return os.fdopen(writing, "wb")
