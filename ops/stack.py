@@ -19,6 +19,7 @@ from pathlib import Path
 from random import Random
 from typing import IO, Any, Protocol, Self
 
+from gateway.config import sqlite_url
 from ops.limits import with_ample_limits
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -188,7 +189,7 @@ class Stack:
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder.resolve()
-        self.journal_url = journal_url or f"sqlite:///{self.folder}/gateway/journal.sqlite3"
+        self.journal_url = journal_url or sqlite_url(self.folder / "gateway" / "journal.sqlite3")
         self._edit = dict(edit or {})
         self._sample_limits = sample_limits
         self.api_port = free_port(API_PORT if usual_ports else 0)

@@ -18,6 +18,7 @@ from gateway.cli.failing import failed
 from gateway.cli.keep import kept_journal
 from gateway.codec.journal import Verdict
 from gateway.codec.words import describe
+from gateway.config import sqlite_url
 from gateway.core import events as ev
 from gateway.core.commands import CancelOrder, MassCancel, ReplaceOrder, RequestOrderStatus, SubmitOrder
 from gateway.core.events import Record
@@ -83,7 +84,7 @@ def named_journal(journal: str, config: Path | None) -> SqlJournal:
     if bool(journal) == (config is not None):
         raise failed("name the journal, or a configuration file with --config: one of the two", CONFIGURATION_WRONG)
     if config is None:
-        return SqlJournal(journal if "://" in journal else f"sqlite:///{Path(journal).absolute()}")
+        return SqlJournal(journal if "://" in journal else sqlite_url(Path(journal).absolute()))
     return kept_journal(configuration(config))
 
 

@@ -21,7 +21,7 @@ from gateway.cli.configured import ConfigFile, configuration
 from gateway.cli.failing import failed
 from gateway.cli.progress import progress
 from gateway.codec.journal import Batch, until
-from gateway.config import Config
+from gateway.config import Config, sqlite_url
 from gateway.core.engine import Diverged
 from gateway.core.invariants import InvariantBroken
 from gateway.runtime.files import Taken, alone, make_durably, write_durably
@@ -99,7 +99,7 @@ def backup(
 
 
 def _journal_in(folder: Path) -> SqlJournal:
-    return SqlJournal(f"sqlite:///{(folder / JOURNAL).absolute()}")
+    return SqlJournal(sqlite_url((folder / JOURNAL).absolute()))
 
 
 def _sealed(copy: Path) -> str:

@@ -19,7 +19,7 @@ from gateway.cli.ctl_command import USAGE, fail
 from gateway.cli.keep import kept_journal
 from gateway.cli.layout import output
 from gateway.cli.query_tables import TABLES, utc
-from gateway.config import Config
+from gateway.config import Config, sqlite_url
 from gateway.runtime.follower import ProjectionsError
 from gateway.runtime.ports import JournalError
 
@@ -32,7 +32,7 @@ def show(name: str, wanted: Wanted, path: Path | None, database: str, *, as_json
     url = config.projections.url if config is not None else database
     if not url:
         fail(f"{path} has no projections: [projections] url is empty", FAILED)
-    url = url if "://" in url else f"sqlite:///{Path(url).absolute()}"
+    url = url if "://" in url else sqlite_url(Path(url).absolute())
     try:
         listing = History(url).list(name, wanted)
     except ProjectionsError as error:

@@ -22,7 +22,7 @@ from gateway.config.sections import (
     TradingSessionConfig,
     VenueConfig,
 )
-from gateway.config.values import ConfigError
+from gateway.config.values import ConfigError, sqlite_url
 
 __all__ = [
     "ApiConfig",
@@ -41,4 +41,5 @@ __all__ = [
     "VenueConfig",
     "core_risk",
     "load",
+    "sqlite_url",
 ]

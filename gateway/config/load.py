@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 from msgspec import inspect as mi
@@ -16,7 +17,7 @@ from gateway.config.checks import check
 from gateway.config.risk_checks import check_risk
 from gateway.config.sections import Config
 from gateway.config.shape import Problem, Shape
-from gateway.config.values import SQLITE, ConfigError
+from gateway.config.values import SQLITE, ConfigError, sqlite_url
 
 
 def load(path: Path, environment: Mapping[str, str] = os.environ) -> Config:
@@ -88,4 +89,4 @@ def _absolute(config: Config, base: Path) -> Config:
 
 def _database(url: str, data_dir: Path) -> str:
     """The URL with the path of a SQLite file made absolute."""
-    return f"{SQLITE}{data_dir / url.removeprefix(SQLITE)}" if url.startswith(SQLITE) else url
+    return sqlite_url(data_dir / unquote(url.removeprefix(SQLITE))) if url.startswith(SQLITE) else url

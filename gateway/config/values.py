@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from decimal import Decimal
+from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -116,6 +117,11 @@ def _shown(name: str, value: Any) -> Any:
     if name in SECRETS:
         return value and "***"
     return without_password(value) if name == "url" else value
+
+
+def sqlite_url(path: PurePath) -> str:
+    """The SQLAlchemy URL of a SQLite file. In a URL "?" ends the path, and "%" begins the number of a letter."""
+    return SQLITE + str(path).replace("%", "%25").replace("?", "%3F")
 
 
 def without_password(url: str) -> str:

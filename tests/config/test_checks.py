@@ -244,7 +244,7 @@ def test_fix_42_has_no_mass_status_request(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("path", ["journal.sqlite", "x/../journal.sqlite", "link.sqlite"])
+@pytest.mark.parametrize("path", ["journal.sqlite", "x/../journal.sqlite", "link.sqlite", "journal%2Esqlite"])
 def test_projections_are_not_in_the_journal(tmp_path: Path, path: str) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "link.sqlite").symlink_to("journal.sqlite")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from sqlalchemy import make_url
 
 from gateway.cli.summary import summary
 from gateway.config import Config, ConfigError, load
@@ -251,6 +252,16 @@ def test_paths_start_at_the_files_own_directory(tmp_path: Path, monkeypatch: pyt
     assert config.data_dir == str(tmp_path / "var")
     assert config.journal.url == f"sqlite:///{tmp_path}/var/journal.sqlite"
     assert config.api.unix_socket == f"{tmp_path}/var/gateway.sock"
+
+
+def test_a_databases_file_is_in_the_data_directory_whatever_its_name(tmp_path: Path) -> None:
+    """What a URL has its own meaning for is meant as it stands: the journal of "a?1" was kept in a file "a"."""
+    data = tmp_path / "100%20?a=1 #ü"
+
+    config = load(written(tmp_path, ('"data"', f'"{data}"'), more='[journal]\nurl = "sqlite:///my%20own.db"\n'), {})
+
+    files = [make_url(url).database for url in (config.journal.url, config.projections.url)]
+    assert files == [f"{data}/my own.db", f"{data}/projections.sqlite"]
 
 
 def test_absolute_paths_stay_as_they_are_and_no_socket_stays_none(tmp_path: Path) -> None:
