@@ -6,6 +6,7 @@ nothing was lost or duplicated. If the gateway dies it is started again, as an i
 pid shown. The journal is a file, or the empty database that DEMO_JOURNAL names (postgresql+psycopg://...).
 """
 
+import contextlib
 import os
 import shutil
 import signal
@@ -13,7 +14,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
@@ -21,6 +22,7 @@ import msgspec
 from rich.console import Console
 
 from gateway.adapters.journal import SqlJournal
+from gateway.runtime.files import Taken, alone
 from gateway.runtime.ports import JournalError
 from ops.demo.compare import ClientView, Verdict, compare, every_order, journal_view, venue_view
 from ops.demo.view import View
@@ -38,12 +40,12 @@ def main() -> int:
         signal.signal(number, _asks_to(stop))
     seconds = float(os.environ.get("DEMO_SECONDS") or "inf")
     console = Console()
-    folder = _fresh_folder()
-    console.print(f"Starting two venues and the gateway in [bold]{folder}[/] ...")
     try:
-        stack = Stack(folder, usual_ports=True, journal_url=_empty_journal(), sample_limits=True)
-        with stack:
-            verdict = _run(stack, console, stop, seconds)
+        with _fresh_folder() as folder:
+            console.print(f"Starting two venues and the gateway in [bold]{folder}[/] ...")
+            stack = Stack(folder, usual_ports=True, journal_url=_empty_journal(), sample_limits=True)
+            with stack:
+                verdict = _run(stack, console, stop, seconds)
     except (NotReady, JournalError) as problem:
         console.print(f"[bold red]error:[/] {problem}", highlight=False, soft_wrap=True)
         return 1
@@ -66,15 +68,20 @@ def _asks_to(stop: threading.Event) -> Callable[[int, FrameType | None], None]:
     return handle
 
 
-def _fresh_folder() -> Path:
-    """var/demo, without what an earlier demo left; where the checkout cannot be written, a temporary folder."""
+@contextlib.contextmanager
+def _fresh_folder() -> Iterator[Path]:
+    """var/demo, without what an earlier demo left; where the checkout cannot be written, or a demo runs there, a
+    temporary folder.
+    """
     folder = Path(os.environ.get("DEMO_DIR") or ROOT / "var" / "demo")
-    try:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-    except OSError:
-        return Path(tempfile.mkdtemp(prefix="gateway-demo-"))
-    return folder
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(alone(folder.with_name(f"{folder.name}.lock"), f"a demo runs in {folder}"))
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+        except (OSError, Taken):
+            folder = Path(tempfile.mkdtemp(prefix="gateway-demo-"))
+        yield folder
 
 
 def _empty_journal() -> str:

@@ -4,9 +4,11 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -93,6 +95,21 @@ def test_kill_9_of_the_gateway_in_the_middle_loses_and_duplicates_nothing(tmp_pa
     verdict = verdict_of(running)
     assert verdict["executions"] == verdict["venue_executions"] > 0
     assert (verdict["lost"], verdict["duplicated"]) == (0, 0), verdict
+
+
+def test_a_second_demo_leaves_the_files_of_the_first_alone(tmp_path: Path) -> None:
+    """It took them away, journal and ledgers, and the first could only fail."""
+    first = demo(tmp_path / "demo", seconds=600)
+    assert first.stdout is not None
+    line_with(first.stdout, r"executions [1-9]")
+    second = demo(tmp_path / "demo", seconds=1)
+    assert second.stdout is not None
+    folder = Path(line_with(second.stdout, r"Starting .* in (\S*)").group(1))
+    assert verdict_of(second)["lost"] == 0
+    first.send_signal(signal.SIGINT)
+    assert verdict_of(first)["lost"] == 0
+    assert folder.parent == Path(tempfile.gettempdir())
+    shutil.rmtree(folder)
 
 
 def test_ctrl_c_ends_the_demo_in_order_and_leaves_nothing_running(tmp_path: Path) -> None:
