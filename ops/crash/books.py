@@ -24,8 +24,9 @@ REQUESTS = "DFG"
 
 
 class Standing(NamedTuple):
-    """How an order stands: OrdStatus(39), CumQty(14), OrderQty(38) and Price(44)."""
+    """How an order stands: Side(54), OrdStatus(39), CumQty(14), OrderQty(38) and Price(44)."""
 
+    side: str
     ord_status: str
     cum_qty: Decimal
     order_qty: Decimal
@@ -40,14 +41,15 @@ class Request(NamedTuple):
 
 
 class ClientBook:
-    """What one client was told: its accepted orders by ClOrdID(11), its executions, how each order stands, and which
-    events of its own it got.
+    """What one client was told: its accepted orders by ClOrdID(11), the keys that were refused, its executions, how
+    each order stands, and which events of its own it got.
 
     `problems` are what it saw to be wrong by itself: an event twice or out of order, one key with two orders.
     """
 
     def __init__(self) -> None:
         self.orders: dict[str, str] = {}
+        self.refused: set[str] = set()
         self.fills: dict[tuple[str, str], Fill] = {}
         self.told: dict[str, Order] = {}
         self.seqs: list[int] = []
@@ -229,12 +231,25 @@ class Books:
                 for key, order_id in client.orders.items()
                 if known.get(key) != order_id
             ]
+            found.standing += [
+                f"order {known[key]} ({key}) of {client_id} was refused and is in the journal"
+                for key in sorted(client.refused & known.keys())
+            ]
             found.stream += [f"{client_id}: {problem}" for problem in client.problems]
+        orders: dict[str, list[str]] = defaultdict(list)
         for name, times in self.received().items():
             if times > 1:
                 found.sent_twice.append(f"request {name} reached the venue {times} times")
-            if name not in self.journal.routed:
+            routed = self.journal.routed.get(name)
+            if routed is None:
                 found.duplicated.append(f"request {name} reached the venue and is not in the journal")
+            elif routed.msg_type == "D":
+                orders[routed.order_id].append(name)
+        found.sent_twice += [
+            f"order {order_id} reached the venue as {' and as '.join(names)}"
+            for order_id, names in orders.items()
+            if len(names) > 1
+        ]
         return found
 
     def at_rest(self) -> Findings:
@@ -302,23 +317,23 @@ def _is_done(view: OrderView | None) -> bool:
 
 
 def _alike(there: Standing, view: OrderView, working: bool) -> bool:
-    """Of one that works only CumQty(14) is compared: a request may be on its way that changes the rest."""
+    """Of one that works only Side(54) and CumQty(14) are compared: a request on its way may change the rest."""
     here = _ours(view)
-    return here.cum_qty == there.cum_qty if working else here == there
+    return (here.side, here.cum_qty) == (there.side, there.cum_qty) if working else here == there
 
 
 def _ours(view: OrderView | None) -> Standing:
     if view is None:
-        return Standing("unknown", Decimal(0), Decimal(0), None)
-    return Standing(view.ord_status.value, view.cum_qty, view.terms.order_qty, view.terms.price)
+        return Standing("?", "unknown", Decimal(0), Decimal(0), None)
+    return Standing(view.side.value, view.ord_status.value, view.cum_qty, view.terms.order_qty, view.terms.price)
 
 
 def _told(order: Order) -> Standing:
-    return Standing(order.ord_status.value, order.cum_qty, order.order_qty, order.price)
+    return Standing(order.side.value, order.ord_status.value, order.cum_qty, order.order_qty, order.price)
 
 
 def _theirs(order: venue_orders.Order) -> Standing:
-    return Standing(order.ord_status.value, order.cum_qty, order.order_qty, order.terms.price)
+    return Standing(order.side.value, order.ord_status.value, order.cum_qty, order.order_qty, order.terms.price)
 
 
 def _missing(have: Counter[Fill], among: Counter[Fill], what: str) -> list[str]:

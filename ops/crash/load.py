@@ -122,7 +122,9 @@ class Trader:
         }
         sent = time.monotonic()
         handle = await self._until_known(terms)
-        if handle is not None:
+        if handle is None:
+            self.book.refused.add(str(terms["cl_ord_id"]))
+        else:
             self._openings.note(venue, sent)
             self.book.accepted(handle.cl_ord_id, handle.order.order_id)
             self._sent.append((terms, handle.cl_ord_id))

@@ -122,7 +122,7 @@ _CAMPAIGNS = (
     "",
     "`make crash CYCLES=n` kills the gateway, a venue or several at random moments under load, starts them again and",
     "compares the same three accounts after each cycle and, at rest, after every ten: then also how each order stands,",
-    "with its CumQty, its quantity and its price, as its owner was told, in the journal and at the venue. A cycle is a",
+    "with its side, CumQty, quantity and price, as its owner was told, in the journal and at the venue. A cycle is a",
     "kill, a restart, a gateway that is ready, and venues that take orders again. `make test` runs fifty of them;",
     "`make crash CYCLES=50` took 49 s on two cores (`SEED=19`, 61 s of the processor).",
     "",

@@ -21,6 +21,7 @@ from ops.crash.run import Lanes, stacks
 from ops.demo.compare import Fill
 from sim_exchange import orders as venue_orders
 from sim_exchange.enums import OrdStatus as VenueStatus
+from sim_exchange.enums import Side as VenueSide
 from sim_exchange.ledger import End
 from sim_exchange.messages import Terms as VenueTerms
 
@@ -136,7 +137,7 @@ WORKING = venue_orders.Order(
     order_id="V1",
     owner="GATEWAY",
     symbol="ACME",
-    side="1",  # type: ignore[arg-type]  # As the ledger has it.
+    side=VenueSide.BUY,
     terms=VenueTerms(ord_type="2", order_qty=Decimal(10), price=Decimal(90)),  # type: ignore[arg-type]  # As above.
     cl_ord_ids=["R1"],
     order_qty=Decimal(10),
@@ -222,6 +223,21 @@ def test_a_request_that_reached_the_venue_twice_is_found(books: Books) -> None:
     assert books.at_any_time().sent_twice == ["request R1 reached the venue 2 times"]
 
 
+def test_an_order_that_reached_the_venue_under_two_names_is_found(books: Books) -> None:
+    """Each is there once, and neither was executed."""
+    books.journal.routed["R2"] = Request("D", "O1")
+    books.venues["XSIM"].received["D"]["R2"] += 1
+    assert books.at_any_time().sent_twice == ["order O1 reached the venue as R1 and as R2"]
+
+
+def test_an_order_whose_owner_was_told_that_it_is_refused_is_found(books: Books) -> None:
+    """As by a repeated key that has lost its answer: who hears it sends the order under another key."""
+    books.clients[CLIENT].refused.add("b")
+    assert not books.at_any_time()
+    books.clients[CLIENT].refused.add("a")
+    assert books.at_any_time().standing == ["order O1 (a) of crash1 was refused and is in the journal"]
+
+
 def test_a_request_that_no_journal_has_is_found(books: Books) -> None:
     books.venues["XSIM"].received["F"]["R9"] += 1
     assert books.at_any_time().duplicated == ["request R9 reached the venue and is not in the journal"]
@@ -303,6 +319,12 @@ def test_an_order_that_ended_otherwise_at_the_venue_is_found(books: Books, there
 def test_a_working_order_with_another_cum_qty_is_found(books: Books) -> None:
     there = msgspec.structs.replace(WORKING, cum_qty=Decimal(1))
     assert len(stand(books, view(OrdStatus.NEW), there)) == 1
+
+
+@pytest.mark.parametrize(("here", "there"), [(view(OrdStatus.NEW), WORKING), (view(OrdStatus.FILLED, 10), FILLED)])
+def test_an_order_on_the_other_side_is_found(books: Books, here: OrderView, there: venue_orders.Order) -> None:
+    assert stand(books, here, there) == []
+    assert len(stand(books, here, msgspec.structs.replace(there, side=VenueSide.SELL))) == 1
 
 
 def test_an_order_that_works_in_the_journal_and_is_not_at_the_venue_is_found(books: Books) -> None:
