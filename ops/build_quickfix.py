@@ -44,10 +44,10 @@ def ensure_wheel() -> Path:
     """The kept wheel for this interpreter, built first where there is none yet.
 
     Raises:
-        Failed: the compiler or a header is missing, the download's hash is wrong, or the compiler failed.
+        Failed: there is no place to keep it, the compiler or a header is missing, the download's hash is wrong, or the
+            compiler failed.
     """
-    cache = cache_dir()
-    cache.mkdir(parents=True, exist_ok=True)
+    cache = _made_cache()
     with _locked(cache / ".lock"):
         for leftover in cache.glob("build-*"):  # We hold the lock, so whoever made them is gone.
             shutil.rmtree(leftover, ignore_errors=True)
@@ -57,10 +57,29 @@ def ensure_wheel() -> Path:
         return kept or _build(cache, tls=tls)
 
 
+def _made_cache() -> Path:
+    """A user of a container may have no home, or one that is not theirs."""
+    try:
+        cache = cache_dir()
+        cache.mkdir(parents=True, exist_ok=True)
+        (cache / ".lock").open("w").close()
+    except (OSError, RuntimeError) as error:
+        raise Failed(
+            f"QuickFIX is compiled once and kept, but there is no place to keep it: {error}\n"
+            "Name a folder where you may write, and then the same command again:\n\n"
+            "    export XDG_CACHE_HOME=/path/of/yours"
+        ) from None
+    return cache
+
+
 def cache_dir() -> Path:
-    """Where wheels are kept, following the XDG base directory rule."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "fix-gateway" / "wheels"
+    """Where wheels are kept, following the XDG base directory rule: a path that is not absolute does not count.
+
+    Raises:
+        RuntimeError: this user has no home.
+    """
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (base if base.is_absolute() else Path.home() / ".cache") / "fix-gateway" / "wheels"
 
 
 def wheel_key(*, tls: bool) -> str:

@@ -86,6 +86,31 @@ def test_without_a_compiler_the_line_to_run_is_shown(cache: Path, monkeypatch: p
         build_quickfix.ensure_wheel()
 
 
+@pytest.mark.parametrize("home", ["none", "a file"])
+def test_who_has_no_home_is_told_how_to_name_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: str
+) -> None:
+    """As in a container whose user has just a number."""
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    if home == "none":
+        monkeypatch.setattr(Path, "home", _no_home)
+    else:
+        (tmp_path / "home").write_text("")
+        monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    with pytest.raises(Failed, match="export XDG_CACHE_HOME="):
+        build_quickfix.ensure_wheel()
+
+
+def _no_home() -> Path:
+    raise RuntimeError("Could not determine home directory.")
+
+
+def test_a_cache_that_is_not_absolute_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """pip installs a wheel by its full path alone."""
+    monkeypatch.setenv("XDG_CACHE_HOME", "cache")
+    assert build_quickfix.cache_dir() == Path.home() / ".cache" / "fix-gateway" / "wheels"
+
+
 def test_what_a_killed_build_left_is_cleared(cache: Path) -> None:
     wheel = _keep_wheel(cache, tls=True)
     leftover = cache / "build-killed"
