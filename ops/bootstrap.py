@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 from ops import lockfile
-from ops.build_quickfix import HOW_TO_INSTALL, ensure_wheel
+from ops.build_quickfix import HOW_TO_INSTALL, ensure_wheel, has_tls, tls_headers_present
 from ops.processes import Failed, main_of, run
 from ops.progress import Progress
 
@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "made-from"
+WITHOUT_TLS = " without TLS"
 QUICKFIX_ORIGIN = (
     "import importlib.metadata as m, quickfix;print(m.distribution('quickfix').read_text('direct_url.json') or '{}')"
 )
@@ -40,7 +41,7 @@ def ensure_environment() -> None:
     with Path(__file__).open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         wanted = _made_from()
-        if PYTHON.exists() and STAMP.is_file() and STAMP.read_text() == wanted:
+        if PYTHON.exists() and _is_current(wanted):
             return
         wheel = ensure_wheel()
         with tempfile.TemporaryDirectory(prefix="fix-gateway-") as logs, Progress("Installing into .venv") as progress:
@@ -49,7 +50,13 @@ def ensure_environment() -> None:
                 run([sys.executable, "-m", "venv", "--clear", VENV], log=Path(logs, "venv.log"))
             STAMP.unlink(missing_ok=True)
             _install(wheel, Path(logs), progress)
-        STAMP.write_text(wanted)
+        STAMP.write_text(wanted if has_tls(wheel) else wanted + WITHOUT_TLS)
+
+
+def _is_current(wanted: str) -> bool:
+    """A QuickFIX without TLS is current only as long as it could not be built with it."""
+    stamp = STAMP.read_text() if STAMP.is_file() else ""
+    return stamp == wanted or (stamp == wanted + WITHOUT_TLS and not tls_headers_present())
 
 
 def _check_python() -> None:

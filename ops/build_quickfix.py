@@ -51,7 +51,7 @@ def ensure_wheel() -> Path:
     with _locked(cache / ".lock"):
         for leftover in cache.glob("build-*"):  # We hold the lock, so whoever made them is gone.
             shutil.rmtree(leftover, ignore_errors=True)
-        tls = _tls_headers_present()
+        tls = tls_headers_present()
         # A wheel with TLS serves also where the headers are gone: they are needed to compile, not to run.
         kept = _kept(cache, tls=True) or (None if tls else _kept(cache, tls=False))
         return kept or _build(cache, tls=tls)
@@ -112,7 +112,13 @@ def _compiler() -> str:
     return (os.environ.get("CXX") or sysconfig.get_config_var("CXX") or "g++").split()[0]
 
 
-def _tls_headers_present() -> bool:
+def has_tls(wheel: Path) -> bool:
+    """Whether a kept wheel was built with TLS."""
+    return wheel.parent.name == wheel_key(tls=True)
+
+
+def tls_headers_present() -> bool:
+    """Whether OpenSSL's headers are there to compile with."""
     preprocess = [_compiler(), "-E", "-x", "c++", "-"]
     with contextlib.suppress(FileNotFoundError):
         probe = subprocess.run(preprocess, input=b"#include <openssl/ssl.h>\n", capture_output=True, check=False)

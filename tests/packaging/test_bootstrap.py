@@ -9,7 +9,7 @@ from pathlib import Path
 import _quickfix
 import pytest
 
-from ops import build_quickfix
+from ops import bootstrap, build_quickfix
 from ops.processes import Failed, run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,7 +66,7 @@ def test_a_kept_wheel_with_tls_is_used_with_or_without_headers(
 ) -> None:
     wheel = _keep_wheel(cache, tls=True)
     _keep_wheel(cache, tls=False)
-    monkeypatch.setattr(build_quickfix, "_tls_headers_present", lambda: headers)
+    monkeypatch.setattr(build_quickfix, "tls_headers_present", lambda: headers)
     assert build_quickfix.ensure_wheel() == wheel
 
 
@@ -74,10 +74,33 @@ def test_a_wheel_without_tls_does_not_serve_once_the_headers_are_there(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _keep_wheel(cache, tls=False)
-    monkeypatch.setattr(build_quickfix, "_tls_headers_present", lambda: True)
+    monkeypatch.setattr(build_quickfix, "tls_headers_present", lambda: True)
     monkeypatch.setenv("CXX", "no-such-compiler")
     with pytest.raises(Failed, match="no-such-compiler"):
         build_quickfix.ensure_wheel()
+
+
+@pytest.mark.parametrize(
+    ("built", "headers", "again"),
+    [(False, False, False), (False, True, True), (True, True, False), (True, False, False)],
+)
+def test_what_was_installed_without_tls_is_installed_again_once_the_headers_are_there(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, built: bool, headers: bool, again: bool
+) -> None:
+    """ "Then the same command again", it said."""
+    wheels, installed = {tls: _keep_wheel(cache, tls=tls) for tls in (True, False)}, []
+    for name, path in {"VENV": "venv", "PYTHON": "venv/bin/python", "STAMP": "venv/made-from"}.items():
+        monkeypatch.setattr(bootstrap, name, tmp_path / path)
+    monkeypatch.setattr(bootstrap, "_install", lambda wheel, *_: installed.append(wheel))
+    monkeypatch.setattr(bootstrap, "ensure_wheel", lambda: wheels[built])
+    monkeypatch.setattr(bootstrap, "run", lambda *_, **__: (tmp_path / "venv" / "bin").mkdir(parents=True))
+    monkeypatch.setattr(bootstrap, "_has_pip", lambda: bool(installed))
+    bootstrap.ensure_environment()
+    bootstrap.PYTHON.write_text("")
+    monkeypatch.setattr(bootstrap, "ensure_wheel", lambda: wheels[True])
+    monkeypatch.setattr(bootstrap, "tls_headers_present", lambda: headers)
+    bootstrap.ensure_environment()
+    assert installed == [wheels[built]] + [wheels[True]] * again
 
 
 def test_without_a_compiler_the_line_to_run_is_shown(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,4 +145,4 @@ def test_what_a_killed_build_left_is_cleared(cache: Path) -> None:
 
 def test_quickfix_is_linked_with_tls_where_the_headers_are() -> None:
     linked = b"libssl.so" in Path(_quickfix.__file__).read_bytes()
-    assert linked or not build_quickfix._tls_headers_present()
+    assert linked or not build_quickfix.tls_headers_present()
