@@ -44,10 +44,23 @@ def write_durably(path: Path, content: bytes) -> None:
     before.
     """
     draft = path.with_name(f"{path.name}.new")
-    draft.write_bytes(content)
-    sync(draft)
-    draft.replace(path)
-    sync(path.parent)
+    with naming(path):
+        draft.write_bytes(content)
+        sync(draft)
+        draft.replace(path)
+        sync(path.parent)
+
+
+@contextmanager
+def naming(file: Path) -> Iterator[None]:
+    """Let an OSError of this block say which file it is about: the system names one that cannot be opened, and none
+    that cannot be written, as on a full disk.
+    """
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(file)
+        raise
 
 
 def make_durably(directory: Path) -> None:

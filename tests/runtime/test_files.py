@@ -1,5 +1,6 @@
 """What one process has for itself, and what survives a loss of power."""
 
+import errno
 import os
 from contextlib import ExitStack
 from pathlib import Path
@@ -46,6 +47,17 @@ def test_a_small_file_is_durable_by_content_and_by_name_and_never_half_there(
     write_durably(path, b"{}")
     assert synced == [(tmp_path / "restored.json.new", b"old"), (tmp_path, b"{}")]
     assert sorted(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_that_a_full_disk_does_not_take_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system does so only where a file cannot be opened."""
+
+    def full(_path: Path, _content: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match=f"No space left on device: '{tmp_path}/restored.json'"):
+        write_durably(tmp_path / "restored.json", b"{}")
 
 
 def test_each_directory_that_is_made_is_durable_in_the_one_above(

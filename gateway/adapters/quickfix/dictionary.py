@@ -22,6 +22,8 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import quoteattr
 
+from gateway.runtime.files import naming
+
 _KEPT_TYPES = frozenset({"NUMINGROUP", "LENGTH", "DATA", "XMLDATA"})
 # ExecutionReport, OrderCancelReject, OrderMassCancelReport, BusinessMessageReject.
 _READ_BY_THE_CODEC = frozenset({"8", "9", "r", "j"})
@@ -62,6 +64,7 @@ def write_dictionary(name: str, overlay: Path | None, folder: Path) -> Path:
 
     Raises:
         DictionaryError: a file cannot be read, or the overlay uses a field that is defined nowhere.
+        OSError: the file cannot be written.
     """
     standard = standard_dictionary(name)
     target = folder / (f"{name}+{overlay.name}" if overlay is not None else name)
@@ -75,9 +78,10 @@ def write_dictionary(name: str, overlay: Path | None, folder: Path) -> Path:
     text = _Writer(root).text()
     folder.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f"{target.name}.new")
-    draft.write_text(text, "utf-8")
-    draft.replace(target)
-    stamp.write_text(f"{made_of} {_digest(target)}", "ascii")
+    with naming(target):
+        draft.write_text(text, "utf-8")
+        draft.replace(target)
+        stamp.write_text(f"{made_of} {_digest(target)}", "ascii")
     return target
 
 

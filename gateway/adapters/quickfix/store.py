@@ -149,7 +149,8 @@ class Store:
         """
         path = self._file("session")
         if path.exists():
-            path.write_text(datetime.now(UTC).strftime("%Y%m%d-%H:%M:%S"), encoding="ascii")
+            now = datetime.now(UTC).strftime("%Y%m%d-%H:%M:%S")
+            self._guarded(path, lambda: path.write_text(now, encoding="ascii"))
 
     def next_sender_msg_seq_num(self) -> int | None:
         """The next number to send, as QuickFIX stored it; None when there is no such file, or it holds no numbers.

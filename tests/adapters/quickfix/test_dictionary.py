@@ -128,6 +128,12 @@ def test_one_that_is_there_is_kept_and_one_that_was_changed_is_made_again(tmp_pa
     assert target.read_bytes() == made
 
 
+def test_one_that_a_full_disk_does_not_take_is_named(tmp_path: Path) -> None:
+    (tmp_path / "FIX44.xml.new").symlink_to("/dev/full")
+    with pytest.raises(OSError, match=f"No space left on device: '{tmp_path}/FIX44.xml'"):
+        write_dictionary("FIX44.xml", None, tmp_path)
+
+
 def test_an_overlay_that_was_changed_is_laid_over_again(tmp_path: Path) -> None:
     overlay = tmp_path / "own.xml"
     overlay.write_text("<fix><fields><field number='9001' name='One' type='STRING'/></fields></fix>")
