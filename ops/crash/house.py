@@ -46,8 +46,14 @@ class Said(msgspec.Struct):
 
     @property
     def alarms(self) -> bool:
-        """Whether it says that a snapshot or a journal is not as it should be, or why the gateway gave up."""
-        return self.level == "critical" or "snapshot" in self.event or self.event == "follower_stopped"
+        """Whether it says that a snapshot, a journal or a FIX store is not as it should be, or why the gateway gave
+        up.
+        """
+        return self.level == "critical" or "snapshot" in self.event or self.event in _ALARMS
+
+
+# The last three are of a loss of power, and here is none: a kill loses nothing that was written.
+_ALARMS = frozenset({"follower_stopped", "journal_cut", "store lost", "store older than the journal"})
 
 
 class House:

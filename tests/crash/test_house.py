@@ -89,12 +89,15 @@ def test_each_row_that_is_missing_too_much_or_another_is_found(
     assert "in the projections and" in line
 
 
-def test_a_snapshot_that_could_not_be_used_and_a_journal_that_does_not_replay_are_alarms() -> None:
+def test_an_unused_snapshot_a_journal_that_does_not_replay_and_what_a_kill_cannot_lose_are_alarms() -> None:
     for said in (
         Said("snapshot not used", "warning"),
         Said("snapshot_doubted", "warning"),
         Said("journal_does_not_replay", "critical"),
         Said("follower_stopped", "error"),
+        Said("journal_cut", "warning"),
+        Said("store lost", "error"),
+        Said("store older than the journal", "error"),
     ):
         assert said.alarms, said
     assert not Said("recovered", "info").alarms
