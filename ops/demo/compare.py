@@ -83,7 +83,11 @@ class Verdict(msgspec.Struct):
 def compare(client: ClientView, journal: JournalView, venue: VenueView) -> Verdict:
     """Hold the three against each other."""
     lost = [
-        *(f"order {key} was accepted and is not in the journal" for key in client.orders if key not in journal.orders),
+        *(
+            f"order {order_id} ({key}) was accepted and is not in the journal"
+            for key, order_id in client.orders.items()
+            if journal.orders.get(key) != order_id
+        ),
         *(f"order {key} never reached the venue" for key in journal.at_venue if key not in venue.received),
         *_missing(venue.fills, journal.fills, "is at the venue and not in the journal"),
         *_missing(journal.fills, client.fills, "is in the journal and was not told to the client"),

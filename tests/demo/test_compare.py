@@ -30,6 +30,7 @@ def test_three_equal_accounts_lose_and_duplicate_nothing() -> None:
     ("plant", "lost", "duplicated"),
     [
         pytest.param(lambda c, j, v: j.orders.pop("a"), 1, 0, id="an accepted order is not in the journal"),
+        pytest.param(lambda c, j, v: j.orders.update(a="O9"), 1, 0, id="the journal has another order under the key"),
         pytest.param(lambda c, j, v: v.received.pop("R1"), 1, 0, id="an order never reached the venue"),
         pytest.param(lambda c, j, v: j.fills.remove(A), 1, 1, id="the journal missed a fill that the client was told"),
         pytest.param(lambda c, j, v: c.fills.remove(A), 1, 0, id="a fill was not told to the client"),
