@@ -14,13 +14,13 @@ from typing import Protocol
 from sim_exchange import codec, desk
 from sim_exchange.config import Config, FaultConfig
 from sim_exchange.copies import DropCopies
-from sim_exchange.enums import OrdRejReason, Phase
-from sim_exchange.faults import FaultScript
-from sim_exchange.fix import SOH, Framer, Message, items, parse, utc_timestamp
-from sim_exchange.instruments import Refusal
+from sim_exchange.enums import Phase
+from sim_exchange.faults import FaultScript, refusal, storm
+from sim_exchange.fix import Framer, Message, parse, redact, utc_timestamp
 from sim_exchange.ledger import Ledger, Received, Sent, SessionNumbers
 from sim_exchange.messages import Reply, Report
 from sim_exchange.orders import Order, RuleBroken
+from sim_exchange.resend import RESEND_SLICE
 from sim_exchange.session import Now, Session
 from sim_exchange.venue import MAX_MASS_STATUSES, Venue
 
@@ -28,7 +28,9 @@ log = logging.getLogger("sim_exchange")
 
 MAX_HELD = 10_000
 MAX_NOTED = 10_000
-_SECRET = frozenset((554, 925, 96))
+MAX_UNSENT = 128 << 20
+# With more than this on its way, a client gets no more of what it asked for again until it has read.
+MAX_AHEAD = 1 << 20
 _REORDER_MS = 200
 
 
@@ -37,6 +39,9 @@ class Link(Protocol):
 
     def write(self, data: bytes) -> None:
         """Queue bytes for the client."""
+
+    def unsent(self) -> int:
+        """How many bytes are queued that the client has not read."""
 
     def close(self) -> None:
         """Close the connection once what was queued is out."""
@@ -144,8 +149,8 @@ class Exchange:
         """Forget the connection without closing it: the client sends into the void and hears nothing."""
         self._disconnected(lane)
 
-    def on_tick(self, now: Now) -> None:
-        """Time passed: heartbeats, expiries, the crowd, what was delayed."""
+    def on_tick(self, now: Now) -> bool:
+        """Time passed: heartbeats, expiries, the crowd, what was delayed. True when there is more to do at once."""
         self._begin(now)
         self.venue.tick(now.mono_ns)
         self.venue.answer_more()
@@ -154,7 +159,20 @@ class Exchange:
         while self._timers and self._timers[0][0] <= now.mono_ns:
             heapq.heappop(self._timers)[2]()
             self._flow()
+        more = self._resend_more()
         self._finish()
+        return more
+
+    def _resend_more(self) -> bool:
+        """Go on with what clients asked for again, as far as they read; whether one of them could take more."""
+        waiting = sum(lane.session.resending for lane in self.lanes.values())
+        share = max(1, RESEND_SLICE // max(1, waiting))
+        more = False
+        for lane in self.lanes.values():
+            reads = lane.link is not None and lane.link.unsent() <= MAX_AHEAD
+            lane.session.resend_more(share if reads else 0, self._now)
+            more = more or (reads and lane.session.resending)
+        return more
 
     def do(self, work: Callable[[], object], now: Now) -> object:
         """Run a control request as one piece of work.
@@ -260,14 +278,14 @@ class Exchange:
             self._supported(name, message)
             request = codec.decode(session.identity.begin_string, message, self._required[name])
             fired = self.faults.inbound(message.msg_type, name, message.get(55), message.get(11))
-            _storm(fired)
+            storm(fired)
         except codec.SessionReject as reject:
             session.reject(message, reject.tag, reject.reason, reject.text, self._now)
         except codec.BusinessReject as reject:
             session.send("j", codec.encode_business_reject(message, reject), self._now)
         else:
             if not any(f.kind == "silence" for f in fired):
-                self.venue.handle(name, request, _refusal(fired))
+                self.venue.handle(name, request, refusal(fired))
 
     def _supported(self, name: str, message: Message) -> None:
         """Raises BusinessReject for what a drop-copy session, or this venue, does not answer at all."""
@@ -385,18 +403,22 @@ class Exchange:
     @staticmethod
     def _transmit(lane: Lane) -> None:
         session = lane.session
-        outbox, session.outbox = session.outbox, []
+        session.outbox.clear()
+        wire, session.wire = session.wire, []
         link = lane.link
         if link is None:
             session.close = None
             lane.abort = False
             return
-        torn = next((at for at, out in enumerate(outbox) if out.wire and out.torn), None)
-        data = b"".join(out.raw for out in outbox[:torn] if out.wire)
+        torn = next((at for at, out in enumerate(wire) if out.wire and out.torn), None)
+        data = b"".join(out.raw for out in wire[:torn] if out.wire)
         if torn is not None:
-            data += outbox[torn].raw[: len(outbox[torn].raw) // 2]
+            data += wire[torn].raw[: len(wire[torn].raw) // 2]
         if data:
             link.write(data)
+        if link.unsent() + session.behind_bytes > MAX_UNSENT:
+            log.warning("connection cut reason=the client does not read")
+            link.abort()
         if torn is not None:
             link.close()
         if lane.abort:
@@ -462,31 +484,3 @@ class Exchange:
         last = instrument.market.last_price * instrument.tick
         px = fault.px or str(order.terms.price or last)
         return str(order.leaves_qty + more), px
-
-
-def _refusal(fired: list[FaultConfig]) -> Refusal | None:
-    for fault in fired:
-        if fault.kind == "reject":
-            reason = OrdRejReason.BROKER_OPTION if fault.reason is None else fault.reason
-            return reason, fault.text or "rejected by the fault script"
-    return None
-
-
-def _storm(fired: list[FaultConfig]) -> None:
-    """Raises what the fault script answers any message with."""
-    for fault in fired:
-        text = fault.text or "rejected by the fault script"
-        if fault.kind == "session_reject":
-            raise codec.SessionReject(None, 5 if fault.reason is None else fault.reason, text)
-        if fault.kind == "business_reject":
-            raise codec.BusinessReject(4 if fault.reason is None else fault.reason, text)
-
-
-def redact(raw: bytes) -> str:
-    """A message for the ledger: passwords and raw data are starred out."""
-    text = raw.decode("latin-1")
-    if "554=" not in text and "925=" not in text and "96=" not in text:
-        return text
-    parts = [*items(text), ""]
-    secret = {f"{tag}=" for tag in _SECRET}
-    return SOH.join(f"{p.partition('=')[0]}=***" if f"{p.partition('=')[0]}=" in secret else p for p in parts)

@@ -2,7 +2,10 @@
 
 from random import Random
 
+from sim_exchange.codec import BusinessReject, SessionReject
 from sim_exchange.config import FaultConfig
+from sim_exchange.enums import OrdRejReason
+from sim_exchange.instruments import Refusal
 from sim_exchange.messages import Reply, Report
 from sim_exchange.orders import RuleBroken
 
@@ -119,3 +122,22 @@ def _hits(fault: FaultConfig, msg_type: str) -> bool:
 
 def _concerns(fault: FaultConfig, session: str, symbol: str | None, cl_ord_id: str | None) -> bool:
     return fault.session in (None, session) and fault.symbol in (None, symbol) and fault.cl_ord_id in (None, cl_ord_id)
+
+
+def refusal(fired: list[FaultConfig]) -> Refusal | None:
+    """How the fault script makes the venue refuse a request, None when it does not."""
+    for fault in fired:
+        if fault.kind == "reject":
+            reason = OrdRejReason.BROKER_OPTION if fault.reason is None else fault.reason
+            return reason, fault.text or "rejected by the fault script"
+    return None
+
+
+def storm(fired: list[FaultConfig]) -> None:
+    """Raises the SessionReject or BusinessReject that the fault script answers any message with."""
+    for fault in fired:
+        text = fault.text or "rejected by the fault script"
+        if fault.kind == "session_reject":
+            raise SessionReject(None, 5 if fault.reason is None else fault.reason, text)
+        if fault.kind == "business_reject":
+            raise BusinessReject(4 if fault.reason is None else fault.reason, text)

@@ -12,6 +12,7 @@ _MAX_HEAD = 40
 _MAX_DIGITS = 18
 # A length field and what it says; the field that follows is data, which may hold the delimiter.
 _DATA_LENGTH = re.compile(r"(?:90|93|95|212|348|350|352|354|356|358|360|362|364|445|618|621)=([0-9]{1,5})")
+_SECRET = frozenset(("554", "925", "96"))
 _HAS_DATA = re.compile(f"{SOH}{_DATA_LENGTH.pattern}{SOH}")
 
 
@@ -85,6 +86,15 @@ def items(text: str) -> list[str]:
         length = int(told[1]) if told else -1
         at = end + 1
     return found
+
+
+def redact(raw: bytes) -> str:
+    """A message for the ledger: passwords and raw data are starred out."""
+    text = raw.decode("latin-1")
+    if "554=" not in text and "925=" not in text and "96=" not in text:
+        return text
+    names = ((item, item.partition("=")[0]) for item in items(text))
+    return SOH.join([*(f"{name}=***" if name in _SECRET else item for item, name in names), ""])
 
 
 @lru_cache(maxsize=4096)

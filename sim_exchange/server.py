@@ -22,7 +22,6 @@ log = logging.getLogger("sim_exchange")
 TICK_S = 0.02
 LOGON_TIMEOUT_S = 10.0
 CLOSE_TIMEOUT_S = 2.0
-MAX_UNSENT = 128 << 20
 MAX_CONNECTIONS = 256
 
 
@@ -32,7 +31,7 @@ def now() -> Now:
 
 
 class FixProtocol(asyncio.Protocol):
-    """One FIX connection. What the client does not read is bounded by MAX_UNSENT, then the connection is cut."""
+    """One FIX connection, and the exchange's link to its client."""
 
     def __init__(self, server: "Server") -> None:
         self._server = server
@@ -76,12 +75,12 @@ class FixProtocol(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Queue bytes for the client."""
-        if self._transport is None:
-            return
-        self._transport.write(data)
-        if self._transport.get_write_buffer_size() > MAX_UNSENT:
-            log.warning("connection cut reason=the client does not read")
-            self._transport.abort()
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def unsent(self) -> int:
+        """How many bytes are queued that the client has not read."""
+        return 0 if self._transport is None else self._transport.get_write_buffer_size()
 
     def close(self) -> None:
         """Close once everything is out, at latest in CLOSE_TIMEOUT_S: a client that does not read holds no session."""
@@ -164,10 +163,11 @@ class Server:
         return server, {"control_port": server.sockets[0].getsockname()[1]}
 
     async def _tick(self) -> None:
+        more = False
         while True:
-            await asyncio.sleep(TICK_S)
+            await asyncio.sleep(0 if more else TICK_S)
             try:
-                self.exchange.on_tick(now())
+                more = self.exchange.on_tick(now())
             except Exception:  # noqa: BLE001 - whatever it was, it ends the process.
                 self.fail()
 

@@ -1,4 +1,5 @@
-"""One FIX session, acceptor side. Sans-I/O: messages and time come in as arguments, bytes to send go to `outbox`.
+"""One FIX session, acceptor side. Sans-I/O: messages and time come in as arguments; what is to be remembered goes to
+`outbox`, and to `wire` in the order in which it is to be sent.
 
 The session keeps no messages itself. What it numbered goes to the ledger, and a ResendRequest(2) reads it from there.
 """
@@ -11,6 +12,7 @@ import msgspec
 from sim_exchange.checks import ADMIN, check, comp_id, sending_time, whole
 from sim_exchange.codec import FIX42, FIXT11, Fields, SessionReject
 from sim_exchange.fix import Message, encode, parse, utc_timestamp
+from sim_exchange.resend import Again, Resends
 
 LOGOUT_S = 10
 MAX_QUEUED = 10_000
@@ -74,6 +76,7 @@ class Session:
         self.next_out = next_out
         self.logged_on = False
         self.outbox: list[Outgoing] = []
+        self.wire: list[Outgoing] = []
         self.close: str | None = None
         self.rejects_received = 0
         self._store = store
@@ -84,6 +87,11 @@ class Session:
         self._reset_sent = False
         self._asked_to = 0
         self._queued: dict[int, Message] = {}
+        self._resends = Resends(self._sent)
+        # What was numbered while a ResendRequest(2) is answered goes out behind the answer.
+        self._behind: list[Outgoing] = []
+        self._behind_bytes = 0
+        self._unwritten: dict[int, bytes] = {}
 
     @property
     def name(self) -> str:
@@ -102,8 +110,10 @@ class Session:
         self._queued.clear()
 
     def disconnected(self) -> None:
-        """The connection is gone."""
+        """The connection is gone; what waited for it is in the ledger."""
         self.logged_on = False
+        self._resends.clear()
+        self._behind, self._behind_bytes = [], 0
 
     def logon(self, message: Message, now: Now, *, refuse: str | None = None, lose_numbers: bool = False) -> None:
         """The first message of a connection, a Logon(A).
@@ -187,11 +197,30 @@ class Session:
 
     def repeat(self, outgoing: Outgoing, now: Now) -> None:
         """Put a message on the connection once more under its number, with PossDupFlag(43)."""
-        self.outbox.append(self._again(outgoing.raw, now))
+        message = parse(outgoing.raw)
+        if message is None:
+            raise ValueError("a message of our own cannot be read")
+        self._put(self._again(message, now))
+
+    @property
+    def resending(self) -> bool:
+        """Whether a ResendRequest(2) is not yet answered in full; `resend_more` goes on with it."""
+        return bool(self._resends)
+
+    @property
+    def behind_bytes(self) -> int:
+        """How many bytes wait until the answer to a ResendRequest(2) is out."""
+        return self._behind_bytes
+
+    def resend_more(self, messages: int, now: Now) -> None:
+        """Repeat so many more messages of those that were asked for, now and until the next call."""
+        self._resends.allow(messages)
+        self._repeat_due(now)
 
     def logout(self, text: str, now: Now) -> None:
         """End the session from our side: say so, and hang up once the client has answered, at latest in LOGOUT_S."""
         if self.logged_on:
+            self._stop_resending()
             self._admin("5", [(58, text)], now)
             self.logged_on = False
             self._leave_at = now.mono_ns + LOGOUT_S * _SECOND
@@ -286,6 +315,7 @@ class Session:
             return
         self._queued.clear()
         self._asked_to = 0
+        self._stop_resending()
         self.next_in, self.next_out = 2, 1
         self._admin("A", self._logon_fields(reset=True), now)
 
@@ -360,6 +390,7 @@ class Session:
         self._logout("bye", now)
 
     def _logout(self, text: str, now: Now) -> None:
+        self._stop_resending()
         self._admin("5", [(58, text)], now)
         self.close = text
         self.logged_on = False
@@ -377,31 +408,31 @@ class Session:
             raise SessionReject(7, 5, f"BeginSeqNo(7) {begin} was never sent")
         if end and end < begin:
             raise SessionReject(16, 5, "EndSeqNo(16) is before BeginSeqNo(7)")
-        end = self.next_out - 1 if end == 0 else min(end, self.next_out - 1)
-        unwritten = {o.seq: o.raw for o in self.outbox if not o.repeat}
-        gap_from: int | None = None
-        for seq in range(begin, end + 1):
-            raw = self._resendable(unwritten.get(seq) or self._store.sent(self.name, seq))
-            if raw is None:
-                gap_from = seq if gap_from is None else gap_from
-                continue
-            if gap_from is not None:
-                self._gap_fill(gap_from, seq, now)
-                gap_from = None
-            self.outbox.append(self._again(raw, now))
-        if gap_from is not None:
-            self._gap_fill(gap_from, end + 1, now)
+        self._resends.ask(begin, self.next_out - 1 if end == 0 else min(end, self.next_out - 1))
+        self._repeat_due(now)
 
-    @staticmethod
-    def _resendable(raw: bytes | None) -> bytes | None:
-        """What was sent in this process or an earlier one, unless it was administrative."""
-        message = None if raw is None else parse(raw)
-        return None if message is None or message.msg_type in ADMIN else raw
+    def _repeat_due(self, now: Now) -> None:
+        if not self._resends:
+            return
+        self._unwritten = {out.seq: out.raw for out in self.outbox if not out.repeat}
+        for again in self._resends.due():
+            repeated = self._gap_fill(again, now) if again.message is None else self._again(again.message, now)
+            self.outbox.append(repeated)
+            self.wire.append(repeated)
+        if not self._resends:
+            self._stop_resending()
 
-    def _again(self, raw: bytes, now: Now) -> Outgoing:
-        message = parse(raw)
-        if message is None:
-            raise ValueError("a stored message cannot be read")
+    def _stop_resending(self) -> None:
+        """What waited for the answer to a ResendRequest(2) goes out now."""
+        self._resends.clear()
+        self.wire += self._behind
+        self._behind, self._behind_bytes = [], 0
+
+    def _sent(self, seq: int) -> bytes | None:
+        """What has this number, also when it is not yet in the ledger."""
+        return self._unwritten.get(seq) or self._store.sent(self.name, seq)
+
+    def _again(self, message: Message, now: Now) -> Outgoing:
         body = [(tag, value) for tag, value in message.fields if tag not in _HEADER]
         seq = message.number(34) or 0
         head = [*self._head(message.msg_type, seq, now), (43, "Y"), (122, message.get(52) or "")]
@@ -410,10 +441,10 @@ class Session:
         raw = encode(self.identity.begin_string, head + body)
         return Outgoing(seq, message.msg_type, raw, message.get(11), repeat=True)
 
-    def _gap_fill(self, begin: int, new: int, now: Now) -> None:
-        head = [*self._head("4", begin, now), (43, "Y"), (122, utc_timestamp(now.wall_ns))]
-        raw = encode(self.identity.begin_string, [*head, (123, "Y"), (36, str(new))])
-        self.outbox.append(Outgoing(begin, "4", raw, repeat=True))
+    def _gap_fill(self, again: Again, now: Now) -> Outgoing:
+        head = [*self._head("4", again.begin, now), (43, "Y"), (122, utc_timestamp(now.wall_ns))]
+        raw = encode(self.identity.begin_string, [*head, (123, "Y"), (36, str(again.new))])
+        return Outgoing(again.begin, "4", raw, repeat=True)
 
     def _head(self, msg_type: str, seq: int, now: Now) -> Fields:
         who = self.identity
@@ -428,8 +459,16 @@ class Session:
         outgoing = Outgoing(self.next_out, msg_type, raw, cl_ord_id, wire)
         self.next_out += 1
         self._last_out = now.mono_ns
-        self.outbox.append(outgoing)
+        self._put(outgoing)
         return outgoing
+
+    def _put(self, outgoing: Outgoing) -> None:
+        self.outbox.append(outgoing)
+        if self._resends:
+            self._behind.append(outgoing)
+            self._behind_bytes += len(outgoing.raw)
+        else:
+            self.wire.append(outgoing)
 
 
 _HEADER = frozenset((8, 9, 34, 35, 43, 49, 52, 56, 97, 122, 10))

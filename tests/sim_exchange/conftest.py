@@ -299,10 +299,14 @@ class FakeLink:
         self.written: list[Message] = []
         self.closed = False
         self.paused = False
+        self.unread = 0
 
     def write(self, data: bytes) -> None:
         text = data.decode("latin-1")
         self.written += [to_dict("8=FIX" + part) for part in text.split("8=FIX")[1:]]
+
+    def unsent(self) -> int:
+        return self.unread
 
     def close(self) -> None:
         self.closed = True
