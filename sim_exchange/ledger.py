@@ -9,6 +9,7 @@ import os
 from array import array
 from collections.abc import Iterator
 from decimal import Decimal
+from itertools import repeat
 from pathlib import Path
 from typing import Literal
 
@@ -207,22 +208,22 @@ class Ledger:
         for offset, raw, line in _scan(self.path):
             end = offset + len(raw)
             self.state.add(line)
-            if isinstance(line, Sent):
-                self._note(line, offset)
+            self._note(line, offset)
         return end + len(_END) if end else 0
 
-    def _note(self, line: Sent, offset: int) -> None:
-        if line.msg_seq_num is None or line.repeat:
-            return
-        offsets = self._offsets.setdefault(line.session, array("q"))
-        while len(offsets) < line.msg_seq_num:
-            offsets.append(-1)
-        offsets[line.msg_seq_num - 1] = offset
+    def _note(self, line: Line, offset: int) -> None:
+        """Remember where a message is, until its number is given up by a reset of the session's numbers."""
+        if isinstance(line, SessionNumbers):
+            offsets = self._offsets.setdefault(line.session, array("q"))
+            del offsets[line.next_out - 1 :]
+        elif isinstance(line, Sent) and line.msg_seq_num is not None and not line.repeat:
+            offsets = self._offsets.setdefault(line.session, array("q"))
+            offsets.extend(repeat(-1, line.msg_seq_num - len(offsets)))
+            offsets[line.msg_seq_num - 1] = offset
 
     def add(self, line: Line) -> None:
         """Put a line into the current batch."""
-        if isinstance(line, Sent):
-            self._note(line, self._size + len(self._batch))
+        self._note(line, self._size + len(self._batch))
         self._batch += self._encoder.encode(line) + b"\n"
 
     def commit(self) -> None:

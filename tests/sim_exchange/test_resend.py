@@ -120,3 +120,18 @@ def test_numbers_without_a_message_are_passed_over_fast(bench: Make) -> None:
     assert [int(m[36]) for m in told[:-1]] == numbers(told)[1:], "one gap fill leads to the next"
     assert (told[0][34], told[-1][36]) == ("1", "1000000")
     assert len(told) < 50
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_message_from_before_a_reset_is_never_told_again(bench: Make, restart: bool) -> None:
+    """The numbers begin anew, and are then moved over those that were used before: what had them is another message."""
+    b = with_reports(bench, 5)
+    b.send("A", seq=1, t98="0", t108="30", t141="Y")
+    b.seq = 2
+    b.exchange.do(lambda: setattr(b.exchange.lanes[b.session].session, "next_out", 5), b.now)
+    if restart:
+        b.exchange.on_lost(b.connection, b.now)
+        b = b.restart()
+    b.new("NEW", "1", "1", "90.00")
+    told = [(m[35], m.get(11)) for m in b.send("2", t7="1", t16="0")]
+    assert told == [("4", None), ("8", "NEW")]
