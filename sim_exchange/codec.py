@@ -152,13 +152,6 @@ def _when(message: Message) -> None:
         raise SessionReject(60, 6, "TransactTime(60) is not a UTC time") from None
 
 
-def _order_named(message: Message) -> None:
-    """What a cancel or replace must say of its order, although OrigClOrdID(41) alone names it."""
-    _need(message, 55)
-    _enum(Side, message, 54)
-    _when(message)
-
-
 def _new_order(message: Message) -> NewOrder:
     _when(message)
     return NewOrder(
@@ -172,15 +165,25 @@ def _new_order(message: Message) -> NewOrder:
 
 
 def _cancel(message: Message) -> CancelRequest:
-    _order_named(message)
-    return CancelRequest(cl_ord_id=_need(message, 11), orig_cl_ord_id=_need(message, 41), order_id=_maybe(message, 37))
+    symbol, side = _need(message, 55), _enum(Side, message, 54)
+    _when(message)
+    return CancelRequest(
+        cl_ord_id=_need(message, 11),
+        orig_cl_ord_id=_need(message, 41),
+        symbol=symbol,
+        side=side,
+        order_id=_maybe(message, 37),
+    )
 
 
 def _replace(message: Message) -> ReplaceRequest:
-    _order_named(message)
+    symbol, side = _need(message, 55), _enum(Side, message, 54)
+    _when(message)
     return ReplaceRequest(
         cl_ord_id=_need(message, 11),
         orig_cl_ord_id=_need(message, 41),
+        symbol=symbol,
+        side=side,
         order_id=_maybe(message, 37),
         terms=_terms(message),
     )

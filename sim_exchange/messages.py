@@ -45,6 +45,8 @@ class CancelRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     cl_ord_id: str
     orig_cl_ord_id: str
+    symbol: str
+    side: Side
     order_id: str | None = None
 
 
@@ -53,6 +55,8 @@ class ReplaceRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     cl_ord_id: str
     orig_cl_ord_id: str
+    symbol: str
+    side: Side
     terms: Terms
     order_id: str | None = None
 

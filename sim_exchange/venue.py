@@ -175,6 +175,7 @@ class Venue(Register):
         self._by_cl_ord_id[owner, request.cl_ord_id] = order
         instrument = self.instruments.get(order.symbol)
         manual = instrument is None or instrument.manual
+        refusal = refusal or _not_as_ordered(order, request)
         if refusal is None and not manual:
             refusal = order.why_not(terms) or self._why_not_replace(order, terms)
         pending = order.request(request.cl_ord_id, terms)
@@ -486,3 +487,11 @@ class Venue(Register):
         self.emit(order, msgspec.structs.replace(report, **fields))
         self.sync(order)
         return report
+
+
+def _not_as_ordered(order: Order, request: CancelRequest | ReplaceRequest) -> Refusal | None:
+    """Why a request is not about the order that it names: both must have the same Symbol(55) and Side(54)."""
+    for tag, asked, ordered in (("Symbol(55)", request.symbol, order.symbol), ("Side(54)", request.side, order.side)):
+        if asked != ordered:
+            return CxlRejReason.OTHER, f"{tag} {asked} is not that of the order, which is {ordered}"
+    return None

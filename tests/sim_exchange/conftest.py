@@ -24,6 +24,7 @@ from sim_exchange.control import ControlClient
 from sim_exchange.exchange import Connection, Exchange
 from sim_exchange.fix import encode, utc_timestamp
 from sim_exchange.ledger import Ledger
+from sim_exchange.orders import RuleBroken
 from sim_exchange.session import Now
 
 SOH = "\x01"
@@ -380,15 +381,22 @@ class Bench:
         )
         return self.send("D", **fields)
 
+    def ordered(self, cl_ord_id: str) -> dict[str, str]:
+        """Symbol and Side of the order with this ClOrdID, or any when there is none."""
+        try:
+            order = self.venue.find(cl_ord_id, self.session)
+        except RuleBroken:
+            return {"t55": "ACME", "t54": "1"}
+        return {"t55": order.symbol, "t54": order.side.value}
+
     def cancel(self, cl_ord_id: str, orig: str) -> list[Message]:
-        return self.send("F", t11=cl_ord_id, t41=orig, t55="ACME", t54="1", t60="20260101-00:00:00")
+        return self.send("F", t11=cl_ord_id, t41=orig, t60="20260101-00:00:00", **self.ordered(orig))
 
     def replace(self, cl_ord_id: str, orig: str, qty: str, price: str, **extra: str) -> list[Message]:
         fields: dict[str, Any] = {
             "t11": cl_ord_id,
             "t41": orig,
-            "t55": "ACME",
-            "t54": "1",
+            **self.ordered(orig),
             "t60": "20260101-00:00:00",
             "t38": qty,
             "t40": "2",

@@ -101,6 +101,27 @@ def test_cancel_and_replace_of_unknown_orders(bench: Make) -> None:
     assert b.new("C", "1", "10", "99.00")[0][103] == "6", "the ClOrdID of the request is spent"
 
 
+@pytest.mark.parametrize("symbol", ["ACME", "DESK"])
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"t55": "GLOBEX"}, "Symbol(55) GLOBEX is not that of the order, which is {}"),
+        ({"t54": "2"}, "Side(54) 2 is not that of the order, which is 1"),
+    ],
+)
+def test_a_cancel_or_replace_that_speaks_of_another_symbol_or_side_is_refused(
+    bench: Make, symbol: str, change: dict[str, str], text: str
+) -> None:
+    b = bench()
+    b.new("X", "1", "10", "99.00", t55=symbol)
+    named = {"t41": "X", "t55": symbol, "t54": "1", "t60": "20260101-00:00:00"} | change
+    terms = {"t38": "5", "t40": "2", "t44": "99.00"}
+    for answer in (b.send("F", t11="C", **named), b.send("G", t11="R", **named, **terms)):
+        assert [(m[35], m[41], m[102], m[58]) for m in answer] == [("9", "X", "99", text.format(symbol))]
+    order = b.venue.find("X", None)
+    assert (order.open, order.order_qty, order.pending) == (True, 10, [])
+
+
 def test_cancel_replace_and_too_late(bench: Make) -> None:
     b = bench()
     b.new("X", "1", "10", "99.00")
