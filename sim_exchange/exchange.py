@@ -17,12 +17,13 @@ from sim_exchange.copies import DropCopies
 from sim_exchange.enums import Phase
 from sim_exchange.faults import FaultScript, refusal, storm
 from sim_exchange.fix import Framer, Message, parse, redact, utc_timestamp
+from sim_exchange.inquiries import MAX_MASS_STATUSES
 from sim_exchange.ledger import Ledger, Received, Sent, SessionNumbers
 from sim_exchange.messages import Reply, Report
 from sim_exchange.orders import Order, RuleBroken
 from sim_exchange.resend import RESEND_SLICE
 from sim_exchange.session import Now, Session
-from sim_exchange.venue import MAX_MASS_STATUSES, Venue
+from sim_exchange.venue import Venue
 
 log = logging.getLogger("sim_exchange")
 

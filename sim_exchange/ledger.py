@@ -48,7 +48,8 @@ class Sent(msgspec.Struct, kw_only=True, tag_field="kind", tag="sent"):
 class Execution(msgspec.Struct, kw_only=True, tag_field="kind", tag="execution"):
     """One execution (new), its taking back (bust) or its change (correct), as reported.
 
-    `last_qty` and `last_px` are what was executed, what was taken back, or what stands after the change.
+    `last_qty` and `last_px` are what was executed, what was taken back, or what stands after the change; `factor` is
+    what stock splits had multiplied the order's quantities by until then.
     """
 
     time: str
@@ -63,6 +64,7 @@ class Execution(msgspec.Struct, kw_only=True, tag_field="kind", tag="execution")
     cum_qty: Decimal
     trans: Trans
     exec_ref_id: str | None = None
+    factor: Decimal = Decimal(1)
 
 
 class Counters(msgspec.Struct, kw_only=True, tag_field="kind", tag="counters"):
@@ -320,7 +322,7 @@ class NetExecutions:
         self._root[order_id, line.exec_id] = root
         old = self.standing.get((order_id, root))
         if old is not None and line.trans == "correct":
-            new = msgspec.structs.replace(old, last_qty=line.last_qty, last_px=line.last_px)
+            new = msgspec.structs.replace(old, last_qty=line.last_qty, last_px=line.last_px, factor=line.factor)
             self.standing[order_id, root] = new
         elif old is not None:
             del self.standing[order_id, root]

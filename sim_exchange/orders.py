@@ -32,7 +32,8 @@ class Order(msgspec.Struct, kw_only=True, tag_field="kind", tag="order"):
 
     `cl_ord_id` is the ClOrdID(11) last accepted, None for an order taken by telephone. `notional` is the sum of
     quantity times price over the executions that stand, so that AvgPx(6) stays exact until it is shown. `lies` are raw
-    fields that every report about the order gets, whatever is true.
+    fields that every report about the order gets, whatever is true. `factor` is what stock splits have multiplied its
+    quantities by.
     """
 
     number: int
@@ -58,6 +59,7 @@ class Order(msgspec.Struct, kw_only=True, tag_field="kind", tag="order"):
     triggered: bool = False
     rank: int = 0
     lies: dict[str, str] = {}
+    factor: Decimal = Decimal(1)
 
     @property
     def avg_px(self) -> Decimal:
@@ -182,18 +184,28 @@ class Order(msgspec.Struct, kw_only=True, tag_field="kind", tag="order"):
         self.notional += qty * px
         return self.report(ExecType.TRADE, exec_id, last_qty=qty, last_px=px)
 
-    def bust(self, exec_id: str, exec_ref_id: str, qty: Decimal, px: Decimal) -> Report:
-        """Take back an execution of `qty` at `px`, also after the order has ended."""
+    def bust(
+        self, exec_id: str, exec_ref_id: str, qty: Decimal, px: Decimal, notional: Decimal | None = None
+    ) -> Report:
+        """Take back an execution of `qty` at `px`, also after the order has ended.
+
+        `notional` is what the execution is worth where a stock split has left no exact `px`.
+        """
         self.cum_qty -= qty
-        self.notional -= qty * px
+        self.notional -= qty * px if notional is None else notional
         return self.report(ExecType.TRADE_CANCEL, exec_id, exec_ref_id=exec_ref_id, last_qty=qty, last_px=px)
 
     def correct(
-        self, exec_id: str, exec_ref_id: str, old: tuple[Decimal, Decimal], new: tuple[Decimal, Decimal]
+        self,
+        exec_id: str,
+        exec_ref_id: str,
+        old: tuple[Decimal, Decimal],
+        new: tuple[Decimal, Decimal],
+        notional: Decimal | None = None,
     ) -> Report:
-        """Change an execution from `old` to `new`, each a (quantity, price)."""
+        """Change an execution from `old`, with `notional` as in `bust`, to `new`; each is a (quantity, price)."""
         self.cum_qty += new[0] - old[0]
-        self.notional += new[0] * new[1] - old[0] * old[1]
+        self.notional += new[0] * new[1] - (old[0] * old[1] if notional is None else notional)
         return self.report(ExecType.TRADE_CORRECT, exec_id, exec_ref_id=exec_ref_id, last_qty=new[0], last_px=new[1])
 
     def cancel(self, exec_id: str, reason: int | None = None, text: str | None = None) -> Report:
@@ -244,11 +256,14 @@ class Order(msgspec.Struct, kw_only=True, tag_field="kind", tag="order"):
     def split(self, ratio: Decimal) -> None:
         """A stock split: quantities times `ratio`, prices divided by it; to be followed by `restate`."""
         self.cum_qty = trim(self.cum_qty * ratio)
+        self.stopped_qty = trim(self.stopped_qty * ratio)
+        self.factor = trim(self.factor * ratio)
         scaled = msgspec.structs.replace(
             self.terms,
             order_qty=trim(self.order_qty * ratio),
             price=None if self.terms.price is None else trim(self.terms.price / ratio),
             stop_px=None if self.terms.stop_px is None else trim(self.terms.stop_px / ratio),
+            max_floor=None if self.terms.max_floor is None else trim(self.terms.max_floor * ratio),
         )
         self._adopt(scaled)
 
@@ -337,6 +352,14 @@ class Order(msgspec.Struct, kw_only=True, tag_field="kind", tag="order"):
     def _require(holds: bool, text: str) -> None:
         if not holds:
             raise RuleBroken(text)
+
+
+def in_units_of_now(order: Order, qty: Decimal, px: Decimal, factor: Decimal) -> tuple[Decimal, Decimal]:
+    """Quantity and price (eight places) of what was executed when the order's factor was `factor`."""
+    since = order.factor / factor
+    if since == 1:
+        return qty, px
+    return trim(qty * since), trim((px / since).quantize(_AVG_PX_STEP, ROUND_HALF_EVEN))
 
 
 def trim(value: Decimal) -> Decimal:

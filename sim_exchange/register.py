@@ -127,6 +127,7 @@ class Register:
             cum_qty=order.cum_qty,
             trans=trans,
             exec_ref_id=report.exec_ref_id,
+            factor=order.factor,
         )
         self.lines.append(line)
         self.executions.add(line)

@@ -1,9 +1,6 @@
 """The venue's rules: orders, instruments, requests. No sockets, no files; time is an argument."""
 
-from collections import deque
-from collections.abc import Iterator
 from decimal import Decimal
-from itertools import islice
 from typing import Any
 
 import msgspec
@@ -12,6 +9,7 @@ from sim_exchange.book import Fill
 from sim_exchange.config import Config
 from sim_exchange.enums import CxlRejReason, ExecType, OrdRejReason, OrdStatus, Phase, TimeInForce
 from sim_exchange.fix import utc_timestamp
+from sim_exchange.inquiries import Inquiries
 from sim_exchange.instruments import Instrument, Refusal, terms_problem
 from sim_exchange.ledger import LastPrice, PhaseChange, State, Used
 from sim_exchange.matching import Event, Gone, Refused, Triggered
@@ -28,24 +26,15 @@ from sim_exchange.messages import (
     StatusRequest,
     Terms,
 )
-from sim_exchange.orders import Order, RuleBroken
-from sim_exchange.register import Register
-
-# How many reports of a mass status one piece of work makes; other clients' messages come in between.
-MASS_STATUS_SLICE = 250
-# How many of them a client may wait for at a time.
-MAX_MASS_STATUSES = 10
+from sim_exchange.orders import Order, RuleBroken, in_units_of_now
 
 
-class Venue(Register):
+class Venue(Inquiries):
     """All orders of all clients. One instance is owned by one thread."""
 
     def __init__(self, config: Config, state: State) -> None:
-        super().__init__(config.venue.name, state)
+        super().__init__(config, state)
         self.max_records = config.venue.max_records
-        self.instruments = {i.symbol: Instrument(i, config.venue.seed) for i in config.instrument}
-        self._answers: deque[tuple[str, Iterator[Report]]] = deque()
-        self._status_ended = config.venue.mass_status_ended
         self._restore(state)
 
     # Restart --------------------------------------------------------------------------------------
@@ -74,9 +63,9 @@ class Venue(Register):
             case CancelRequest() | ReplaceRequest():
                 self._change(owner, request, refusal)
             case StatusRequest():
-                self._status(owner, request)
+                self.status(owner, request)
             case MassStatusRequest():
-                self._mass_status(owner, request)
+                self.mass_status(owner, request)
             case MassCancelRequest():
                 self._mass_cancel(owner, request)
 
@@ -270,87 +259,7 @@ class Venue(Register):
         self._rank += 1
         order.rank = self._rank
 
-    # Status and mass requests ---------------------------------------------------------------------
-
-    def _status(self, owner: str, request: StatusRequest) -> None:
-        order = self._by_cl_ord_id.get((owner, request.cl_ord_id or ""))
-        if order is None and request.cl_ord_id is None:
-            found = self.orders.get(request.order_id or "")
-            order = found if found is not None and found.owner == owner else None
-        if order is None:
-            self.replies.append(
-                Report(
-                    owner=owner,
-                    order_id=request.order_id or "NONE",
-                    exec_id="0",
-                    exec_type=ExecType.ORDER_STATUS,
-                    ord_status=OrdStatus.REJECTED,
-                    symbol=request.symbol,
-                    side=request.side,
-                    cl_ord_id=request.cl_ord_id,
-                    ord_rej_reason=OrdRejReason.UNKNOWN_ORDER,
-                    text="unknown order",
-                    ord_status_req_id=request.ord_status_req_id,
-                )
-            )
-            return
-        instrument = self.instruments.get(order.symbol)
-        if instrument is None or not instrument.manual:
-            self.replies.append(order.status(ord_status_req_id=request.ord_status_req_id))
-
-    def _mass_status(self, owner: str, request: MassStatusRequest) -> None:
-        """The first reports at once, the others with the ticks that follow."""
-        if self._status_ended:
-            orders = self._of(owner, request.symbol, request.side, self._by_number)
-        else:
-            orders = self._matching(owner, request.symbol, request.side)
-        self._answers.append((owner, self._statuses(orders, request.mass_status_req_id)))
-        if len(self._answers) == 1:
-            self.answer_more()
-        if not orders:
-            self.replies.append(
-                Report(
-                    owner=owner,
-                    order_id="NONE",
-                    exec_id="0",
-                    exec_type=ExecType.ORDER_STATUS,
-                    ord_status=OrdStatus.REJECTED,
-                    symbol=request.symbol or "[N/A]",
-                    side=request.side,
-                    ord_rej_reason=OrdRejReason.UNKNOWN_ORDER,
-                    text="no open orders",
-                    mass_status_req_id=request.mass_status_req_id,
-                    tot_num_reports=0,
-                    last_rpt_requested=True,
-                )
-            )
-
-    @staticmethod
-    def _statuses(orders: list[Order], mass_status_req_id: str) -> Iterator[Report]:
-        for n, order in enumerate(orders, 1):
-            yield order.status(
-                mass_status_req_id=mass_status_req_id,
-                tot_num_reports=len(orders),
-                last_rpt_requested=n == len(orders),
-            )
-
-    def answer_more(self) -> None:
-        """Go on with the mass status that waits longest."""
-        room = MASS_STATUS_SLICE
-        while self._answers and room:
-            made = list(islice(self._answers[0][1], room))
-            self.replies += made
-            room -= len(made)
-            if room:
-                self._answers.popleft()
-
-    def is_answering_enough(self, owner: str) -> bool:
-        """Whether so many mass statuses of this client wait that another one would only make it wait longer."""
-        return sum(answer[0] == owner for answer in self._answers) >= MAX_MASS_STATUSES
-
-    def stop_answering(self, owner: str) -> None:
-        """Nobody waits for this client's mass status any more."""
-        self._answers = deque(answer for answer in self._answers if answer[0] != owner)
+    # Mass cancel ----------------------------------------------------------------------------------
 
     def forget(self, order: Order) -> None:
         """Know nothing of an order from now on; what was executed stands."""
@@ -470,19 +379,22 @@ class Venue(Register):
         return report
 
     def bust(self, order: Order, exec_id: str, **fields: Any) -> Report:
-        """Take back an execution and report it."""
+        """Take back an execution and report it, in units of now."""
         old = self.standing(order, exec_id)
-        report = order.bust(self.next_exec_id(), exec_id, old.last_qty, old.last_px)
+        qty, px = in_units_of_now(order, old.last_qty, old.last_px, old.factor)
+        report = order.bust(self.next_exec_id(), exec_id, qty, px, old.last_qty * old.last_px)
         self._execution(order, report, "bust")
         self.emit(order, msgspec.structs.replace(report, **fields))
         self.sync(order)
         return report
 
     def correct(self, order: Order, exec_id: str, qty: Decimal | None, px: Decimal | None, **fields: Any) -> Report:
-        """Change quantity or price of an execution and report it."""
-        old = self.standing(order, exec_id)
-        new = (old.last_qty if qty is None else qty, old.last_px if px is None else px)
-        report = order.correct(self.next_exec_id(), exec_id, (old.last_qty, old.last_px), new)
+        """Change quantity or price of an execution and report it, in units of now."""
+        standing = self.standing(order, exec_id)
+        old = in_units_of_now(order, standing.last_qty, standing.last_px, standing.factor)
+        new = (old[0] if qty is None else qty, old[1] if px is None else px)
+        notional = standing.last_qty * standing.last_px
+        report = order.correct(self.next_exec_id(), exec_id, old, new, notional)
         self._execution(order, report, "correct")
         self.emit(order, msgspec.structs.replace(report, **fields))
         self.sync(order)

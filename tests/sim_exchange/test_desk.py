@@ -158,3 +158,48 @@ def test_the_same_exec_id_may_stand_on_two_orders_but_not_twice_on_one(bench: Ma
     with pytest.raises(RuleBroken, match="already has"):
         b.desk("fill", cl_ord_id="X", qty="10", px="10", exec_id="SAME")
     assert len(ledger.read_executions(b.exchange.ledger.path)) == 2
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_what_was_executed_before_a_split_is_taken_back_in_units_of_now(bench: Make, restart: bool) -> None:
+    """H.1.b, then J.1.c: 2000 at 10 count as 4000 at 5."""
+    b = bench()
+    b.new("X", "1", "10000", "10.00", t55="DESK", t59="1")
+    b.desk("new", cl_ord_id="X")
+    first = b.desk("fill", cl_ord_id="X", qty="2000", px="10.00")[0][17]
+    second = b.desk("fill", cl_ord_id="X", qty="1000", px="10.60")[0][17]
+    restated = b.desk("restate", cl_ord_id="X", ratio="2", reason=0)[0]
+    assert (restated[38], restated[14], restated[151], restated[6]) == ("20000", "6000", "14000", "5.1")
+    third = b.desk("fill", cl_ord_id="X", qty="2000", px="5.40")[0]
+    assert (third[14], third[6]) == ("8000", "5.175")
+    if restart:
+        b = b.restart()
+    corrected = b.desk("correct", cl_ord_id="X", exec_ref_id=first, qty="3000")[0]
+    assert (corrected[32], corrected[31], corrected[14], corrected[151]) == ("3000", "5", "7000", "13000")
+    busted = b.desk("bust", cl_ord_id="X", exec_ref_id=second)[0]
+    assert (busted[32], busted[31], busted[14], busted[6]) == ("2000", "5.3", "5000", "5.16")
+    assert b.desk("bust", cl_ord_id="X", exec_ref_id=corrected[17])[0][14] == "2000"
+    last = b.desk("bust", cl_ord_id="X", exec_ref_id=third[17])[0]
+    assert (last[14], last[6], last[151]) == ("0", "0", "20000")
+    assert b.venue.find("X", None).notional == 0
+
+
+def test_a_split_without_an_exact_price_leaves_no_trace_when_all_is_taken_back(bench: Make) -> None:
+    b = bench()
+    b.new("X", "1", "100", "10.00", t55="DESK", t59="1")
+    b.desk("new", cl_ord_id="X")
+    b.desk("fill", cl_ord_id="X", qty="10", px="10.00")
+    b.desk("restate", cl_ord_id="X", ratio="3", reason=0)
+    busted = b.desk("bust", cl_ord_id="X")[0]
+    assert (busted[32], busted[31], busted[14]) == ("30", "3.33333333", "0")
+    assert b.venue.find("X", None).notional == 0
+
+
+def test_a_split_changes_what_was_guaranteed_and_what_is_shown(bench: Make) -> None:
+    b = bench()
+    b.new("X", "1", "100", "10.00", t55="DESK", t59="1", t111="20")
+    b.desk("new", cl_ord_id="X")
+    b.desk("stopped", cl_ord_id="X", qty="50", px="10.00")
+    restated = b.desk("restate", cl_ord_id="X", ratio="2", reason=0)[0]
+    assert (restated[39], restated[111]) == ("7", "40")
+    assert b.desk("fill", cl_ord_id="X", qty="60", px="5.00")[0][39] == "7", "100 are guaranteed now"

@@ -13,8 +13,8 @@ from sim_exchange import ledger
 from sim_exchange.control import Control
 from sim_exchange.exchange import Connection
 from sim_exchange.fix import encode, items, parse, redact, utc_timestamp
+from sim_exchange.inquiries import MASS_STATUS_SLICE
 from sim_exchange.orders import RuleBroken
-from sim_exchange.venue import MASS_STATUS_SLICE
 
 Make = Callable[..., Any]
 Message = dict[int, str]
