@@ -259,6 +259,8 @@ def _taken_by_phone(venue: Venue, action: Action) -> Order:
     )
     if action.cl_ord_id is not None and venue.is_used(action.session, action.cl_ord_id):
         raise RuleBroken(f"ClOrdID {action.cl_ord_id} was used before")
+    if venue.full:
+        raise RuleBroken("the venue is full, see max_records")
     return venue.create(action.session, request)
 
 

@@ -22,7 +22,7 @@ class Inquiries(Register):
     """All orders of all clients, and the answers to questions about them."""
 
     def __init__(self, config: Config, state: State) -> None:
-        super().__init__(config.venue.name, state)
+        super().__init__(config.venue.name, state, config.venue.max_records)
         self.instruments = {i.symbol: Instrument(i, config.venue.seed) for i in config.instrument}
         self._answers: deque[tuple[str, Iterator[Report]]] = deque()
         self._status_ended = config.venue.mass_status_ended

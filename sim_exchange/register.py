@@ -10,7 +10,7 @@ import msgspec
 
 from sim_exchange.enums import Side
 from sim_exchange.fix import utc_timestamp
-from sim_exchange.ledger import Execution, Forgotten, Line, State, Trans
+from sim_exchange.ledger import Execution, Forgotten, Line, State, Trans, Used
 from sim_exchange.messages import Reply, Report
 from sim_exchange.orders import Order, RuleBroken
 
@@ -18,8 +18,9 @@ from sim_exchange.orders import Order, RuleBroken
 class Register:
     """All orders of all clients, by every name that they have."""
 
-    def __init__(self, name: str, state: State) -> None:
+    def __init__(self, name: str, state: State, max_records: int) -> None:
         self.name = name
+        self.max_records = max_records
         self.orders: dict[str, Order] = {}
         self.executions = state.executions
         self.replies: list[Reply] = []
@@ -54,6 +55,20 @@ class Register:
         for cl_ord_id in order.cl_ord_ids:
             self._by_cl_ord_id.pop((order.owner, cl_ord_id), None)
         self.lines.append(Forgotten(time=utc_timestamp(self.now_ns), order_id=order.order_id))
+
+    @property
+    def full(self) -> bool:
+        """Whether as many orders, requests and executions are held as may be.
+
+        Each order and each request has a ClOrdID(11) of its own, unless an order came by telephone.
+        """
+        return max(len(self.orders), len(self._by_cl_ord_id)) + len(self.executions) >= self.max_records
+
+    def _spend(self, owner: str, cl_ord_id: str) -> None:
+        """Remember the ClOrdID(11) of a request that is about no single order; a full venue does not."""
+        if not self.full and (owner, cl_ord_id) not in self._by_cl_ord_id:
+            self._by_cl_ord_id[owner, cl_ord_id] = None
+            self.lines.append(Used(session=owner, cl_ord_id=cl_ord_id))
 
     def is_used(self, owner: str, cl_ord_id: str) -> bool:
         """Whether a client's ClOrdID(11) is spent."""

@@ -34,7 +34,6 @@ class Venue(Inquiries):
 
     def __init__(self, config: Config, state: State) -> None:
         super().__init__(config, state)
-        self.max_records = config.venue.max_records
         self._restore(state)
 
     # Restart --------------------------------------------------------------------------------------
@@ -73,7 +72,7 @@ class Venue(Inquiries):
         if (owner, request.cl_ord_id) in self._by_cl_ord_id:
             self._duplicate(owner, request)
             return
-        if len(self.orders) + len(self.executions) >= self.max_records:
+        if self.full:
             self._reject_unrecorded(owner, request, OrdRejReason.EXCEEDS_LIMIT, "the venue is full")
             return
         order = self.create(owner, request)
@@ -161,6 +160,10 @@ class Venue(Inquiries):
             )
             self.replies.append(reject)
             return
+        if self.full and (terms is not None or order.why_not(None)):
+            text = "the venue is full, it takes cancels of working orders only"
+            self.replies.append(order.cancel_reject(request.cl_ord_id, terms is not None, CxlRejReason.OTHER, text))
+            return
         self._by_cl_ord_id[owner, request.cl_ord_id] = order
         instrument = self.instruments.get(order.symbol)
         manual = instrument is None or instrument.manual
@@ -188,9 +191,7 @@ class Venue(Inquiries):
                 text="unknown order",
             )
         )
-        if (owner, request.cl_ord_id) not in self._by_cl_ord_id:
-            self._by_cl_ord_id[owner, request.cl_ord_id] = None
-            self.lines.append(Used(session=owner, cl_ord_id=request.cl_ord_id))
+        self._spend(owner, request.cl_ord_id)
 
     def _why_not_replace(self, order: Order, terms: Terms | None) -> Refusal | None:
         if terms is None:
@@ -270,8 +271,7 @@ class Venue(Inquiries):
 
     def _mass_cancel(self, owner: str, request: MassCancelRequest) -> None:
         refusal = self._why_not_mass_cancel(owner, request)
-        self._by_cl_ord_id.setdefault((owner, request.cl_ord_id), None)
-        self.lines.append(Used(session=owner, cl_ord_id=request.cl_ord_id))
+        self._spend(owner, request.cl_ord_id)
         orders = [] if refusal else self._working(owner, request.symbol, request.side)
         reason, text = refusal or (None, None)
         self.replies.append(

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from sim_exchange.enums import Phase
+from sim_exchange.orders import RuleBroken
 from tests.sim_exchange.shorthand import short
 
 Make = Callable[..., Any]
@@ -253,3 +254,26 @@ def test_venue_that_is_full_says_so(bench: Make) -> None:
     b.new("B", "1", "1", "90.00")
     answer = b.new("C", "1", "1", "90.00")
     assert (answer[0][103], answer[0][58]) == ("3", "the venue is full")
+
+
+def test_a_full_venue_remembers_no_more_requests_and_still_cancels_what_works(bench: Make) -> None:
+    """Else a client that only replaces, or cancels what is not there, would fill memory for ever."""
+    b = bench()
+    b.new("A", "1", "10", "90.00")
+    b.new("B", "1", "10", "90.00")
+    b.replace("R0", "A", "9", "90.00")
+    b.venue.max_records = 4
+    assert short(b.replace("R1", "R0", "8", "90.00")) == [("R1", "5", "0", "0", "8")]
+    known = len(b.venue._by_cl_ord_id)
+    for n in range(20):
+        refused = b.replace(f"R{n + 2}", "R1", "7", "90.00")
+        assert (refused[0][102], refused[0][58]) == ("99", "the venue is full, it takes cancels of working orders only")
+        assert b.cancel(f"U{n}", "NEVER")[0][102] == "1"
+    with pytest.raises(RuleBroken, match="the venue is full"):
+        b.desk("phone_order", session=b.session, symbol="DESK", side="1", qty="100")
+    assert len(b.venue._by_cl_ord_id) == known
+    assert short(b.cancel("C", "R1")) == [("C", "4", "4", "0", "0")]
+    assert b.cancel("D", "R1")[0][102] == "99", "it has ended"
+    assert short(b.send("q", t11="M", t530="7", t60="20260101-00:00:00"))[1:] == [("B", "4", "4", "0", "0")]
+    assert len(b.venue._by_cl_ord_id) == known + 1
+    assert b.restart().venue.full is False, "the configuration allows more"
