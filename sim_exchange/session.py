@@ -15,6 +15,7 @@ from sim_exchange.fix import Message, encode, parse, utc_timestamp
 from sim_exchange.resend import Again, Resends
 
 LOGOUT_S = 10
+ASK_AGAIN_S = 10
 MAX_QUEUED = 10_000
 _SECOND = 1_000_000_000
 
@@ -86,6 +87,8 @@ class Session:
         self._leave_at: int | None = None
         self._reset_sent = False
         self._asked_to = 0
+        # What was expected at the last look, and since when it has been.
+        self._stuck_at, self._stuck_since = 0, 0
         self._queued: dict[int, Message] = {}
         self._resends = Resends(self._sent)
         # What was numbered while a ResendRequest(2) is answered goes out behind the answer.
@@ -172,6 +175,7 @@ class Session:
         """Heartbeats, and the end of a logout: call at least once a second."""
         if self._leave_at is not None and now.mono_ns >= self._leave_at:
             self.close = "no answer to the Logout(5)"
+        self._ask_again(now)
         if not self.logged_on or not self._heartbeat_s:
             return
         interval = self._heartbeat_s * _SECOND
@@ -334,6 +338,14 @@ class Session:
         """Ask once for everything from the gap on; later messages do not ask again until the gap is closed."""
         if self._asked_to <= self.next_in:
             self._asked_to = seq
+            self._admin("2", [(7, str(self.next_in)), (16, "0")], now)
+
+    def _ask_again(self, now: Now) -> None:
+        """Ask once more when a gap has not become smaller for ASK_AGAIN_S: what was sent again has been lost, too."""
+        if not self._asked_to or not self.logged_on or self.next_in != self._stuck_at:
+            self._stuck_at, self._stuck_since = self.next_in, now.mono_ns
+        elif now.mono_ns - self._stuck_since >= ASK_AGAIN_S * _SECOND:
+            self._stuck_since = now.mono_ns
             self._admin("2", [(7, str(self.next_in)), (16, "0")], now)
 
     def _drain(self, now: Now) -> list[Message]:

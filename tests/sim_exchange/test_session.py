@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from sim_exchange.fix import encode
 
 Bench = Any
@@ -68,6 +70,34 @@ def test_gap_is_asked_for_once_and_what_waited_is_done_in_order(bench: Make) -> 
     assert [m[11] for m in b.send("D", seq=2, t11="A", t43="Y", t122="20260101-00:00:00", **order)] == ["A"]
     assert [m[11] for m in b.send("D", seq=3, t11="B", t43="Y", t122="20260101-00:00:00", **order)] == ["B", "C", "D"]
     assert b.send("D", seq=4, t11="C", t43="Y", t122="20260101-00:00:00", **order) == [], "a repeat is ignored"
+
+
+@pytest.mark.parametrize("lost", [2, 4])
+def test_what_is_lost_again_within_a_resend_is_asked_for_again(bench: Make, lost: int) -> None:
+    """A message of the resend comes garbled, the first or the last of it; whatever comes later is above the gap."""
+    b = bench()
+    order = {"t55": "ACME", "t54": "1", "t60": "20260101-00:00:00", "t38": "10", "t40": "2", "t44": "90.00"}
+    assert types(b.send("D", seq=5, t11="A5", **order)) == ["2"]
+    again = {seq: b.raw("D", seq, t11=f"A{seq}", t43="Y", t122="20260101-00:00:00", **order) for seq in (2, 3, 4)}
+    b.tick(20)
+    for seq, raw in again.items():
+        b.feed(raw[:-4] + b"000\x01" if seq == lost else raw)
+    assert b.send("D", seq=6, t11="A6", **order) == []
+    assert b.tick(20) + b.tick(9_000) == []
+    assert [(m[35], m[7], m[16]) for m in b.tick(2_000)] == [("2", str(lost), "0")]
+    assert b.tick(9_000) == [], "once in ten seconds"
+    assert [m[11] for m in b.feed(again[lost])] == [f"A{seq}" for seq in range(lost, 7)]
+    b.seq = 7
+    b.send("0")
+    assert b.tick(11_000) == []
+
+
+def test_a_resend_that_goes_on_is_not_asked_for_again(bench: Make) -> None:
+    b = bench()
+    b.send("0", seq=100)
+    for seq in range(2, 12):
+        b.tick(6_000)
+        assert b.send("0", seq=seq, t43="Y", t122="20260101-00:00:00") == []
 
 
 def test_gap_fill_skips_what_will_not_be_resent(bench: Make) -> None:
