@@ -12,7 +12,7 @@ from sim_exchange.fix import utc_timestamp
 from sim_exchange.inquiries import Inquiries
 from sim_exchange.instruments import Instrument, Refusal, terms_problem
 from sim_exchange.ledger import LastPrice, PhaseChange, State, Used
-from sim_exchange.matching import Event, Gone, Refused, Triggered
+from sim_exchange.matching import Event, Gone, Refused, Triggered, Why
 from sim_exchange.messages import (
     CancelReject,
     CancelRequest,
@@ -34,6 +34,8 @@ class Venue(Inquiries):
 
     def __init__(self, config: Config, state: State) -> None:
         super().__init__(config, state)
+        # Orders that are open and that no market holds now: suspended, done for the day, less than a lot.
+        self._aside: dict[int, Order] = {}
         self._restore(state)
 
     # Restart --------------------------------------------------------------------------------------
@@ -49,8 +51,12 @@ class Venue(Inquiries):
                 self.instruments[symbol].market.last_price = int(last_px / self.instruments[symbol].tick)
         for order in sorted(self.orders.values(), key=lambda o: o.rank):
             instrument = self.instruments.get(order.symbol)
-            if instrument and not instrument.manual and order.acknowledged and self._tradable(instrument, order):
+            if instrument is None or instrument.manual:
+                continue
+            if order.acknowledged and self._tradable(instrument, order):
                 instrument.market.restore(instrument.market_order(order, order.leaves_qty))
+            elif order.working:
+                self._aside[order.number] = order
 
     # Requests -------------------------------------------------------------------------------------
 
@@ -223,8 +229,11 @@ class Venue(Inquiries):
         if instrument is None or instrument.manual:
             return
         market = instrument.market
+        self._aside.pop(order.number, None)
         if not self._tradable(instrument, order):
             market.cancel(order.number)
+            if order.working:
+                self._aside[order.number] = order
             return
         if not order.acknowledged:
             return
@@ -267,6 +276,7 @@ class Venue(Inquiries):
         instrument = self.instruments.get(order.symbol)
         if instrument is not None and not instrument.manual:
             instrument.market.cancel(order.number)
+        self._aside.pop(order.number, None)
         self._drop(order)
 
     def _mass_cancel(self, owner: str, request: MassCancelRequest) -> None:
@@ -316,6 +326,15 @@ class Venue(Inquiries):
         events = instrument.market.set_phase(phase, self.now_ns)
         self.lines.append(PhaseChange(time=utc_timestamp(self.now_ns), symbol=symbol, phase=phase))
         self.apply(instrument, events)
+        if phase is Phase.CLOSED and not instrument.manual:
+            lasting = (TimeInForce.GTC, TimeInForce.GTD)
+            over = [o for o in self._aside.values() if o.symbol == symbol and o.terms.tif not in lasting]
+            self._expire_aside(over, Why.END_OF_DAY)
+
+    def _expire_aside(self, orders: list[Order], why: Why) -> None:
+        for order in orders:
+            self.emit(order, order.expire(self.next_exec_id(), text=why.value))
+            self.sync(order)
 
     def instrument(self, symbol: str) -> Instrument:
         """The instrument with this symbol. Raises RuleBroken."""
@@ -329,6 +348,8 @@ class Venue(Inquiries):
             if not instrument.manual:
                 self.apply(instrument, instrument.market.expire(self.now_ns))
                 self.apply(instrument, instrument.crowd.tick(mono_ns))
+        over = [o for o in self._aside.values() if 0 < o.terms.expires_ns <= self.now_ns]
+        self._expire_aside(over, Why.TIME)
 
     def apply(self, instrument: Instrument, events: list[Event]) -> None:
         """Tell the owners what happened in a market, and remember its last price."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sim_exchange.enums import Phase
+from sim_exchange.enums import OrdStatus, Phase
 from sim_exchange.orders import RuleBroken
 from tests.sim_exchange.shorthand import short
 
@@ -245,6 +245,26 @@ def test_market_close_expires_day_orders_and_keeps_gtc(bench: Make) -> None:
     assert short(b.written[-1:]) == [("D", "C", "C", "0", "0")]
     assert [m[11] for m in b.send("AF", t584="S", t585="7")] == ["G"]
     assert b.new("E", "1", "10", "99.00")[0][103] == "2"
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_what_rests_in_no_market_ends_with_its_day_or_its_time(bench: Make, restart: bool) -> None:
+    """Suspended, or less than a lot of it left: the market does not know it, the day is over for it all the same."""
+    b = bench()
+    for name, terms in {"DAY": {}, "LESS": {}, "GTC": {"t59": "1"}, "GTD": {"t59": "6", "t432": "20260101"}}.items():
+        b.new(name, "1", "10", "90.00", **terms)
+        if name != "LESS":
+            b.desk("suspend", cl_ord_id=name)
+    b.desk("fill", cl_ord_id="LESS", qty="9.5", px="90.00")
+    if restart:
+        b = b.restart()
+    before = len(b.written)
+    b.exchange.do(lambda: b.venue.set_phase("ACME", Phase.CLOSED), b.now)
+    ended = [("DAY", "C", "C", "0", "0"), ("LESS", "C", "C", "9.5", "0")]
+    assert sorted(short(b.written[before:])) == ended
+    b.tick(86_400_000)
+    assert b.venue.find("GTD", None).ended is OrdStatus.EXPIRED
+    assert b.venue.find("GTC", None).open
 
 
 def test_venue_that_is_full_says_so(bench: Make) -> None:
