@@ -132,6 +132,18 @@ FaultKind = Literal[
 ]
 
 
+# The MsgTypes(35) that a kind of fault can hit; the others befall orders.
+_REPLIES, _REQUESTS, _LOGON = ("8", "9", "r"), ("D", "F", "G", "H", "AF", "q"), ("A",)
+_HITS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(
+        ("delay", "duplicate", "reorder", "poss_dup", "poss_resend", "drop", "gap", "lose", "torn"), _REPLIES
+    ),
+    **dict.fromkeys(("silence", "session_reject", "business_reject"), _REQUESTS),
+    **dict.fromkeys(("refuse_logon", "lose_numbers"), _LOGON),
+    "reject": ("D", "F", "G"),
+}
+
+
 class FaultConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[[fault]]: what goes wrong, and when. See docs/sim-exchange.md, Fault script."""
 
@@ -292,6 +304,11 @@ def _fault_problems(at: str, fault: FaultConfig) -> list[str]:
     chosen = [key for key in ("nth", "every", "probability") if getattr(fault, key) is not None]
     if len(chosen) > 1:
         problems.append(f"{at}: expected one of nth, every, probability, got {' and '.join(chosen)}")
+    hits = _HITS.get(fault.kind, ())
+    if fault.msg_type is not None and fault.msg_type not in hits:
+        problems.append(
+            f"{at}.msg_type: expected {' or '.join(hits) or 'none'} with {fault.kind}, got {fault.msg_type}"
+        )
     if fault.probability is not None and not 0 <= fault.probability <= 1:
         problems.append(f"{at}.probability: expected 0 to 1")
     for key in ("nth", "every", "times"):

@@ -39,6 +39,17 @@ DROP_COPY = 'seed = 7\n[[drop_copy]]\nclient = "{}"\nbegin_string = "FIX.4.4"\n{
         ("seed = 7", "seed = ", "not TOML"),
         ("seed = 7", "seed = 7\n[[fault]]\nkind='gap'\nprobability=2.0", "fault[0].probability: expected 0 to 1"),
         ("seed = 7", "seed = 7\n[[fault]]\nkind='gap'\nnth=0", "fault[0].nth: expected 1 or more"),
+        (
+            "seed = 7",
+            "seed = 7\n[[fault]]\nkind='reject'\nmsg_type='AF'",
+            "fault[0].msg_type: expected D or F or G with reject, got AF",
+        ),
+        (
+            "seed = 7",
+            "seed = 7\n[[fault]]\nkind='gap'\nmsg_type='D'",
+            "fault[0].msg_type: expected 8 or 9 or r with gap",
+        ),
+        ("seed = 7", "seed = 7\n[[fault]]\nkind='halt'\nmsg_type='D'", "fault[0].msg_type: expected none with halt"),
         ("seed = 7", "seed = 7\nmax_skew_s = -1", "venue.max_skew_s: expected 0 to 86400"),
         (
             'begin_string = "FIX.4.4"',
