@@ -6,7 +6,8 @@
 import asyncio
 import json
 import socket
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Self, TypeVar
 
 import msgspec
@@ -15,11 +16,15 @@ from sim_exchange import desk
 from sim_exchange.config import ConfigError, parse_fault
 from sim_exchange.enums import Phase
 from sim_exchange.exchange import Exchange, Lane, Link
+from sim_exchange.ledger import Execution
 from sim_exchange.orders import Order, RuleBroken
 from sim_exchange.session import Now
 
 MAX_LINE = 1 << 20
 MAX_ROWS = 10_000
+# How many orders or executions one piece of work looks at, and how many it writes into an answer.
+LOOK_SLICE = 10_000
+SHOW_SLICE = 500
 MAX_SEQ = 10_000_000
 MAX_BYTES = 64 << 20
 _ENCODER = msgspec.json.Encoder()
@@ -27,6 +32,7 @@ _ENCODER = msgspec.json.Encoder()
 Request = dict[str, Any]
 Answer = dict[str, Any]
 _Kind = TypeVar("_Kind")
+_Row = TypeVar("_Row")
 
 
 class BadRequest(RuleBroken):
@@ -47,8 +53,6 @@ class Control:
         exchange.on_work = self._changed.set
         self._actions: dict[str, Callable[[Request], Answer]] = {
             "ping": self._ping,
-            "orders": self._orders,
-            "executions": self._executions,
             "sessions": self._sessions,
             "stats": self._stats,
             "book": self._book,
@@ -68,6 +72,11 @@ class Control:
             "read_again": self._read_again,
             "shutdown": self._stop,
         }
+        self._slow: dict[str, Callable[[Request], Awaitable[Answer]]] = {
+            "orders": self._orders,
+            "executions": self._executions,
+            "wait": self._wait,
+        }
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one client until it hangs up or sends a line longer than MAX_LINE."""
@@ -85,8 +94,8 @@ class Control:
         """One request, one answer; what is wrong with the request is said in `error`."""
         try:
             request = _request(line)
-            if request["do"] == "wait":
-                return await self._wait(request)
+            if request["do"] in self._slow:
+                return await self._slow[request["do"]](request)
             return {"ok": True} | self._perform(request)
         except RuleBroken as error:
             return {"ok": False, "error": str(error)}
@@ -103,7 +112,7 @@ class Control:
             return {"report": msgspec.to_builtins(reply)}
         work = self._actions.get(request["do"])
         if work is None:
-            known = ", ".join(sorted({*self._actions, *desk.NAMES, "wait"}))
+            known = ", ".join(sorted({*self._actions, *self._slow, *desk.NAMES}))
             raise BadRequest(f"unknown action {request['do']}; expected one of {known}")
         answer = self._exchange.do(lambda: work(request), self._now())
         if not isinstance(answer, dict):
@@ -116,28 +125,29 @@ class Control:
         _only(request)
         return {"venue": self._exchange.venue.name}
 
-    def _orders(self, request: Request) -> Answer:
+    async def _orders(self, request: Request) -> Answer:
         _only(request, "cl_ord_id", "symbol", "session", "open", "limit")
-        rows = [
-            _order_row(o)
-            for o in self._exchange.venue.orders.values()
-            if request.get("cl_ord_id") in (None, *o.cl_ord_ids)
-            and request.get("symbol") in (None, o.symbol)
-            and request.get("session") in (None, o.owner)
-            and request.get("open") in (None, o.open)
-        ]
-        return {"total": len(rows), "orders": rows[-_limit(request) :]}
+        venue = self._exchange.venue
+        cl_ord_id, symbol, session, wanted = (request.get(key) for key in ("cl_ord_id", "symbol", "session", "open"))
+        if cl_ord_id is not None:
+            orders = venue.named(_text(request, "cl_ord_id"))
+        else:
+            orders = venue.open_orders() if wanted is True else list(venue.orders.values())
 
-    def _executions(self, request: Request) -> Answer:
+        def matches(o: Order) -> bool:
+            return symbol in (None, o.symbol) and session in (None, o.owner) and wanted in (None, o.open)
+
+        return await _listed("orders", orders, matches, _order_row, _limit(request))
+
+    async def _executions(self, request: Request) -> Answer:
         _only(request, "order_id", "symbol", "session", "limit")
-        rows = [
-            msgspec.to_builtins(e)
-            for e in self._exchange.venue.executions.standing.values()
-            if request.get("order_id") in (None, e.order_id)
-            and request.get("symbol") in (None, e.symbol)
-            and request.get("session") in (None, e.session)
-        ]
-        return {"total": len(rows), "executions": rows[-_limit(request) :]}
+        order_id, symbol, session = (request.get(key) for key in ("order_id", "symbol", "session"))
+
+        def matches(e: Execution) -> bool:
+            return order_id in (None, e.order_id) and symbol in (None, e.symbol) and session in (None, e.session)
+
+        executions = list(self._exchange.venue.executions.standing.values())
+        return await _listed("executions", executions, matches, msgspec.to_builtins, _limit(request))
 
     def _sessions(self, request: Request) -> Answer:
         _only(request)
@@ -149,7 +159,7 @@ class Control:
         return {
             **{key: self._exchange.stats[key] for key in ("received", "sent", "garbled")},
             "orders": len(venue.orders),
-            "open_orders": sum(o.open for o in venue.orders.values()),
+            "open_orders": len(venue.open_orders()),
             "executions": len(venue.executions),
             "ledger": str(self._exchange.ledger.path),
         }
@@ -356,6 +366,25 @@ def _whole(request: Request, key: str, default: int) -> int:
 
 def _limit(request: Request) -> int:
     return min(_whole(request, "limit", 1000), MAX_ROWS)
+
+
+async def _listed(
+    name: str, rows: Sequence[_Row], matches: Callable[[_Row], bool], shown: Callable[[_Row], Any], limit: int
+) -> Answer:
+    """How many rows match, and the last of them. Each slice is looked at by itself, others are served in between."""
+    total = 0
+    last: deque[_Row] = deque(maxlen=limit)
+    for at in range(0, len(rows), LOOK_SLICE):
+        found = [row for row in rows[at : at + LOOK_SLICE] if matches(row)]
+        total += len(found)
+        last += found
+        await asyncio.sleep(0)
+    answer = []
+    for n, row in enumerate(last, 1):
+        answer.append(shown(row))
+        if n % SHOW_SLICE == 0:
+            await asyncio.sleep(0)
+    return {"ok": True, "total": total, name: answer}
 
 
 def _order_row(order: Order) -> Answer:

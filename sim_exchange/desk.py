@@ -148,10 +148,11 @@ def _execution_of(venue: Venue, order: Order, action: Action) -> str:
     """The named execution, or the order's last one that stands."""
     if action.exec_ref_id is not None:
         return action.exec_ref_id
-    standing = [e.exec_id for e in venue.executions.standing.values() if e.order_id == order.order_id]
-    if not standing:
+    standing = reversed(venue.executions.standing.values())
+    last = next((e.exec_id for e in standing if e.order_id == order.order_id), None)
+    if last is None:
         raise RuleBroken("the order has no standing execution")
-    return standing[-1]
+    return last
 
 
 def _bust(venue: Venue, order: Order, action: Action) -> Report:

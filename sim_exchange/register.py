@@ -31,6 +31,7 @@ class Register:
         self._by_number: dict[int, Order] = {}
         self._open: dict[int, Order] = {}
         self._by_cl_ord_id: dict[tuple[str, str], Order | None] = {}
+        self._owners: dict[str, None] = {}
         self._counters = state.counters
         self._dirty: dict[int, Order] = {}
         self._counted = False
@@ -44,6 +45,7 @@ class Register:
     def _index(self, order: Order) -> None:
         self.orders[order.order_id] = order
         self._by_number[order.number] = order
+        self._owners[order.owner] = None
         self._note_open(order)
         for cl_ord_id in order.cl_ord_ids:
             self._by_cl_ord_id[order.owner, cl_ord_id] = order
@@ -74,13 +76,20 @@ class Register:
         """Whether a client's ClOrdID(11) is spent."""
         return (owner, cl_ord_id) in self._by_cl_ord_id
 
+    def named(self, cl_ord_id: str) -> list[Order]:
+        """The orders of all clients that a ClOrdID(11) speaks of."""
+        return [o for owner in self._owners if (o := self._by_cl_ord_id.get((owner, cl_ord_id))) is not None]
+
     def find(self, cl_ord_id: str, owner: str | None) -> Order:
         """The order that a ClOrdID(11) speaks of, of any client unless `owner` is given. Raises RuleBroken."""
-        owners = [owner] if owner else sorted({key[0] for key in self._by_cl_ord_id if key[1] == cl_ord_id})
-        found = [o for name in owners if (o := self._by_cl_ord_id.get((name, cl_ord_id))) is not None]
+        found = [order for order in self.named(cl_ord_id) if owner in (None, order.owner)]
         if len(found) != 1:
             raise RuleBroken(f"{'no order has' if not found else 'several sessions use'} ClOrdID {cl_ord_id}")
         return found[0]
+
+    def open_orders(self) -> list[Order]:
+        """Every order that is open, oldest first."""
+        return [order for _, order in sorted(self._open.items()) if order.open]
 
     def _matching(self, owner: str, symbol: str | None, side: Side | None) -> list[Order]:
         return [o for o in self._of(owner, symbol, side, self._open) if o.open]

@@ -1,5 +1,6 @@
 """The control port: its answers, and what it says is wrong."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -91,3 +92,33 @@ async def test_control_looks_at_orders_books_and_sessions(bench: Make) -> None:
     assert (await control.answer(b'{"do":"halt"}'))["symbols"] == ["ACME", "GLOBEX", "DESK"]
     assert (await control.answer(b'{"do":"resume","symbol":"ACME"}'))["symbols"] == ["ACME"]
     assert (await control.answer(b'{"do":"wait","for":"sent","msg_type":"8","cl_ord_id":"X","count":2}'))["ok"]
+
+
+async def test_a_long_listing_lets_others_in_between(bench: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And shows the last rows of all that match, each of them made only when it is shown."""
+    b = bench()
+    control = Control(b.exchange, lambda: b.now, lambda: None, lambda: None)
+    for n in range(40):
+        b.new(f"S{n}", "2", "1", "101.00")
+        b.new(f"B{n}", "1", "1", "101.00")
+        b.new(f"X{n}", "1", "1", "99.00")
+    monkeypatch.setattr("sim_exchange.control.LOOK_SLICE", 10)
+    monkeypatch.setattr("sim_exchange.control.SHOW_SLICE", 2)
+    for request, total, pauses, last in (
+        ({"do": "orders", "limit": 6}, 120, 15, "X39"),
+        ({"do": "orders", "limit": 6, "open": True}, 40, 7, "X39"),
+        ({"do": "orders", "limit": 6, "open": False}, 80, 15, "B39"),
+        ({"do": "orders", "cl_ord_id": "S7"}, 1, 1, "S7"),
+        ({"do": "executions", "limit": 6}, 80, 11, "B39"),
+    ):
+        asking = asyncio.ensure_future(control.answer(msgspec.json.encode(request)))
+        await asyncio.sleep(0)
+        turns = 0
+        while not asking.done():
+            turns += 1
+            await asyncio.sleep(0)
+        answer = asking.result()
+        rows = answer["orders" if request["do"] == "orders" else "executions"]
+        assert (answer["ok"], answer["total"], turns, rows[-1]["cl_ord_id"]) == (True, total, pauses, last), request
+        assert len(rows) == min(total, 6)
+    assert (await control.answer(b'{"do":"stats"}'))["open_orders"] == 40
