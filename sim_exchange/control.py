@@ -84,8 +84,9 @@ class Control:
             while line := await reader.readline():
                 writer.write(_ENCODER.encode(await self.answer(line)) + b"\n")
                 await writer.drain()
-        except (ConnectionError, ValueError):
-            # A line over the limit or a broken connection ends this client only.
+        except (ConnectionError, ValueError, asyncio.CancelledError):
+            # A line over the limit or a broken connection ends this client only; canceled is who is there when the
+            # venue stops, and asyncio's streams print a traceback for each task that ends so.
             pass
         finally:
             writer.close()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from sim_exchange.control import ControlClient
 from sim_exchange.fix import encode, utc_timestamp
 
 
@@ -65,3 +66,17 @@ def test_a_venue_that_stops_cancels_on_disconnect_and_ends_in_good_order(
         assert "Traceback" not in (tmp_path / "log").read_text()
     with run_venue(config, tmp_path / "log") as venue:
         assert venue.control.do("orders", open=True)["total"] == 0
+
+
+def test_a_venue_that_stops_hangs_up_on_control_clients_without_a_word(
+    tmp_path: Path, write_config: Callable[..., Path], run_venue: Any
+) -> None:
+    with run_venue(write_config(tmp_path, "FIX.4.4"), tmp_path / "log") as venue:
+        address = f"127.0.0.1:{venue.ready['control_port']}"
+        with ControlClient(address) as idle, ControlClient(address) as waiting:
+            waiting._socket.sendall(b'{"do":"wait","for":"logon","timeout_s":60}\n')
+            idle.do("ping")
+            assert venue.stop() == 0
+            for client in (idle, waiting):
+                assert client._file.readline() == b""
+    assert "Traceback" not in (tmp_path / "log").read_text()
