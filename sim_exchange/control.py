@@ -331,7 +331,7 @@ class Control:
 def _request(line: bytes) -> Request:
     try:
         request = msgspec.json.decode(line)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise BadRequest(str(error)) from error
     if not isinstance(request, dict) or not isinstance(request.get("do"), str):
         raise BadRequest('expected an object with "do"')

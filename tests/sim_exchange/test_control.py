@@ -14,7 +14,7 @@ Make = Callable[..., Any]
 
 async def test_control_answers_and_names_what_is_wrong(bench: Make) -> None:
     b = bench()
-    control = Control(b.exchange, lambda: b.now, lambda: None, lambda: None)
+    control = Control(b.exchange, lambda: b.now, lambda: None, lambda: pytest.fail("it would end"))
 
     async def ask(text: str) -> dict[str, Any]:
         return await control.answer(text.encode())
@@ -22,6 +22,7 @@ async def test_control_answers_and_names_what_is_wrong(bench: Make) -> None:
     assert (await ask('{"do":"ping"}'))["venue"] == "XSIM"
     for text, error in [
         ("nonsense", "malformed"),
+        ("[" * 100_000, "recursion depth"),
         ("[]", 'expected an object with "do"'),
         ('{"do":"dance"}', "unknown action dance"),
         ('{"do":"fill"}', "cl_ord_id or order_id"),
