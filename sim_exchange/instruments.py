@@ -1,6 +1,6 @@
 """Instruments: their units, their market, and the terms that they take."""
 
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from sim_exchange.book import BUY, SELL
 from sim_exchange.config import InstrumentConfig
@@ -29,20 +29,30 @@ class Instrument:
         self.crowd = Crowd(config.crowd, self.market, reference, f"{seed}:crowd:{config.symbol}")
 
     def market_order(self, order: Order, qty: Decimal) -> MarketOrder:
-        """`qty` of an order in the market's integers."""
+        """`qty` of an order in the market's integers.
+
+        A price between two ticks, which the desk or a stock split can leave, becomes the tick at which the order does
+        not trade beyond its limit and is not released before its stop.
+        """
         terms = order.terms
-        stop = None if terms.stop_px is None or order.triggered else int(terms.stop_px / self.tick)
+        side = BUY if order.side is Side.BUY else SELL
         return MarketOrder(
             key=order.number,
-            side=BUY if order.side is Side.BUY else SELL,
+            side=side,
             qty=int(qty / self.lot),
-            price=None if terms.price is None else int(terms.price / self.tick),
-            stop=stop,
+            price=self._ticks(terms.price, -side),
+            stop=None if order.triggered else self._ticks(terms.stop_px, side),
             tif=terms.tif,
             peak=int((terms.max_floor or 0) / self.lot),
             post_only=POST_ONLY in (terms.exec_inst or "").split(),
             expires_ns=terms.expires_ns,
         )
+
+    def _ticks(self, px: Decimal | None, to: int) -> int | None:
+        """A price in ticks; one between two of them goes up (`to` above zero) or down."""
+        if px is None:
+            return None
+        return int((px / self.tick).to_integral_value(ROUND_CEILING if to > 0 else ROUND_FLOOR))
 
 
 def terms_problem(instrument: Instrument, terms: Terms, now_ns: int) -> Refusal | None:

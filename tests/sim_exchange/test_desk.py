@@ -1,6 +1,7 @@
 """The manual desk: what a person at the exchange can do to orders."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -203,3 +204,29 @@ def test_a_split_changes_what_was_guaranteed_and_what_is_shown(bench: Make) -> N
     restated = b.desk("restate", cl_ord_id="X", ratio="2", reason=0)[0]
     assert (restated[39], restated[111]) == ("7", "40")
     assert b.desk("fill", cl_ord_id="X", qty="60", px="5.00")[0][39] == "7", "100 are guaranteed now"
+
+
+@pytest.mark.parametrize(
+    ("side", "price", "rests_at", "trades_at"), [("1", "99.01", 4950, "49.50"), ("2", "101.01", 5051, "50.51")]
+)
+def test_a_price_between_two_ticks_trades_at_none_beyond_it(
+    bench: Make, side: str, price: str, rests_at: int, trades_at: str
+) -> None:
+    """99.01 becomes 49.505 with a 2:1 split; the tick is 0.01."""
+    b = bench()
+    b.new("X", side, "10", price)
+    b.desk("restate", cl_ord_id="X", ratio="2", reason=0)
+    assert b.venue.instruments["ACME"].market.book.best(1 if side == "1" else -1) == rests_at
+    fill = b.new("Y", "12".replace(side, ""), "5", None)[1]
+    assert (fill[11], fill[150], fill[31]) == ("X", "F", trades_at)
+
+
+@pytest.mark.parametrize(("side", "stop_px", "waits_for"), [("1", "101.01", 5051), ("2", "99.01", 4950)])
+def test_a_stop_between_two_ticks_is_not_released_before_it(
+    bench: Make, side: str, stop_px: str, waits_for: int
+) -> None:
+    b = bench()
+    b.new("X", side, "10", None, t40="3", t99=stop_px)
+    order = b.venue.find("X", None)
+    order.split(Decimal(2))
+    assert b.venue.instruments["ACME"].market_order(order, order.leaves_qty).stop == waits_for
