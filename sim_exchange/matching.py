@@ -1,6 +1,8 @@
 """One instrument's market: phases, order types and times in force on top of the book. Sans-I/O, integers only."""
 
-from collections.abc import Callable, Iterable
+from bisect import bisect_left, insort
+from collections import Counter
+from collections.abc import Iterable
 from enum import StrEnum
 
 import msgspec
@@ -66,6 +68,8 @@ class Market:
         self.last_price = reference
         self._live: dict[int, MarketOrder] = {}
         self._stops: dict[int, MarketOrder] = {}
+        # Stop prices by side, so signed and sorted that the one which is released first is at the front.
+        self._stop_levels: dict[int, list[int]] = {BUY: [], SELL: []}
         self._auction: dict[int, MarketOrder] = {}
         self._timed: set[int] = set()
 
@@ -98,7 +102,7 @@ class Market:
             self._auction[order.key] = order
             return []
         if order.stop is not None:
-            self._stops[order.key] = order
+            self._add_stop(order, order.stop)
             return self._trigger([]) if self.phase is Phase.OPEN else []
         return self._trigger(self._enter(order))
 
@@ -108,13 +112,13 @@ class Market:
         if order.tif in (TimeInForce.OPG, TimeInForce.ATC) or (order.price is None and order.stop is None):
             self._auction[order.key] = order
         elif order.stop is not None:
-            self._stops[order.key] = order
+            self._add_stop(order, order.stop)
         else:
             self._rest(order, order.qty)
 
     def cancel(self, key: int) -> bool:
         """Take an order out; False when it is not here."""
-        self._stops.pop(key, None)
+        self._forget_stop(key)
         self._auction.pop(key, None)
         self.book.remove(key)
         return self._forget(key)
@@ -207,15 +211,32 @@ class Market:
 
     def _trigger(self, events: list[Event]) -> list[Event]:
         """Release stop orders that the last price has reached, oldest first, until none is left to release."""
-        while self.phase is Phase.OPEN:
-            due = next((o for o in self._stops.values() if _reached(o, self.last_price)), None)
-            if due is None:
-                break
-            del self._stops[due.key]
-            released = msgspec.structs.replace(due, stop=None)
-            self._live[due.key] = released
-            events = [*events, Triggered(due.key), *self._enter(released)]
+        while self.phase is Phase.OPEN and (due := self._due()):
+            price = self.last_price
+            for order in due:
+                self._forget_stop(order.key)
+                released = msgspec.structs.replace(order, stop=None)
+                self._live[order.key] = released
+                events += [Triggered(order.key), *self._enter(released)]
+                if self.last_price != price:
+                    break
         return events
+
+    def _due(self) -> list[MarketOrder]:
+        """The stop orders that the last price has reached, oldest first."""
+        if not any(levels and levels[0] <= self.last_price * side for side, levels in self._stop_levels.items()):
+            return []
+        return [o for o in self._stops.values() if o.stop is not None and (self.last_price - o.stop) * o.side >= 0]
+
+    def _add_stop(self, order: MarketOrder, stop: int) -> None:
+        self._stops[order.key] = order
+        insort(self._stop_levels[order.side], stop * order.side)
+
+    def _forget_stop(self, key: int) -> None:
+        order = self._stops.pop(key, None)
+        if order is not None and order.stop is not None:
+            levels = self._stop_levels[order.side]
+            del levels[bisect_left(levels, order.stop * order.side)]
 
     def _end_auction(self, tifs: tuple[TimeInForce, ...], why: Why) -> list[Event]:
         """End what took part in an auction only; a market order that stays has nothing to rest at and is canceled."""
@@ -275,19 +296,23 @@ Entry = tuple[int, int, int | None]
 
 def auction_price(buys: list[Entry], sells: list[Entry], reference: int) -> int | None:
     """Price in ticks that trades the most; ties go to the smaller surplus, then nearest to `reference`, then lower."""
-    candidates = {limit for _, _, limit in buys + sells if limit is not None} | {reference}
-
-    def volume(entries: list[Entry], accepts: Callable[[int], bool]) -> int:
-        return sum(qty for _, qty, limit in entries if limit is None or accepts(limit))
-
+    bought, sold = _by_limit(buys), _by_limit(sells)
+    demand, supply = sum(bought.values()), sold.pop(None, 0)
     best: tuple[int, int, int, int] | None = None
-    for price in candidates:
-        demand = volume(buys, lambda limit, p=price: limit >= p)  # type: ignore[misc]
-        supply = volume(sells, lambda limit, p=price: limit <= p)  # type: ignore[misc]
+    for price in sorted({limit for limit in (*bought, *sold, reference) if limit is not None}):
+        supply += sold[price]
         rank = (-min(demand, supply), abs(demand - supply), abs(price - reference), price)
         if min(demand, supply) and (best is None or rank < best):
             best = rank
+        demand -= bought[price]
     return None if best is None else best[3]
+
+
+def _by_limit(entries: list[Entry]) -> Counter[int | None]:
+    lots: Counter[int | None] = Counter()
+    for _, qty, limit in entries:
+        lots[limit] += qty
+    return lots
 
 
 def _allocate(buys: list[Entry], sells: list[Entry], price: int) -> Iterable[Fill]:
@@ -301,7 +326,3 @@ def _allocate(buys: list[Entry], sells: list[Entry], price: int) -> Iterable[Fil
         sell_queue[s][1] -= qty
         b += buy_queue[b][1] == 0
         s += sell_queue[s][1] == 0
-
-
-def _reached(order: MarketOrder, last_price: int) -> bool:
-    return order.stop is not None and (last_price - order.stop) * order.side >= 0
