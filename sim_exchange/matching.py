@@ -123,26 +123,33 @@ class Market:
         self.book.remove(key)
         return self._forget(key)
 
+    def keeps_place(self, order: MarketOrder) -> bool:
+        """Whether to change the live order with this key to `order` only lowers its quantity, if at all."""
+        old = self._live[order.key]
+        terms = (order.price, order.stop, order.tif, order.peak, order.expires_ns)
+        if (old.price, old.stop, old.tif, old.peak, old.expires_ns) != terms:
+            return False
+        resting = self.book.get(order.key)
+        if resting is not None:
+            return order.qty <= resting.open_qty
+        waiting = self._stops.get(order.key) or self._auction.get(order.key)
+        return waiting is not None and order.qty <= waiting.qty
+
     def replace(self, order: MarketOrder) -> list[Event]:
         """Change a live order to `order` (same key, `qty` is the new open quantity).
 
         Only a smaller quantity keeps the time priority; anything else enters anew and may trade.
         """
-        old = self._live[order.key]
-        resting = self.book.get(order.key)
-        same = (old.price, old.stop, old.tif, old.peak, old.expires_ns) == (
-            order.price,
-            order.stop,
-            order.tif,
-            order.peak,
-            order.expires_ns,
-        )
-        if same and resting is not None and order.qty <= resting.open_qty:
+        if not self.keeps_place(order):
+            self.cancel(order.key)
+            return self._place(order)
+        self._live[order.key] = order
+        if order.key in self.book:
             self.book.reduce(order.key, order.qty)
-            self._live[order.key] = order
-            return []
-        self.cancel(order.key)
-        return self._place(order)
+        else:
+            waiting = self._stops if order.key in self._stops else self._auction
+            waiting[order.key] = order
+        return []
 
     def set_phase(self, phase: Phase, now_ns: int) -> list[Event]:
         """Move to a phase: whatever opens the market runs the opening auction, for orders may have come to cross since

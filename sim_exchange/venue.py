@@ -242,12 +242,9 @@ class Venue(Inquiries):
         if order.number not in market:
             self._enter(instrument, order)
             return
-        before = market.book.get(order.number)
-        rank = before.rank if before else None
-        events = market.replace(target)
-        after = market.book.get(order.number)
-        if after is None or after.rank != rank:
+        if not market.keeps_place(target):
             self._behind_all(order)
+        events = market.replace(target)
         self.apply(instrument, events)
 
     @staticmethod

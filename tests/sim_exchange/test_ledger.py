@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from sim_exchange import ledger
+from sim_exchange.enums import Phase
 from tests.sim_exchange.shorthand import fault, sequence, short
 
 Make = Callable[..., Any]
@@ -86,6 +87,24 @@ def test_a_stop_order_that_was_released_stands_behind_those_before_it_also_after
     for venue in (b.venue, b.restart().venue):
         resting = venue.instruments["ACME"].market.book.resting(1)
         assert [venue.orders[f"XSIM-O{r.key}"].cl_ord_id for r in resting] == ["FIRST", "STOP"]
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_less_quantity_keeps_the_place_of_a_stop_and_of_what_waits_for_an_auction(bench: Make, restart: bool) -> None:
+    b = bench()
+    for name in ("FIRST", "SECOND"):
+        b.new(name, "1", "10", None, t40="3", t99="101.00")
+        b.new(f"{name}-ATC", "1", "10", "110.00", t59="7")
+    b.replace("LESS", "FIRST", "5", "0", t40="3", t99="101.00")
+    b.replace("LESS-ATC", "FIRST-ATC", "5", "110.00", t59="7")
+    if restart:
+        b = b.restart()
+    b.new("S", "2", "4", "101.00")
+    b.new("B", "1", "1", "101.00")
+    b.new("T", "2", "5", "110.00", t59="7")
+    b.exchange.do(lambda: b.venue.set_phase("ACME", Phase.CLOSED), b.now)
+    filled = [(m[11], m[32]) for m in b.written if m.get(150) == "F" and m[11] not in ("S", "B", "T")]
+    assert filled == [("LESS", "3"), ("LESS-ATC", "5")]
 
 
 def test_an_order_that_is_changed_often_writes_no_more_with_each_change(bench: Make) -> None:
