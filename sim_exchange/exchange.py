@@ -76,12 +76,13 @@ class Lane:
 
 
 class Connection:
-    """A TCP connection before and after its Logon(A)."""
+    """A TCP connection before and after its Logon(A); of one that was `refused` nothing counts any more."""
 
     def __init__(self, link: Link) -> None:
         self.link = link
         self.framer = Framer()
         self.lane: Lane | None = None
+        self.refused = False
 
 
 class Exchange:
@@ -240,6 +241,8 @@ class Exchange:
         if message is None:
             self.stats["garbled"] += 1
             return
+        if connection.refused:
+            return
         lane = connection.lane
         if lane is None:
             self._first(connection, message, raw)
@@ -257,6 +260,7 @@ class Exchange:
         lane = self.lanes.get(name)
         if message.msg_type != "A" or lane is None or lane.link is not None:
             log.warning("connection refused session=%s reason=%s", name, "already connected" if lane else "unknown")
+            connection.refused = True
             connection.link.abort()
             return
         connection.lane, lane.link, lane.closing = lane, connection.link, False

@@ -35,6 +35,17 @@ def test_first_message_must_be_a_logon_of_a_known_session(bench: Make) -> None:
     assert b.link.closed
 
 
+def test_what_comes_behind_a_first_message_that_is_refused_does_not_count(bench: Make) -> None:
+    """They may have come in one piece; the connection is over with the first."""
+    b = bench(logon=False)
+    order = {"t55": "ACME", "t54": "1", "t60": "20260101-00:00:00", "t38": "10", "t40": "2", "t44": "90.00"}
+    b.feed(b.raw("0", 1) + b.raw("A", 1, t98="0", t108="30") + b.raw("D", 2, t11="X", **order))
+    assert (b.link.closed, b.written, b.venue.orders) == (True, [], {})
+    b.exchange.on_lost(b.connection, b.now)
+    b.connect()
+    assert types(b.send("A", t98="0", t108="30")) == ["A"]
+
+
 def test_second_connection_of_a_session_is_refused_and_the_first_lives(bench: Make) -> None:
     b = bench()
     first, connection = b.link, b.connection
