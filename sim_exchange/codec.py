@@ -348,7 +348,8 @@ def _terms_fields(r: Report) -> list[tuple[int, str | None]]:
 def _exec_type_42(r: Report, status: str) -> tuple[str, str]:
     """ExecTransType(20) and ExecType(150) of FIX 4.2: fills are 1 or 2, busts and corrections a transaction type."""
     if r.exec_type is ExecType.TRADE:
-        return "0", "1" if r.leaves_qty else "2"
+        # Also of an order that has ended: what is executed then leaves nothing, and has still not filled it.
+        return "0", "1" if r.order_qty is not None and r.cum_qty < r.order_qty else "2"
     trans = {ExecType.TRADE_CANCEL: "1", ExecType.TRADE_CORRECT: "2", ExecType.ORDER_STATUS: "3"}.get(r.exec_type)
     return (trans, status) if trans else ("0", r.exec_type.value)
 

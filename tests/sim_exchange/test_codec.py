@@ -207,7 +207,7 @@ def report(exec_type: ExecType, status: OrdStatus, leaves: int = 0, **fields: An
     [
         (report(ExecType.NEW, OrdStatus.NEW, 100), "0", "0", "0"),
         (report(ExecType.TRADE, OrdStatus.PARTIALLY_FILLED, 50), "0", "1", "1"),
-        (report(ExecType.TRADE, OrdStatus.FILLED), "0", "2", "2"),
+        (report(ExecType.TRADE, OrdStatus.FILLED, cum_qty=Decimal(100)), "0", "2", "2"),
         (report(ExecType.TRADE, OrdStatus.PENDING_CANCEL, 50), "0", "1", "6"),
         (report(ExecType.TRADE_CANCEL, OrdStatus.PARTIALLY_FILLED, 50, exec_ref_id="E0"), "1", "1", "1"),
         (report(ExecType.TRADE_CORRECT, OrdStatus.FILLED, exec_ref_id="E0"), "2", "2", "2"),

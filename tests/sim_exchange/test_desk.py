@@ -230,3 +230,16 @@ def test_a_stop_between_two_ticks_is_not_released_before_it(
     order = b.venue.find("X", None)
     order.split(Decimal(2))
     assert b.venue.instruments["ACME"].market_order(order, order.leaves_qty).stop == waits_for
+
+
+@pytest.mark.parametrize(("version", "exec_types"), [("FIX.4.2", ["1", "2"]), ("FIX.4.4", ["F", "F"])])
+def test_a_late_fill_of_a_canceled_order_is_partial_until_the_order_is_executed(
+    bench: Make, version: str, exec_types: list[str]
+) -> None:
+    b = bench(version)
+    b.new("X", "1", "10", "10.00", t55="DESK")
+    b.desk("new", cl_ord_id="X")
+    b.desk("unsolicited_cancel", cl_ord_id="X")
+    late = [b.desk("fill", cl_ord_id="X", qty=qty, px="10")[0] for qty in ("4", "6")]
+    assert [(m[150], m[151]) for m in late] == [(exec_type, "0") for exec_type in exec_types]
+    assert late[0][39] == "4"
