@@ -100,7 +100,8 @@ def parse(message_type: type[M], data: bytes) -> M:
     """A request from its bytes.
 
     Raises:
-        InvalidField: it is not such a message; where a text is not UTF-8 the field is named.
+        InvalidField: it is not such a message; where a text is not UTF-8 the field is named, if the message is not
+        very long.
     """
     try:
         return message_type.FromString(data)
@@ -110,7 +111,9 @@ def parse(message_type: type[M], data: bytes) -> M:
 
 def _unreadable(message_type: Any, data: bytes) -> InvalidField:
     field = broken_text_field(message_type, data)
-    return InvalidField(field, "is not UTF-8") if field else InvalidField("", f"this is not a {message_type.full_name}")
+    if field:
+        return InvalidField(field, "is not UTF-8")
+    return InvalidField("", f"this is not a {message_type.full_name}, or a text in it is not UTF-8")
 
 
 def told(path: str, error: Exception) -> Failure:

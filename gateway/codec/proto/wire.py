@@ -13,6 +13,11 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 
 from gateway.pb.v1 import gateway_pb2 as pb
 
+LOOKED_THROUGH_BYTES = 16 * 1024
+"""The longest message that is looked through for what is broken in it. A field has two bytes at least and costs
+microseconds: a message of 4 MiB would hold up everybody for seconds.
+"""
+
 _LENGTH_DELIMITED = 2
 _VARINT = 0
 
@@ -54,11 +59,14 @@ def trade_response(events: Sequence[bytes], next_seq: int) -> bytes:
 
 
 def broken_text_field(message: Any, data: bytes) -> str:
-    """The path of the first text field whose bytes are not UTF-8; empty when the message is broken in another way.
+    """The path of the first text field whose bytes are not UTF-8; empty when the message is broken in another way, or
+    longer than LOOKED_THROUGH_BYTES.
 
     `message` is the descriptor of its type. Protobuf refuses such a message as a whole without saying where. A message
     type without fields takes everything as unknown fields, which can be looked through.
     """
+    if len(data) > LOOKED_THROUGH_BYTES:
+        return ""
     shell = pb.ListSessionsRequest()
     try:
         shell.ParseFromString(data)

@@ -1,5 +1,6 @@
 """What no well-behaved client sends: INVALID_ARGUMENT that names the field, nothing done, the key free."""
 
+import asyncio
 from typing import Any
 
 import grpc
@@ -55,6 +56,17 @@ async def test_text_that_is_not_utf8_is_named(gateway: Running) -> None:
     with failing() as error:
         await raw(gateway, data)
     assert (error.code, error.reason, error.fields) == (grpc.StatusCode.INVALID_ARGUMENT, "FIELD_INVALID", ("symbol",))
+
+
+async def test_a_long_message_that_is_not_utf8_holds_up_nobody(gateway: Running) -> None:
+    """Two million fields and a broken text at their end: looking for it took the event loop for ten seconds."""
+    hurt = order("k-1", symbol="HURT").SerializeToString().replace(b"HURT", b"\xc3\x28\xff\xfe")
+    data = b"\x0a\x00" * ((MAX_MESSAGE_BYTES - len(hurt)) // 2) + hurt
+    with failing() as error:
+        async with asyncio.timeout(3):
+            await raw(gateway, data)
+    assert (error.code, error.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "FIELD_INVALID")
+    assert "gateway.v1.SubmitOrderRequest, or a text in it is not UTF-8" in error.text
 
 
 async def test_text_that_is_not_utf8_in_a_stream_is_named(gateway: Running) -> None:

@@ -49,6 +49,16 @@ def test_the_text_that_is_not_utf8_is_named(message: Any, path: str) -> None:
     assert wire.broken_text_field(message.DESCRIPTOR, data) == path
 
 
+def test_a_long_message_is_not_looked_through() -> None:
+    """Each field costs microseconds: two million of them would hold up the event loop for ten seconds (rule 7)."""
+    fits = pb.SubmitOrderRequest(symbol="HURT").SerializeToString().replace(b"HURT", b"\xc3\x28\xff\xfe")
+    empty_text = b"\x0a\x00"
+    many = empty_text * ((wire.LOOKED_THROUGH_BYTES - len(fits)) // len(empty_text))
+    descriptor = pb.SubmitOrderRequest.DESCRIPTOR
+    assert wire.broken_text_field(descriptor, many + fits) == "symbol"
+    assert wire.broken_text_field(descriptor, empty_text + many + fits) == ""
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_are_survived(data: bytes) -> None:
     found = wire.broken_text_field(pb.TradeRequest.DESCRIPTOR, data)
