@@ -176,4 +176,5 @@ class _Wanted:
 
 
 def _statuses(request: pb.ListOrdersRequest) -> Iterator[OrdStatus]:
-    return (fields.member("ord_status", number, enums.ORD_STATUS) for number in request.ord_status)
+    wanted = fields.listed("ord_status", request.ord_status)
+    return (fields.member("ord_status", number, enums.ORD_STATUS) for number in wanted)

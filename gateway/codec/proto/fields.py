@@ -1,7 +1,7 @@
 """What a single field may hold. Syntax only: whether a price is on tick or a venue is up is the core's to say."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
@@ -14,6 +14,7 @@ KEY_LENGTH = 36
 NAME_LENGTH = 32
 SCOPE_LENGTH = 96
 NOTE_LENGTH = 256
+LIST_LENGTH = 256
 MAX_MSG_SEQ_NUM = 2_000_000_000
 
 _EXEC_INST = re.compile(r"[0-9A-Za-z]( [0-9A-Za-z]){0,15}", re.ASCII)
@@ -129,6 +130,15 @@ def member(field: str, value: int, known: Mapping[int, T]) -> T:
 def optional_member(field: str, value: int, known: Mapping[int, T]) -> T | None:
     """An enum's member, or None when it is not given."""
     return member(field, value, known) if value else None
+
+
+def listed(field: str, values: Sequence[int]) -> Sequence[int]:
+    """An enum's members in a list of at most LIST_LENGTH, more than any enum has: a message of 4 MiB has room for four
+    million.
+    """
+    if len(values) > LIST_LENGTH:
+        raise InvalidField(field, f"has {len(values)} entries, {LIST_LENGTH} is the limit")
+    return values
 
 
 def _text(field: str, value: str, longest: int, *, required: bool, ascii_only: bool = True) -> str:

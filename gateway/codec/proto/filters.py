@@ -48,14 +48,14 @@ def selection(request: pb.EventFilter) -> Selection:
     """An EventFilter as the reader gave it.
 
     Raises:
-        InvalidField: a name that cannot be, or a type that is not known.
+        InvalidField: a name that cannot be, a type that is not known, or too many of them.
     """
     return Selection(
         account=fields.name("filter.account", request.account),
         strategy=fields.name("filter.strategy", request.strategy),
         symbol=fields.name("filter.symbol", request.symbol),
         venue=fields.name("filter.venue", request.venue),
-        types=frozenset(_event(number) for number in request.types),
+        types=frozenset(map(_event, fields.listed("filter.types", request.types))),
     )
 
 

@@ -7,6 +7,7 @@ import grpc
 import pytest
 
 from gateway.adapters.grpc.server import MAX_MESSAGE_BYTES
+from gateway.codec.proto.fields import LIST_LENGTH
 from gateway.pb.v1 import gateway_pb2 as pb
 from tests.adapters.grpc.harness import Client, Running, failing, order
 
@@ -67,6 +68,15 @@ async def test_a_long_message_that_is_not_utf8_holds_up_nobody(gateway: Running)
             await raw(gateway, data)
     assert (error.code, error.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "FIELD_INVALID")
     assert "gateway.v1.SubmitOrderRequest, or a text in it is not UTF-8" in error.text
+
+
+async def test_a_list_without_end_is_refused_unread(alpha: Client) -> None:
+    """Four million members of an enum took the event loop for a second."""
+    request = pb.ListOrdersRequest(ord_status=[pb.ORD_STATUS_NEW] * 1_000_000)
+    with failing() as error:
+        await alpha.orders.ListOrders(request, metadata=alpha.metadata)
+    assert (error.code, error.fields) == (grpc.StatusCode.INVALID_ARGUMENT, ("ord_status",))
+    assert error.text == f"ord_status: has 1000000 entries, {LIST_LENGTH} is the limit"
 
 
 async def test_text_that_is_not_utf8_in_a_stream_is_named(gateway: Running) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.codec.proto.fields import InvalidField
+from gateway.codec.proto.fields import LIST_LENGTH, InvalidField
 from gateway.codec.proto.filters import EVERYTHING, selection
 from gateway.core import events as ev
 from gateway.core.commands import SubmitOrder
@@ -61,7 +61,12 @@ def test_no_filter_is_everything() -> None:
 
 @pytest.mark.parametrize(
     ("asked", "field"),
-    [({"types": [0]}, "filter.types"), ({"types": [999]}, "filter.types"), ({"account": "\x01"}, "filter.account")],
+    [
+        ({"types": [0]}, "filter.types"),
+        ({"types": [999]}, "filter.types"),
+        ({"types": [pb.ORDER_FILLED] * (LIST_LENGTH + 1)}, "filter.types"),
+        ({"account": "\x01"}, "filter.account"),
+    ],
 )
 def test_a_filter_that_cannot_be_is_refused(asked: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidField) as caught:
