@@ -15,7 +15,10 @@ nine tenths of what is left.
 
 
 class FairQueue(Generic[T]):
-    """Items of several owners, each of some size, up to `limit` in all; oldest first for each owner."""
+    """Items of several owners, each of some size, up to `limit` in all; oldest first for each owner.
+
+    One that is larger by itself waits alone: refused whenever it comes, it would be refused for ever.
+    """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -37,6 +40,8 @@ class FairQueue(Generic[T]):
 
     def has_room(self, owner: str, size: int) -> bool:
         """Whether an item of this size may be put."""
+        if not self.size:
+            return True
         free = self.limit - self.size
         return size <= free and self.held(owner) + size <= GREED * free
 
