@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from random import Random
@@ -84,7 +83,7 @@ class GatewayClient:
         self._address = address
         self._metadata = (("client-id", client_id),)
         prefix = default_prefix(client_id) if key_prefix is None else key_prefix
-        self._keys = KeyGenerator(prefix, now_ns(), os.getpid())
+        self._keys = KeyGenerator(prefix, now_ns)
         self._random = random or Random(self._keys.stem)  # noqa: S311  It spreads retries; nothing here is secret.
         self._handles = Handles(client_id)
         self._event_streams: WeakSet[EventStream] = WeakSet()

@@ -2,13 +2,15 @@
 
 A key is `prefix-start-pid-n`: a prefix that the client chooses, the microsecond at which the client was made, the
 process id, and a number that counts up within the process, all three in base 36. A restart has another start, a second
-process on the machine has another pid, a second client in the process has other numbers. What is left to the user:
-programs that share one client id on several machines (or containers) take different prefixes.
+process on the machine has another pid, a second client in the process has other numbers. A process that was forked with
+a client in it begins anew, with a start and a pid of its own. What is left to the user: programs that share one client
+id on several machines (or containers) take different prefixes.
 """
 
 import itertools
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 MAX_KEY = 36
 """Characters that the gateway takes as ClOrdID(11)."""
@@ -26,13 +28,19 @@ _numbers = itertools.count(1)
 class KeyGenerator:
     """Makes the keys of one client."""
 
-    def __init__(self, prefix: str, started_ns: int, pid: int, numbers: Iterator[int] = _numbers) -> None:
+    def __init__(
+        self,
+        prefix: str,
+        now_ns: Callable[[], int],
+        pid: Callable[[], int] = os.getpid,
+        numbers: Iterator[int] = _numbers,
+    ) -> None:
         """Start a sequence of keys.
 
         Args:
             prefix: 1 to 12 letters, digits, underscores or points.
-            started_ns: when the client was made, nanoseconds since the epoch.
-            pid: the process id.
+            now_ns: the clock, nanoseconds since the epoch.
+            pid: the id of the process that asks.
             numbers: counts up; by default one counter for the whole process.
 
         Raises:
@@ -40,11 +48,18 @@ class KeyGenerator:
         """
         if not _PREFIX.fullmatch(prefix):
             raise ValueError(f"key_prefix {prefix!r}: 1 to {MAX_PREFIX} letters, digits, '_' or '.' are expected")
-        self.stem = f"{prefix}-{_base36(started_ns // 1_000)}-{_base36(pid)}-"
-        self._numbers = numbers
+        self._prefix, self._now_ns, self._pid, self._numbers = prefix, now_ns, pid, numbers
+        self._begin(pid())
+
+    def _begin(self, pid: int) -> None:
+        self._made_in = pid
+        self.stem = f"{self._prefix}-{_base36(self._now_ns() // 1_000)}-{_base36(pid)}-"
 
     def next(self) -> str:
         """A new key of at most 36 characters."""
+        pid = self._pid()
+        if pid != self._made_in:  # Forked: the process it comes from makes keys of the same numbers.
+            self._begin(pid)
         return self.stem + _base36(next(self._numbers))
 
 

@@ -36,29 +36,54 @@ NS_2085 = 3_650_000_000 * 1_000_000_000
 
 
 def test_the_longest_key_has_36_characters() -> None:
-    keys = KeyGenerator("p" * 12, NS_2085, 4_194_304, itertools.count(36**6 - 1))
+    keys = KeyGenerator("p" * 12, lambda: NS_2085, lambda: 4_194_304, itertools.count(36**6 - 1))
     assert len(keys.next()) == 36
 
 
 def test_keys_differ_between_runs_processes_and_clients() -> None:
     generators = [
-        KeyGenerator("p", 1_000_000, 1),
-        KeyGenerator("p", 1_001_000, 1),
-        KeyGenerator("p", 1_000_000, 2),
-        KeyGenerator("p", 1_000_000, 1),
+        KeyGenerator("p", lambda: 1_000_000, lambda: 1),
+        KeyGenerator("p", lambda: 1_001_000, lambda: 1),
+        KeyGenerator("p", lambda: 1_000_000, lambda: 2),
+        KeyGenerator("p", lambda: 1_000_000, lambda: 1),
     ]
     keys = [generator.next() for generator in generators for _ in range(100)]
     assert len(set(keys)) == 400
 
 
+def test_processes_that_were_forked_with_a_client_make_keys_of_their_own() -> None:
+    """With the same key, the order of the second would have been the order of the first."""
+    made = """
+import os, time
+from gateway.client import GatewayClient
+
+client = GatewayClient("127.0.0.1:1", client_id="demo")
+for _ in range(2):
+    if not (pid := os.fork()):
+        print(client.new_cl_ord_id(), flush=True)
+        os._exit(0)
+    os.waitpid(pid, 0)
+print(client.new_cl_ord_id())
+"""
+    keys = subprocess.run([sys.executable, "-c", made], capture_output=True, text=True, check=True).stdout.split()
+    assert len(set(keys)) == len(keys) == 3
+
+
+def test_a_forked_process_with_the_pid_of_an_earlier_one_has_another_start() -> None:
+    pids, now_us = iter((1, 1, 7, 1, 7)), iter(range(10))
+    keys = KeyGenerator("p", lambda: next(now_us) * 1_000, pids.__next__, itertools.repeat(1))
+    made = [keys.next() for _ in range(4)]
+    assert made == ["p-0-1-1", "p-1-7-1", "p-2-1-1", "p-3-7-1"]
+
+
 @pytest.mark.parametrize("prefix", ["", "p" * 13, "a b", "a\x01", "ä", "a-b"])
 def test_a_prefix_that_makes_no_good_key_is_refused(prefix: str) -> None:
     with pytest.raises(ValueError, match="key_prefix"):
-        KeyGenerator(prefix, 1, 1)
+        KeyGenerator(prefix, lambda: 1)
 
 
 def test_any_client_id_gives_a_prefix() -> None:
-    KeyGenerator(default_prefix("desk-1/alpha and a long tail"), 1, 1)
+    KeyGenerator(default_prefix("desk-1/alpha and a long tail"), lambda: 1)
 
 
 def test_backoff_grows_to_its_cap_and_starts_over() -> None:
