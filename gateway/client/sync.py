@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeVar
 
 from gateway.client.client import GatewayClient
+from gateway.client.errors import Unavailable
 from gateway.client.event_stream import EventStream
 from gateway.client.handle import OrderHandle
 from gateway.client.types import Event, Order
@@ -30,20 +31,47 @@ class _Loop:
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="gateway-client", daemon=True)
+        self._taking = threading.Lock()
+        self._takes = True
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run `work` there and wait for it. An interrupt (Ctrl-C) here cancels it there."""
-        future: Future[T] = asyncio.run_coroutine_threadsafe(work, self._loop)
+        """Run `work` there and wait for it. An interrupt (Ctrl-C) here cancels it there.
+
+        Raises:
+            Unavailable: nothing runs there any more.
+            RuntimeError: the caller is what runs there, and would wait for itself.
+        """
+        future = self._begun(work)
         try:
             return future.result()
         except BaseException:
             future.cancel()
             raise
 
+    def _begun(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        refusal = self._refusal()
+        if refusal is None:
+            with self._taking:
+                if self._takes:
+                    return asyncio.run_coroutine_threadsafe(work, self._loop)
+            refusal = Unavailable("the client was closed")
+        work.close()
+        raise refusal
+
+    def _refusal(self) -> Exception | None:
+        """Why this caller would wait for ever. Asked before the lock: in a forked process that may be held for ever."""
+        if threading.current_thread() is self._thread:
+            return RuntimeError("a condition may look at the order, but not call the client, which is waiting")
+        if not self._thread.is_alive():
+            return Unavailable("the client was closed, or belongs to the process that this one was forked from")
+        return None
+
     def stop(self) -> None:
         """End it, when every other thread that waits for work here was told how that ended."""
-        self.run(_ended())
+        with self._taking:
+            self._takes = False
+        asyncio.run_coroutine_threadsafe(_ended(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(CLOSE_S)
         self._loop.close()

@@ -1,7 +1,10 @@
 """The blocking face: the same client, on a loop in a thread."""
 
 import asyncio
+import contextlib
 import inspect
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -145,6 +148,60 @@ def test_a_client_that_is_closed_leaves_no_thread_waiting(served: Served, caplog
         thread.join(10)
     assert sorted(ended, key=str) == [[], "the client was closed", "the client was closed"]
     served.run(served.server.start(served.server.port))
+
+
+def test_a_call_that_comes_while_the_client_is_closed_is_told_so(served: Served) -> None:
+    """However close to the end of the loop: what the loop did not begin left its caller waiting for ever."""
+    over = threading.Event()
+
+    def work() -> None:
+        with contextlib.suppress(Unavailable):
+            while not over.is_set():
+                gw.get_order(cl_ord_id="K1")
+
+    for _ in range(5):
+        with SyncGatewayClient(f"127.0.0.1:{served.server.port}", client_id=CLIENT) as gw:
+            handle, events = gw.submit(**LIMIT, cl_ord_id="K1"), gw.events()
+            threads = [threading.Thread(target=work, daemon=True) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            time.sleep(0.02)
+        for thread in threads:
+            thread.join(5)
+        assert not any(thread.is_alive() for thread in threads)
+    over.set()
+    for late in (lambda: gw.submit(**LIMIT), handle.cancel, lambda: next(events), events.close):
+        with pytest.raises(Unavailable, match="the client was closed"):
+            late()
+
+
+def test_a_forked_process_is_told_whose_the_client_is() -> None:
+    """The thread of the loop stays with the process that made it: every call waited for ever."""
+    made = """
+import asyncio, os
+from gateway.client import Unavailable
+from gateway.client.sync import _Loop
+
+loop = _Loop()
+if not os.fork():
+    try:
+        loop.run(asyncio.sleep(0))
+    except Unavailable as error:
+        print(error)
+    os._exit(0)
+os.wait()
+loop.stop()
+"""
+    asked = subprocess.run([sys.executable, "-c", made], capture_output=True, text=True, check=True, timeout=20)
+    assert "belongs to the process that this one was forked from" in asked.stdout
+
+
+def test_a_condition_cannot_wait_for_the_client_that_calls_it(gw: SyncGatewayClient, served: Served) -> None:
+    handle = gw.submit(**LIMIT, cl_ord_id="K1")
+    handle.wait_for(OrdStatus.NEW, timeout_s=5)
+    with pytest.raises(RuntimeError, match="not call the client"):
+        handle.wait_for(lambda order: bool(handle.executions()), timeout_s=5)
+    assert gw.get_order(cl_ord_id="K1").order.ord_status is OrdStatus.NEW
 
 
 @pytest.mark.parametrize(
