@@ -99,7 +99,7 @@ class GatewayClient:
             NotAllowed: it does not know the client id.
         """
         self._channel = grpc.aio.insecure_channel(self._address, options=_CHANNEL_OPTIONS)
-        self._closed.clear()
+        self._closed, self._handles = asyncio.Event(), Handles(self.client_id)  # It may be opened again.
         try:
             self._orders = gateway_pb2_grpc.OrderServiceStub(self._channel)  # type: ignore[no-untyped-call]
             self._events = gateway_pb2_grpc.EventServiceStub(self._channel)  # type: ignore[no-untyped-call]
@@ -455,8 +455,8 @@ class GatewayClient:
         limit_s = self._limit_s(timeout_s)
         clock = asyncio.get_running_loop().time
         deadline = clock() + limit_s
-        backoff, before = Backoff(self._random), cancellations()
-        while not self._closed.is_set():
+        backoff, before, closed = Backoff(self._random), cancellations(), self._closed
+        while not closed.is_set():
             try:
                 return await method(request, metadata=self._metadata, timeout=max(deadline - clock(), 0.001))
             except grpc.aio.AioRpcError as error:
@@ -472,5 +472,5 @@ class GatewayClient:
                 raise failure.error()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(delay_s):
-                    await self._closed.wait()
+                    await closed.wait()
         raise Unavailable("the client was closed")

@@ -143,3 +143,14 @@ async def test_a_handle_that_nobody_holds_is_forgotten(gw: GatewayClient) -> Non
     gc.collect()
     assert len(gw._handles._by_order_id) == 0
     assert len(gw._handles._by_cl_ord_id) == 0
+
+
+async def test_a_client_that_is_opened_again_follows_the_orders_of_before(connect: Connect) -> None:
+    """Also one whose handle of the first time is still held: that one has ended."""
+    gw = connect()
+    async with gw:
+        ended = await gw.submit(**LIMIT, cl_ord_id="K1")
+    async with gw:
+        handle = await gw.attach("K1")
+        assert (await handle.wait_for(OrdStatus.NEW, timeout_s=5)).order_id == "O1"
+    assert handle is not ended

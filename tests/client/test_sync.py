@@ -175,6 +175,18 @@ def test_a_call_that_comes_while_the_client_is_closed_is_told_so(served: Served)
             late()
 
 
+def test_a_client_that_is_opened_again_waits_for_a_gateway_that_restarts(served: Served) -> None:
+    """It has another loop then."""
+    gw = SyncGatewayClient(f"127.0.0.1:{served.server.port}", client_id=CLIENT)
+    for _ in range(2):
+        with gw:
+            served.run(served.server.stop())
+            back = threading.Timer(0.3, lambda: served.run(served.server.start(served.server.port)))
+            back.start()
+            assert list(gw.list_orders()) == []
+            back.join()
+
+
 def test_a_forked_process_is_told_whose_the_client_is() -> None:
     """The thread of the loop stays with the process that made it: every call waited for ever."""
     made = """
