@@ -10,7 +10,7 @@ import grpc
 from gateway.client import wire
 from gateway.client.backoff import Backoff
 from gateway.client.cancellation import cancellations
-from gateway.client.errors import Failure, of_call
+from gateway.client.errors import Failure, Unavailable, of_call
 from gateway.client.trade import Metadata
 from gateway.client.types import Event
 from gateway.pb.v1 import gateway_pb2 as pb
@@ -57,6 +57,7 @@ class EventStream:
         Raises:
             NotAllowed, Refused: the gateway does not want this subscription.
             StopAsyncIteration: `aclose` was called meanwhile.
+            Unavailable: the client was closed before.
         """
         while not self._batch:
             failure = await self._receive()
@@ -80,7 +81,10 @@ class EventStream:
         """Wait for one message of the gateway."""
         if self._call is None:
             request = pb.SubscribeRequest(from_seq=self.next_seq, filter=self._filter)
-            self._call = self._stub.Subscribe(request, metadata=self._metadata)
+            try:
+                self._call = self._stub.Subscribe(request, metadata=self._metadata)
+            except grpc.aio.UsageError:
+                raise Unavailable("the client was closed") from None
         call, before = self._call, cancellations()
         try:
             response = await call.read()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import grpc
 import pytest
 
-from gateway.client import EventStream, EventType, GatewayClient, NotAllowed, OrdType, Side
+from gateway.client import EventStream, EventType, GatewayClient, NotAllowed, OrdType, Side, Unavailable
 from gateway.pb.v1 import gateway_pb2 as pb
 from tests.client.fake_gateway import Book, FakeGateway, status
 
@@ -153,3 +153,12 @@ async def test_a_client_that_is_closed_ends_a_subscription_between_two_tries(
     with pytest.raises(StopAsyncIteration):
         await asyncio.wait_for(reading, 10)
     await server.start(server.port)
+
+
+async def test_a_subscription_of_a_client_that_was_closed_cannot_be_taken_up(connect: Connect) -> None:
+    gw = connect()
+    async with gw:
+        events = gw.events()
+    async with gw:
+        with pytest.raises(Unavailable, match="the client was closed"):
+            await anext(events)
