@@ -24,6 +24,7 @@ from gateway.client.errors import Failure, GatewayError, Unavailable, Unknown, o
 from gateway.client.keys import MAX_KEY
 from gateway.client.lane import StreamFailed
 from gateway.client.types import CommandReply, Event
+from gateway.core.types import Reason
 from gateway.pb.v1 import gateway_pb2 as pb
 
 MAX_IN_FLIGHT = 1_000
@@ -60,9 +61,12 @@ class _Pending:
 
     def is_settled_by(self, refusal: Failure) -> bool:
         """Whether it says what became of the command. When it was sent before, one that kept nothing under the key only
-        speaks of this time: who restarts may be let do less.
+        speaks of this time: who restarts may be let do less. Nor does one say that finds the key used: it may have been
+        by this command, which a gateway that came back with another default account takes for another one.
         """
-        return refusal.key_spent or not self.lost or not self.has_key
+        if not self.lost or not self.has_key:
+            return True
+        return refusal.key_spent and refusal.reason != Reason.DUPLICATE_CL_ORD_ID
 
     def gave_up(self) -> GatewayError:
         """What to tell a caller that waits no longer. What was never sent, or surely not done, is not Unknown."""

@@ -212,6 +212,17 @@ async def test_a_refusal_that_kept_nothing_does_not_say_what_became_of_the_first
     assert raised.value.cl_ord_id == "K1"
 
 
+async def test_a_key_that_is_used_does_not_say_by_whom(gw: GatewayClient, server: FakeGateway) -> None:
+    """The gateway has another default account now: the order of the first try works, and is another one to it."""
+    used = status(grpc.StatusCode.ALREADY_EXISTS, "used for another", "DUPLICATE_CL_ORD_ID", key_spent="true")
+    server.faults.extend([fake_gateway.LOSE_REPLY, used, used])
+    with pytest.raises(Unknown, match="used for another"):
+        await gw.submit(**LIMIT, cl_ord_id="K1")
+    assert (await gw.attach("K1")).order.order_id == "O1"
+    with pytest.raises(Refused, match="used for another"):
+        await gw.submit(**LIMIT, cl_ord_id="K1")
+
+
 async def test_a_refusal_that_spent_the_key_is_the_answer_also_to_the_first_try(
     gw: GatewayClient, server: FakeGateway
 ) -> None:
