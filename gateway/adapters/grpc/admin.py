@@ -3,9 +3,11 @@
 Every action is a command, so the journal says who did it and why.
 """
 
+from copy import copy
 from itertools import islice
 
 from gateway.adapters.grpc.identity import Call
+from gateway.adapters.grpc.pieces import encoded
 from gateway.adapters.grpc.replies import reply
 from gateway.adapters.grpc.services import Services
 from gateway.codec.proto import commands, fields
@@ -13,6 +15,7 @@ from gateway.codec.proto.events import report_json
 from gateway.codec.proto.reconciliation import doubt_to_pb, external_to_pb, item_to_pb
 from gateway.core.commands import OperatorCommand
 from gateway.core.events import Record
+from gateway.core.order import view
 from gateway.core.sessions import takes_orders
 from gateway.pb.v1 import gateway_pb2 as pb
 from gateway.runtime.ports import SessionStatus
@@ -86,8 +89,9 @@ class AdminService:
         """The differences that are open, oldest first."""
         venue = fields.name("venue", request.venue)
         state = self._sequencer.state
-        found = [item_to_pb(item) for item in state.items.values() if venue in ("", item.raised.venue)]
-        response = pb.ListItemsResponse(items=found, as_of_seq=state.seq)
+        found = [copy(item) for item in state.items.values() if venue in ("", item.raised.venue)]
+        response = pb.ListItemsResponse(as_of_seq=state.seq)
+        response.items.extend(await encoded(found, item_to_pb))
         await self._sequencer.committed(response.as_of_seq)
         return response
 
@@ -95,11 +99,9 @@ class AdminService:
         """The requests that may or may not have reached their venue, at most 10,000 of them."""
         state = self._sequencer.state
         orders = ((state.orders[order_id], key) for key, order_id in islice(state.doubtful.items(), SHOWN))
-        response = pb.ListInDoubtResponse(
-            requests=[doubt_to_pb(order, order.requests[key]) for order, key in orders],
-            as_of_seq=state.seq,
-            total=len(state.doubtful),
-        )
+        found = [(view(order), copy(order.requests[key])) for order, key in orders]
+        response = pb.ListInDoubtResponse(as_of_seq=state.seq, total=len(state.doubtful))
+        response.requests.extend(await encoded(found, lambda doubt: doubt_to_pb(*doubt)))
         await self._sequencer.committed(response.as_of_seq)
         return response
 
@@ -110,12 +112,13 @@ class AdminService:
         wanted = fields.name("venue", request.venue)
         state = self._sequencer.state
         found = [
-            external_to_pb(order)
+            copy(order)
             for venue, orders in state.external.items()
             if wanted in ("", venue)
             for order in orders.values()
         ]
-        response = pb.ListExternalOrdersResponse(orders=found, as_of_seq=state.seq)
+        response = pb.ListExternalOrdersResponse(as_of_seq=state.seq)
+        response.orders.extend(await encoded(found, external_to_pb))
         await self._sequencer.committed(response.as_of_seq)
         return response
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from gateway.adapters.grpc.errors import ApiReason, Failure, unavailable
 from gateway.adapters.grpc.identity import Call
+from gateway.adapters.grpc.pieces import encoded
 from gateway.adapters.grpc.streams import Streams, StreamWriter, StuckReader, together
 from gateway.codec.proto import fields
 from gateway.codec.proto.fields import InvalidField
@@ -25,9 +26,6 @@ MAX_WATCHERS = 32
 
 REST = 9
 """How many times as long as a snapshot took nobody makes another: all watchers together get a tenth of the loop."""
-
-ROWS_AT_ONCE = 50
-"""So that the encoding of many rows does not hold up orders."""
 
 
 class Snapshot(NamedTuple):
@@ -57,7 +55,7 @@ class ExposureViews:
         if snapshot.more:
             last = snapshot.rows[-1].row
             response.next_page_token = f"{last.scope}\n{last.symbol}"
-        response.rows.extend(await _encoded(snapshot.rows))
+        response.rows.extend(await encoded(snapshot.rows, exposure_to_pb))
         await self._sequencer.committed(snapshot.seq)
         return response
 
@@ -86,7 +84,7 @@ class ExposureViews:
             await asyncio.sleep(self._rested_at - time.monotonic())
             began = time.monotonic()
             snapshot = self._snapshot(request, MAX_ROWS, None)
-            rows = await _encoded(snapshot.rows)
+            rows = await encoded(snapshot.rows, exposure_to_pb)
             ended = time.monotonic()
             self._rested_at = ended + REST * (ended - began)
         await self._sequencer.committed(snapshot.seq)
@@ -164,12 +162,3 @@ def _after(token: str) -> Row | None:
     if not newline or scopes.level_of(scope) not in scopes.LEVELS:
         raise InvalidField("page_token", "is not one that this gateway gave")
     return Row(scope, symbol)
-
-
-async def _encoded(rows: Sequence[Figures]) -> list[pb.Exposure]:
-    """The rows, made a few at a time: they are values and stay as they are."""
-    made: list[pb.Exposure] = []
-    for start in range(0, len(rows), ROWS_AT_ONCE):
-        made.extend(exposure_to_pb(row) for row in rows[start : start + ROWS_AT_ONCE])
-        await asyncio.sleep(0)
-    return made

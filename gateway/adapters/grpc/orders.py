@@ -3,11 +3,13 @@
 import asyncio
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from copy import copy
 from heapq import merge
 
 from gateway.adapters.grpc import pages
 from gateway.adapters.grpc.errors import Failure
 from gateway.adapters.grpc.identity import Call, Caller
+from gateway.adapters.grpc.pieces import encoded
 from gateway.adapters.grpc.presence import Presence
 from gateway.adapters.grpc.replies import check_account, reply
 from gateway.adapters.grpc.services import Services
@@ -15,9 +17,10 @@ from gateway.adapters.grpc.streams import EventEncoder, Streams
 from gateway.adapters.grpc.trade import TradeStream
 from gateway.codec.proto import commands, enums, fields
 from gateway.codec.proto.fields import InvalidField
-from gateway.codec.proto.orders import order_to_pb, whole_order_to_pb
+from gateway.codec.proto.orders import execution_to_pb, executions_shown, order_and_requests_to_pb, order_to_pb
 from gateway.core import retention
 from gateway.core.commands import ClientCommand
+from gateway.core.events import OrderView
 from gateway.core.order import Order, ord_status, view
 from gateway.core.state import State
 from gateway.core.types import OrdStatus, Reason
@@ -78,7 +81,9 @@ class OrderService:
     async def get_order(self, request: pb.GetOrderRequest, call: Call) -> pb.GetOrderResponse:
         """One order's whole life. Somebody else's order is not found, in the same words as one that does not exist."""
         as_of_seq = self._sequencer.state.seq  # What is read in the journal stood so now, and may change meanwhile.
-        found = whole_order_to_pb(await self._find(request, call.caller), as_of_seq)
+        order = await self._find(request, call.caller)
+        found, executions = order_and_requests_to_pb(order, as_of_seq), list(map(copy, executions_shown(order)))
+        found.executions.extend(await encoded(executions, execution_to_pb))
         await self._sequencer.committed(found.as_of_seq)
         return found
 
@@ -111,25 +116,27 @@ class OrderService:
         after = pages.after("orders", request.page_token)
         if after > self._sequencer.state.last_order_no:
             raise pages.unknown()
-        response = self._page(wanted, after, size)
+        response = pb.ListOrdersResponse(as_of_seq=self._sequencer.state.seq)
+        found, response.next_page_token = self._page(wanted, after, size)
+        response.orders.extend(await encoded(found, order_to_pb))
         await self._sequencer.committed(response.as_of_seq)
         return response
 
-    def _page(self, wanted: "_Wanted", after: int, size: int) -> pb.ListOrdersResponse:
-        """Orders behind the one with the number `after`, those in memory. Numbers are given in order of submission, so
-        the last one looked at stays what it is while orders come and leave, and after a restart.
+    def _page(self, wanted: "_Wanted", after: int, size: int) -> tuple[list[OrderView], str]:
+        """Orders behind the one with the number `after`, those in memory, and the token of the next page. Numbers are
+        given in order of submission, so the last one looked at stays what it is while orders come and leave, and after
+        a restart.
         """
         state = self._sequencer.state
-        response = pb.ListOrdersResponse(as_of_seq=state.seq)
+        found: list[OrderView] = []
         looked_at = 0
         for order_id in _behind(state, after):
-            if len(response.orders) == size or looked_at == SCANNED_PER_PAGE:
-                response.next_page_token = pages.token("orders", after)
-                break
+            if len(found) == size or looked_at == SCANNED_PER_PAGE:
+                return found, pages.token("orders", after)
             looked_at, after = looked_at + 1, _number(order_id)
             if wanted.fits(state.orders[order_id]):
-                response.orders.append(order_to_pb(view(state.orders[order_id])))
-        return response
+                found.append(view(state.orders[order_id]))
+        return found, ""
 
 
 def _number(order_id: str) -> int:

@@ -1,12 +1,11 @@
 """PositionService: what is open, per account, strategy and instrument."""
 
-import asyncio
-from collections.abc import Sequence
 from copy import copy
 from itertools import islice
 
 from gateway.adapters.grpc import pages
 from gateway.adapters.grpc.identity import Call, Caller
+from gateway.adapters.grpc.pieces import encoded
 from gateway.adapters.grpc.services import Services
 from gateway.codec.proto import fields
 from gateway.codec.proto.orders import position_to_pb
@@ -17,9 +16,6 @@ from gateway.pb.v1 import gateway_pb2 as pb
 MAX_PAGE_SIZE = 1_000
 SCANNED_PER_PAGE = 20_000
 """Positions looked at for one page: a page that hits it is short, not the last (rule 7)."""
-
-AT_ONCE = 50
-"""So that the encoding of many positions does not hold up orders: it takes some 40 us for each."""
 
 
 class PositionService:
@@ -35,7 +31,7 @@ class PositionService:
         state = self._sequencer.state
         found, next_page_token = _page(state, request, _Wanted(request, call.caller))
         response = pb.ListPositionsResponse(as_of_seq=state.seq, next_page_token=next_page_token)
-        response.positions.extend(await _encoded(found))
+        response.positions.extend(await encoded(found, position_to_pb))
         await self._sequencer.committed(response.as_of_seq)
         return response
 
@@ -78,12 +74,3 @@ def _page(state: State, request: pb.ListPositionsRequest, wanted: _Wanted) -> tu
         if wanted.fits(position):
             found.append(copy(position))
     return found, ""
-
-
-async def _encoded(found: Sequence[Position]) -> list[pb.Position]:
-    """A few at a time: they are copies and stay as they are."""
-    made: list[pb.Position] = []
-    for start in range(0, len(found), AT_ONCE):
-        made.extend(map(position_to_pb, found[start : start + AT_ONCE]))
-        await asyncio.sleep(0)
-    return made

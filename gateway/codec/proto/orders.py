@@ -1,6 +1,7 @@
 """Orders, executions and positions as the API shows them."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache
 
@@ -102,16 +103,28 @@ def _lasting(order: OrderView) -> bytes:
 
 def whole_order_to_pb(order: Order, as_of_seq: int) -> pb.GetOrderResponse:
     """An order with its executions and its chain of requests."""
+    found = order_and_requests_to_pb(order, as_of_seq)
+    found.executions.extend(map(execution_to_pb, executions_shown(order)))
+    return found
+
+
+def order_and_requests_to_pb(order: Order, as_of_seq: int) -> pb.GetOrderResponse:
+    """The same without the executions, of which there may be many."""
     return pb.GetOrderResponse(
         order=order_to_pb(view(order)),
-        executions=[_execution_to_pb(line) for line in order.executions[-EXECUTIONS_SHOWN:]],
         requests=[_request_to_pb(request) for request in order.requests.values()],
         as_of_seq=as_of_seq,
         executions_total=len(order.executions),
     )
 
 
-def _execution_to_pb(line: Execution) -> pb.Execution:
+def executions_shown(order: Order) -> Sequence[Execution]:
+    """The newest."""
+    return order.executions[-EXECUTIONS_SHOWN:]
+
+
+def execution_to_pb(line: Execution) -> pb.Execution:
+    """A line of an order's ledger."""
     return pb.Execution(
         exec_id=line.exec_id,
         trade_date=line.trade_date,

@@ -4,7 +4,8 @@ from decimal import Decimal
 
 from gateway.codec.proto import enums
 from gateway.codec.proto.orders import decimal_text, order_to_pb
-from gateway.core.order import Order, Request, view
+from gateway.core.events import OrderView
+from gateway.core.order import Request
 from gateway.core.state import ExternalOrder, Item
 from gateway.pb.v1 import gateway_pb2 as pb
 
@@ -27,10 +28,10 @@ def item_to_pb(item: Item) -> pb.Item:
     )
 
 
-def doubt_to_pb(order: Order, request: Request) -> pb.DoubtfulRequest:
+def doubt_to_pb(order: OrderView, request: Request) -> pb.DoubtfulRequest:
     """A request that may or may not have reached its venue."""
     return pb.DoubtfulRequest(
-        order=order_to_pb(view(order)),
+        order=order_to_pb(order),
         venue_cl_ord_id=request.venue_cl_ord_id,
         cl_ord_id=request.cl_ord_id,
         kind=request.kind,

@@ -7,6 +7,7 @@ import grpc
 import pytest
 
 from gateway.adapters.grpc import positions as adapter
+from gateway.adapters.grpc.pieces import AT_ONCE
 from gateway.core.positions import Position, PositionKey
 from gateway.pb.v1 import gateway_pb2 as pb
 from tests.adapters.grpc.harness import Client, Running
@@ -80,7 +81,7 @@ async def test_all_of_one_answer_is_as_of_one_event_and_others_have_their_turn_m
         await trading
     apart = {int(position.net_qty) - number for number, position in enumerate(answer.positions)}
     assert len(apart) == 1, "positions of one answer are of different moments"
-    assert len(set(made)) >= 500 // adapter.AT_ONCE
+    assert len(set(made)) >= 500 // AT_ONCE
 
 
 @pytest.mark.parametrize("token", ["x", "b3JkZXJzOjE=", "cG9zaXRpb25zOjk5"], ids=["none", "of orders", "too far"])
