@@ -135,3 +135,17 @@ def test_a_refusal_is_read_from_the_details(stack: Stack) -> None:
     code, lines = run(stack.api_address, "--side", "SIDE_BUY", "--order-qty", "5", "--price", "90.001")
     assert code == 2
     assert (lines[0]["refused"], lines[0]["field"]) == ("PRICE_OFF_TICK", "price")
+
+
+def test_the_same_key_again_follows_the_same_order_to_its_end(stack: Stack) -> None:
+    arguments = ("--side", "SIDE_BUY", "--order-qty", "5", "--price", "90", "--cl-ord-id", "node-again", "--cancel")
+    first = run(stack.api_address, *arguments)
+    assert run(stack.api_address, *arguments[:-1]) == first
+    assert (first[0], first[1][-1]["type"]) == (0, "ORDER_CANCELED")
+
+
+def test_an_order_that_nobody_answered_is_not_called_refused() -> None:
+    arguments = ("--side", "SIDE_BUY", "--order-qty", "5", "--price", "90", "--cl-ord-id", "node-unknown")
+    code, lines = run("127.0.0.1:1", *arguments, "--give-up-ms", "300")
+    assert code == 3
+    assert [line["unanswered"] for line in lines] == ["node-unknown"]

@@ -5,7 +5,8 @@
 //
 // PROTO is the repository's proto/ folder, GOOGLEAPIS one that holds google/rpc/*.proto. With --cancel the order is
 // canceled as soon as the venue works it. Every event is printed as one line of JSON. Exits with 0 when the order has
-// come to its end, with 2 when the gateway refused it.
+// come to its end, with 2 when the gateway refused it, and with 3 when nobody answered in time: then it may have been
+// taken, and the same again with its --cl-ord-id tells.
 "use strict";
 
 const { randomUUID } = require("node:crypto");
@@ -19,6 +20,7 @@ const { values: options } = parseArgs({
   options: {
     address: TEXT, "client-id": TEXT, proto: TEXT, googleapis: TEXT, // Where, who, and the proto files.
     symbol: TEXT, side: TEXT, "order-qty": TEXT, price: TEXT, "cl-ord-id": TEXT, cancel: { type: "boolean" },
+    "give-up-ms": { type: "string", default: "30000" },
   },
 });
 
@@ -35,8 +37,9 @@ const events = new gateway.v1.EventService(options.address, credentials);
 const metadata = new grpc.Metadata();
 metadata.set("client-id", options["client-id"]);
 
-const GIVE_UP_MS = 30_000;
-const RETRIED = [grpc.status.UNAVAILABLE, grpc.status.DEADLINE_EXCEEDED];
+const clOrdId = options["cl-ord-id"] ?? randomUUID();
+const RETRIED = [grpc.status.UNAVAILABLE, grpc.status.DEADLINE_EXCEEDED, grpc.status.INTERNAL];
+const NOT_NOW = ["OVERLOADED", "SLOW_READER", "TOO_MANY_SUBSCRIBERS"];
 
 // google.rpc.Status travels in the trailing metadata; its ErrorInfo says the reason and, for a command, the field.
 function errorInfo(error) {
@@ -49,12 +52,12 @@ function errorInfo(error) {
 
 // Not now, as opposed to no: worth asking again with the same key, which makes it safe.
 function isTransient(error) {
-  return RETRIED.includes(error.code) || ["OVERLOADED", "SLOW_READER"].includes(errorInfo(error).reason);
+  return RETRIED.includes(error.code) || NOT_NOW.includes(errorInfo(error).reason);
 }
 
 async function call(stub, method, request) {
   const ask = promisify(stub[method].bind(stub));
-  const until = Date.now() + GIVE_UP_MS;
+  const until = Date.now() + Number(options["give-up-ms"]);
   for (let delay = 50; ; delay = Math.min(2 * delay, 2_000)) {
     try {
       return await ask(request, metadata, { deadline: until });
@@ -80,13 +83,11 @@ async function* eventsFrom(seq) {
 }
 
 async function main() {
-  const { as_of_seq: head } = await call(orders, "ListOrders", { page_size: 1 });
-  const clOrdId = options["cl-ord-id"] ?? randomUUID();
   const accepted = await call(orders, "SubmitOrder", {
     cl_ord_id: clOrdId, symbol: options.symbol, side: options.side,
     order_qty: options["order-qty"], ord_type: "ORD_TYPE_LIMIT", price: options.price,
   });
-  for await (const { seq, type, order, last_qty, last_px } of eventsFrom(String(BigInt(head) + 1n))) {
+  for await (const { seq, type, order, last_qty, last_px } of eventsFrom(accepted.seq)) {
     if (order?.order_id !== accepted.order_id) continue;
     const { ord_status, cum_qty, leaves_qty, pending } = order;
     console.log(JSON.stringify({ seq, type, cl_ord_id: order.cl_ord_id, ord_status, cum_qty, leaves_qty, last_qty, last_px }));
@@ -100,6 +101,10 @@ async function main() {
 main().then(
   () => process.exit(0),
   (error) => {
+    if (isTransient(error)) {
+      console.log(JSON.stringify({ unanswered: clOrdId, code: error.code, text: error.details }));
+      process.exit(3);
+    }
     const { reason, metadata: more } = errorInfo(error);
     console.log(JSON.stringify({ refused: reason, field: more?.field, code: error.code, text: error.details ?? String(error) }));
     process.exit(2);
