@@ -59,8 +59,9 @@ def write_dictionary(name: str, overlay: Path | None, folder: Path) -> Path:
     """The file in `folder` with the loosened standard dictionary `name`, with `overlay` laid over it.
 
     An overlay has the form of a QuickFIX dictionary with only what it adds: <fields>, and <messages> whose members are
-    added to the message of that msgtype. The file appears whole or not at all, and all sessions share it. One that was
-    made of the same files is left as it is: to make it takes longer than all the rest of a start.
+    added to the message of that msgtype, those of a group that it has already to that group. The file appears whole or
+    not at all, and all sessions share it. One that was made of the same files is left as it is: to make it takes longer
+    than all the rest of a start.
 
     Raises:
         DictionaryError: a file cannot be read, or the overlay uses a field that is defined nowhere.
@@ -108,6 +109,24 @@ def _section(root: ET.Element, name: str) -> ET.Element:
     return section if section is not None else ET.SubElement(root, name)
 
 
+Components = Mapping[str | None, ET.Element]
+
+
+def _components(root: ET.Element) -> Components:
+    return {component.get("name"): component for component in _section(root, "components")}
+
+
+def _members(element: ET.Element, components: Components) -> Iterator[ET.Element]:
+    """The fields and groups of a message, a group or a component, with those of its components in their place."""
+    for member in element:
+        if member.tag != "component":
+            yield member
+        elif (component := components.get(member.get("name"))) is not None:
+            yield from _members(component, components)
+        else:
+            raise DictionaryError(f"component {member.get('name')} is defined nowhere")
+
+
 def _lay_over(root: ET.Element, overlay: ET.Element, path: Path) -> None:
     fields = _section(root, "fields")
     known = {field.get("name"): field.get("number") for field in fields}
@@ -118,7 +137,7 @@ def _lay_over(root: ET.Element, overlay: ET.Element, path: Path) -> None:
         if name not in known:
             fields.append(field)
             known[name] = number
-    messages = _section(root, "messages")
+    messages, components = _section(root, "messages"), _components(root)
     by_type = {message.get("msgtype"): message for message in messages}
     for message in overlay.findall("messages/message"):
         for member in message.iter():
@@ -129,9 +148,21 @@ def _lay_over(root: ET.Element, overlay: ET.Element, path: Path) -> None:
         there = by_type.get(message.get("msgtype"))
         if there is None:
             messages.append(message)
-            continue
-        names = {member.get("name") for member in there}
-        there.extend(member for member in message if member.get("name") not in names)
+        else:
+            _add_members(there, message, components)
+
+
+def _add_members(there: ET.Element, more: ET.Element, components: Components) -> None:
+    """What an overlay adds to a message, or to a group. A group that is there already is the same group with more in
+    it: a second one of its name would take its place.
+    """
+    known = {member.get("name"): member for member in [*there, *_members(there, components)]}
+    for member in more:
+        same = known.get(member.get("name"))
+        if same is None:
+            there.append(member)
+        elif member.tag == same.tag == "group":
+            _add_members(same, member, components)
 
 
 def _loosen(root: ET.Element) -> None:
@@ -172,7 +203,7 @@ class _Writer:
 
     def __init__(self, root: ET.Element) -> None:
         self._root = root
-        self._components = {component.get("name"): component for component in _section(root, "components")}
+        self._components = _components(root)
         self._below: dict[ET.Element, dict[str, None]] = {}
         self._flat: dict[ET.Element, str] = {}
 
@@ -187,21 +218,12 @@ class _Writer:
         if message.get("msgcat") == "admin":
             return _whole(message)
         if message.get("msgtype") in _READ_BY_THE_CODEC:
-            return _element(message, map(self._written_out, self._members(message)))
-        return _element(message, (self._flattened(each) for each in self._members(message) if each.tag == "group"))
-
-    def _members(self, element: ET.Element) -> Iterator[ET.Element]:
-        """The fields and groups of a message, a group or a component, with those of its components in their place."""
-        for member in element:
-            if member.tag != "component":
-                yield member
-            elif (component := self._components.get(member.get("name"))) is not None:
-                yield from self._members(component)
-            else:
-                raise DictionaryError(f"component {member.get('name')} is defined nowhere")
+            return _element(message, map(self._written_out, _members(message, self._components)))
+        groups = (each for each in _members(message, self._components) if each.tag == "group")
+        return _element(message, map(self._flattened, groups))
 
     def _written_out(self, member: ET.Element) -> str:
-        return _element(member, map(self._written_out, self._members(member)))
+        return _element(member, map(self._written_out, _members(member, self._components)))
 
     def _flattened(self, group: ET.Element) -> str:
         """A group with the fields of the groups in it as its own."""
@@ -214,7 +236,7 @@ class _Writer:
         names = self._below.get(group)
         if names is None:
             names = self._below[group] = {}
-            for member in self._members(group):
+            for member in _members(group, self._components):
                 names[member.get("name", "")] = None
                 if member.tag == "group":
                     names |= self._names_below(member)

@@ -118,6 +118,34 @@ def test_without_it_the_group_is_refused_and_reported(venue: RawVenue, gateways:
     assert "Tag appears more than once" in gateway.wait_for(UnexpectedMessage).problem
 
 
+PARTIES = "453=2\x01448=A\x01447=D\x01452=1\x019201=x\x01448=B\x01447=D\x01452=3\x019201=y\x01"
+WITH_PARTIES = f"35=8\x0111=g1\x0117=e1\x01150=0\x0139=0\x01{PARTIES}382=2\x01375=C\x019201=x\x01375=D\x019201=y\x01"
+LARGER_GROUPS = """<fix>
+  <messages><message msgtype='8'>
+    <group name='NoPartyIDs'><field name='PartyID'/><field name='VenueSays'/></group>
+    <group name='NoContraBrokers'><field name='VenueSays'/></group>
+  </message></messages>
+  <fields><field number='9201' name='VenueSays' type='STRING'/></fields>
+</fix>"""
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [WITH_PARTIES, WITH_PARTIES.replace("9201=x\x01", "").replace("9201=y\x01", "")],
+    ids=["more", "standard"],
+)
+def test_a_group_of_the_standard_can_have_more_in_it_and_is_still_the_standards(
+    sent: str, venue: RawVenue, gateways: Gateways, tmp_path: Path
+) -> None:
+    overlay = tmp_path / "larger.xml"
+    overlay.write_text(LARGER_GROUPS)
+    gateway = gateways(venue_config(venue.port), overlay=overlay).start()
+    venue.logon()
+    gateway.wait_for(SessionUp)
+    venue.send(sent)
+    assert gateway.wait_for(ExecutionReport).exec_id == "e1"
+
+
 def test_one_that_is_there_is_kept_and_one_that_was_changed_is_made_again(tmp_path: Path) -> None:
     target = write_dictionary("FIX44.xml", None, tmp_path)
     made, inode = target.read_bytes(), target.stat().st_ino
