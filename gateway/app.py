@@ -20,8 +20,9 @@ from gateway.adapters.grpc.services import Overview, Services
 from gateway.adapters.grpc.visibility import audience
 from gateway.adapters.journal import SqlJournal
 from gateway.adapters.metrics import Metrics, Queues
-from gateway.adapters.quickfix import QuickFixLink, links_of
+from gateway.adapters.quickfix import DictionaryError, QuickFixLink, check_dictionaries, links_of
 from gateway.cli.accept import Looked, refuse_less
+from gateway.cli.configured import CONFIGURATION_WRONG
 from gateway.cli.follow import Following, attend
 from gateway.cli.keep import LOCK, kept_journal, kept_reader, kept_snapshots
 from gateway.config import Config, VenueConfig, core_risk
@@ -65,7 +66,11 @@ def serve(config: Config, path: Path) -> int:
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:
         with _data_directory(Path(config.data_dir)):
+            check_dictionaries(config, Path(config.data_dir))
             return uvloop.run(_run(config, path))
+    except DictionaryError as error:
+        _log.critical("not started", reason=str(error))
+        return CONFIGURATION_WRONG
     except JournalAway as error:
         _log.critical("not started", reason=str(error))
         return FATAL

@@ -6,17 +6,20 @@ journal was refused.
 
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
 
 from gateway import __version__
 from gateway.cli import accept, journal, keep, replay
-from gateway.cli.configured import ConfigFile, configuration
+from gateway.cli.configured import CONFIGURATION_WRONG, ConfigFile, configuration
+from gateway.cli.failing import failed
 from gateway.cli.follow import follow
 from gateway.cli.layout import output
 from gateway.cli.summary import summary
 from gateway.cli.update import prepare_update
+from gateway.config import Config
 
 app = typer.Typer(
     name="gateway",
@@ -52,7 +55,23 @@ def check_config(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The configuration file (TOML).", show_default=False)],
 ) -> None:
     """Read a configuration as the server would, and say what is in it. Exit code 2 when it cannot be used."""
-    output().print(summary(configuration(file)))
+    loaded = configuration(file)
+    _refuse_overlays(loaded, file)
+    output().print(summary(loaded))
+
+
+def _refuse_overlays(config: Config, file: Path) -> None:
+    """End where a venue's overlay cannot be laid over the standard dictionary: a start would end there."""
+    if not any(venue.dialect.dictionary for venue in config.venues):
+        return
+    from gateway.adapters.quickfix import DictionaryError, check_dictionaries  # noqa: PLC0415  # Only for those who have some.
+
+    with TemporaryDirectory() as folder:
+        try:
+            check_dictionaries(config, Path(folder))
+        except DictionaryError as error:
+            lines = [f"{file}: {line}" for line in str(error).splitlines()]
+            raise failed("\n".join(lines), CONFIGURATION_WRONG) from None
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """`gateway`: what it says about a configuration, and with which exit code it ends."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -7,11 +8,12 @@ import types
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
-from gateway import __version__
+from gateway import __version__, app, resources
 from gateway.cli import server
-from gateway.config import Config
+from gateway.config import Config, load
 
 SAMPLE = Path(__file__).parents[2] / "config" / "gateway.toml"
 
@@ -100,6 +102,38 @@ def test_a_wrong_configuration_is_told_on_standard_error_with_exit_code_2(tmp_pa
             'expected a number above zero such as 0.01 or "0.01"'
         ),
     ]
+
+
+def test_an_overlay_that_cannot_be_laid_over_is_told_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By check-config as by serve, with the exit code after which nobody starts it again and again."""
+    specs = tmp_path / "_data" / "fix_specs"
+    specs.mkdir(parents=True)
+    for name, text in {"A.xml": "<fix>", "B.xml": "<fix><fields><field name='Own'/></fields></fix>"}.items():
+        (specs / name).write_text(text, encoding="utf-8")
+    monkeypatch.setattr(resources, "_PACKAGE", tmp_path)
+    text = SAMPLE.read_text(encoding="utf-8").replace("../var/gateway", f"{tmp_path}/data")
+    for port, name in {"9001": "A.xml", "9002": "B.xml"}.items():
+        text = text.replace(f"port = {port}\n", f'port = {port}\ndialect = {{ dictionary = "{name}" }}\n')
+    path = tmp_path / "gateway.toml"
+    path.write_text(text, encoding="utf-8")
+
+    checked = CliRunner().invoke(server.app, ["check-config", str(path)])
+    monkeypatch.setattr(app, "_data_directory", contextlib.nullcontext)
+    monkeypatch.setattr(app.logs, "configure", lambda _: None)
+    with capture_logs() as lines:
+        served = app.serve(load(path), path)
+
+    assert (checked.exit_code, served) == (2, 2)
+    expected = "a field has a name and a tag number such as 9100"
+    problems = [
+        f"venues[0].dialect.dictionary (XSIM): {specs}/A.xml: no element found: line 1, column 5",
+        f'venues[1].dialect.dictionary (YSIM): {specs}/B.xml: found name "Own" and number "", {expected}',
+    ]
+    assert checked.stderr.splitlines() == [f"error: {path}: {each}" for each in problems]
+    assert [(line["event"], line["reason"]) for line in lines] == [("not started", "\n".join(problems))]
+    assert not list((tmp_path / "data").glob("journal*"))
 
 
 def test_check_config_shows_no_secret(tmp_path: Path) -> None:

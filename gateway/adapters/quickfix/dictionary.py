@@ -12,9 +12,10 @@ only the groups are left, each with all fields below it side by side: enough to 
 """
 
 import hashlib
+import re
 import sys
 import sysconfig
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, files
@@ -27,6 +28,7 @@ from gateway.runtime.files import naming
 _KEPT_TYPES = frozenset({"NUMINGROUP", "LENGTH", "DATA", "XMLDATA"})
 # ExecutionReport, OrderCancelReject, OrderMassCancelReport, BusinessMessageReject.
 _READ_BY_THE_CODEC = frozenset({"8", "9", "r", "j"})
+_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 
 
 class DictionaryError(Exception):
@@ -64,7 +66,7 @@ def write_dictionary(name: str, overlay: Path | None, folder: Path) -> Path:
     than all the rest of a start.
 
     Raises:
-        DictionaryError: a file cannot be read, or the overlay uses a field that is defined nowhere.
+        DictionaryError: a file cannot be read, or the overlay has something that cannot be laid over the standard.
         OSError: the file cannot be written.
     """
     standard = standard_dictionary(name)
@@ -128,28 +130,54 @@ def _members(element: ET.Element, components: Components) -> Iterator[ET.Element
 
 
 def _lay_over(root: ET.Element, overlay: ET.Element, path: Path) -> None:
-    fields = _section(root, "fields")
+    _refuse_malformed(overlay, path)
+    fields, messages, components = _section(root, "fields"), _section(root, "messages"), _components(root)
     known = {field.get("name"): field.get("number") for field in fields}
+    names = {number: name for name, number in known.items()}
     for field in overlay.findall("fields/field"):
         name, number = field.get("name"), field.get("number")
         if known.get(name, number) != number:
             raise DictionaryError(f"{path}: field {name} is number {known[name]} already, not {number}")
+        if names.setdefault(number, name) != name:
+            raise DictionaryError(f"{path}: number {number} is field {names[number]} already, not {name}")
         if name not in known:
             fields.append(field)
             known[name] = number
-    messages, components = _section(root, "messages"), _components(root)
     by_type = {message.get("msgtype"): message for message in messages}
     for message in overlay.findall("messages/message"):
-        for member in message.iter():
-            if member.tag in ("field", "group") and member.get("name") not in known:
-                raise DictionaryError(
-                    f"{path}: field {member.get('name')} is defined neither there nor in the standard"
-                )
+        _refuse_unknown(message, known, components, path)
         there = by_type.get(message.get("msgtype"))
         if there is None:
             messages.append(message)
         else:
             _add_members(there, message, components)
+
+
+def _refuse_malformed(overlay: ET.Element, path: Path) -> None:
+    """What the engine would read as something else, pass over, or name by the file that was made of it."""
+    for part in overlay:
+        if part.tag not in ("fields", "messages"):
+            raise DictionaryError(f"{path}: found <{part.tag}>, an overlay has only <fields> and <messages>")
+    for field in overlay.findall("fields/field"):
+        name, number = field.get("name"), field.get("number", "")
+        if not name or not _NUMBER.fullmatch(number):
+            text = f'found name "{name or ""}" and number "{number}"'
+            raise DictionaryError(f"{path}: {text}, a field has a name and a tag number such as 9100")
+    for message in overlay.findall("messages/message"):
+        if not message.get("msgtype"):
+            raise DictionaryError(f"{path}: message {message.get('name', '')} has no msgtype, which is its MsgType(35)")
+
+
+def _refuse_unknown(message: ET.Element, fields: Collection[str | None], components: Components, path: Path) -> None:
+    """Of a message of an overlay: what is in it has to be defined, and a group has to have something in it."""
+    for member in message.iter():
+        name = member.get("name")
+        if member.tag in ("field", "group") and name not in fields:
+            raise DictionaryError(f"{path}: field {name} is defined neither there nor in the standard")
+        if member.tag == "component" and name not in components:
+            raise DictionaryError(f"{path}: component {name} is none of the standard's, write its fields and groups")
+        if member.tag == "group" and not len(member):
+            raise DictionaryError(f"{path}: group {name} has no field in it")
 
 
 def _add_members(there: ET.Element, more: ET.Element, components: Components) -> None:

@@ -52,6 +52,8 @@ from gateway.core.reports import Fact, MessageRejected, SendRefused, SessionDown
 from gateway.core.risk.events import MassCancelSent
 from gateway.runtime.ports import Known, SessionStatus
 
+DICTIONARIES = "dictionaries"
+"""The folder beside those of the sessions that they all read."""
 _LOGOUT_S = 3.0
 _TICK_S = 0.1
 _PROBE_S = 5.0
@@ -97,7 +99,7 @@ class QuickFixLink:
         monotonic = monotonic or (loop.time if loop is not None else time.monotonic)
         self.venue = config.name
         self._config = config
-        self._dictionaries, self._overlay = store_dir / "dictionaries", overlay
+        self._dictionaries, self._overlay = store_dir / DICTIONARIES, overlay
         self._copies = copies
         self._wake = wake
         self._now_ns = now_ns

@@ -58,10 +58,21 @@ def session_settings(config: VenueConfig, dictionaries: Path, overlay: Path | No
     }
     if config.begin_string == FIX50SP2:
         session["DefaultApplVerID"] = "FIX.5.0SP2"
-    for key, name in _DICTIONARIES[config.begin_string].items():
-        session[key] = str(write_dictionary(name, overlay if key in _APPLICATION else None, dictionaries))
+    session |= {key: str(path) for key, path in write_dictionaries(config, overlay, dictionaries).items()}
     default = {"ReconnectInterval": str(config.reconnect_interval_s), "SocketSendBufferSize": str(mark)}
     return _section("DEFAULT", _DEFAULTS | default) + _section("SESSION", session)
+
+
+def write_dictionaries(config: VenueConfig, overlay: Path | None, folder: Path) -> dict[str, Path]:
+    """QuickFIX's keys for the dictionaries of a venue's version, with the files in `folder`, where they are put.
+
+    Raises:
+        DictionaryError: a dictionary or the overlay cannot be used.
+    """
+    names = _DICTIONARIES[config.begin_string]
+    return {
+        key: write_dictionary(name, overlay if key in _APPLICATION else None, folder) for key, name in names.items()
+    }
 
 
 def messages_of(config: VenueConfig, dictionaries: Path, overlay: Path | None) -> Callable[[str], fix.Message]:

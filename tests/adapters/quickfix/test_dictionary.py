@@ -90,6 +90,16 @@ def test_a_message_that_is_not_read_is_set_aside_whole_with_groups_in_its_groups
             "field Nope is defined neither",
         ),
         ("<fix>", "no element found"),
+        ("<fix><fields><field number='58' name='Say' type='INT'/></fields></fix>", "number 58 is field Text already"),
+        ("<fix><fields><field number='9x' name='Say'/></fields></fix>", 'found name "Say" and number "9x"'),
+        ("<fix><fields><field number='9100'/></fields></fix>", 'found name "" and number "9100"'),
+        ("<fix><messages><message name='Note'/></messages></fix>", "message Note has no msgtype"),
+        ("<fix><messages><message msgtype='8'><component name='Own'/></message></messages></fix>", "component Own is"),
+        (
+            "<fix><messages><message msgtype='8'><group name='NoLegs'/></message></messages></fix>",
+            "NoLegs has no field",
+        ),
+        ("<fix><components/></fix>", "found <components>, an overlay has only <fields> and <messages>"),
     ],
 )
 def test_an_overlay_that_cannot_be_used_is_named(overlay: str, problem: str, tmp_path: Path) -> None:
