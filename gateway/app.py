@@ -129,6 +129,7 @@ async def _run(config: Config, path: Path) -> int:
         took_s = round(time.monotonic() - began, 3)
         in_memory, executions = len(state.orders), state.executions
         _log.info("recovered", seq=state.seq, epoch=head.epoch, orders=in_memory, executions=executions, seconds=took_s)
+        alerts.venues_gone(state, [venue.name for venue in config.venues])
         looked = await asyncio.to_thread(refuse_less, config, journal, state)
         return await _Stack(config, path, journal, head, state, looked).run()
     finally:

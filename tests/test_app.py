@@ -27,12 +27,15 @@ async def test_batches_pause_for_a_crowded_loop_where_no_commit_is_waited_for(
         await stack._api.stop(0)
         return app.CLEAN
 
+    venues: list[Any] = []
+    monkeypatch.setattr(app.alerts, "venues_gone", lambda _, names: venues.append(names))
     monkeypatch.setattr(app._Stack, "run", run)
     journal = JournalConfig(f"sqlite:///{tmp_path}/journal.sqlite", durability)
     clients = (ClientConfig("alpha", accounts=("A1",)),)
     config = Config("test", tmp_path, clients, (), (), RiskConfig("EUR", ()), journal=journal)
     assert await app._run(config, tmp_path / "gateway.toml") == app.CLEAN
     assert asked == [0.008 if pauses else 0.0]
+    assert venues == [[]], "a start looks for orders at venues that are gone"
 
 
 def test_a_long_recovery_says_in_the_log_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

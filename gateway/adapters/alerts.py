@@ -2,7 +2,8 @@
 are the same breach or stop at many scopes. Each line of risk has a severity and leads to its page of the runbook.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import chain
 
 import structlog
 
@@ -11,6 +12,7 @@ from gateway.core.events import Record
 from gateway.core.risk import events as re
 from gateway.core.risk.controls import Breaker, Control
 from gateway.core.risk.setup import Limit
+from gateway.core.state import State
 from gateway.core.types import Severity
 
 _log = structlog.get_logger("gateway")
@@ -44,6 +46,25 @@ def tell(records: Sequence[Record]) -> None:
         page = "docs/runbook.md#an-order-is-in-doubt"
         _log.error("orders in doubt", venue=venue, count=len(orders), orders=orders[:SHOWN], runbook=page)
     _risk(records)
+
+
+def venues_gone(state: State, venues: Collection[str]) -> None:
+    """Log where orders can still trade although no venue has that name now: `venues` are those of the configuration.
+    Nobody asks about such orders, and no cancel reaches them.
+    """
+    gone: dict[str, list[str]] = {}
+    for order_id in chain.from_iterable(state.working.values()):
+        venue = state.orders[order_id].venue
+        if venue not in venues:
+            gone.setdefault(venue, []).append(order_id)
+    for venue, orders in gone.items():
+        _log.error(
+            "orders at a venue that is not configured",
+            venue=venue,
+            count=len(orders),
+            orders=orders[:SHOWN],
+            next="put the venue back into the configuration under this name, until nothing works there",
+        )
 
 
 def _item(event: ev.ItemRaised) -> None:

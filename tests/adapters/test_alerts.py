@@ -14,6 +14,7 @@ from gateway.core.risk import events as re
 from gateway.core.risk.controls import Breaker, Control
 from gateway.core.risk.setup import Limit
 from gateway.core.types import ItemKind, OrdStatus, OrdType, Severity, Side
+from tests.core.world import OTHER_VENUE, VENUE, World
 
 ORDER = ev.OrderView(
     "O1", "alpha", "k-1", "ACME", "XSIM", Side.BUY, OrdType.LIMIT, ev.Terms(Decimal(1)), OrdStatus.PENDING_NEW,
@@ -176,3 +177,22 @@ def test_every_line_of_risk_leads_to_a_place_in_the_runbook() -> None:
     ]
     assert len(links) == len(Control) + len(Breaker) + 5
     assert [link for link in links if str(link).removeprefix("docs/runbook.md#") not in headings] == []
+
+
+def test_orders_at_a_venue_that_the_configuration_does_not_have_are_told_with_the_next_step() -> None:
+    world = World.started()
+    for number in range(3):
+        world.submit(str(number), venue=OTHER_VENUE if number else VENUE)
+    away = [order.order_id for order in world.state.orders.values() if order.venue == OTHER_VENUE]
+    with capture_logs() as lines:
+        alerts.venues_gone(world.state, [VENUE, OTHER_VENUE])
+        alerts.venues_gone(world.state, [VENUE])
+    (line,) = lines
+    assert (line["event"], line["venue"], line["count"], line["orders"], line["log_level"]) == (
+        "orders at a venue that is not configured",
+        OTHER_VENUE,
+        2,
+        away,
+        "error",
+    )
+    assert line["next"].startswith("put the venue back into the configuration under this name")
