@@ -398,6 +398,8 @@ class QuickFixLink:
             return False
         if self._wire.connected and self._line.of(self._wire.connections).cut():
             return False
+        if moved := self._keeper.moved(self._began_ns, began_ns):
+            self._log.warning("the schedule was changed: the numbers start over within a session", **moved)
         self._begin_session(session, began_ns)
         return wanted
 

@@ -11,6 +11,9 @@ from gateway.config import ScheduleConfig
 SETTLE_S = 300.0
 """How long after a jump of the wall clock no new session begins."""
 _NS = 1_000_000_000
+_HOUR_NS, _DAY_HOURS, _WEEK_HOURS = 3_600 * _NS, 24, 168
+_CLOCKS_HOURS = 2
+"""By how much at most changes of the clocks bring two beginnings closer to one another."""
 _JUMP_NS = 30 * _NS
 _WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -44,6 +47,11 @@ class Schedule(msgspec.Struct, frozen=True):
             if begin <= at_ns < finish:
                 return begin
         return None
+
+    def follow(self, one_ns: int, next_ns: int) -> bool:
+        """Whether a session of this schedule and the next one can begin at these two moments."""
+        hours = _DAY_HOURS if self.start_day is None else _WEEK_HOURS
+        return next_ns - one_ns >= (hours - _CLOCKS_HOURS) * _HOUR_NS
 
     def _window(self, first: date, zone: ZoneInfo) -> tuple[int, int]:
         days = 0 if self.end > self.start else 1
@@ -94,6 +102,15 @@ class Keeper:
         if began_ns < in_force_ns:
             return True, in_force_ns
         return (False, in_force_ns) if self._monotonic() < self._settled_at else (True, began_ns)
+
+    def moved(self, in_force_ns: int | None, began_ns: int) -> dict[str, str]:
+        """When the session in force began and when the one that takes its place, where that is sooner than sessions of
+        the schedule follow one another: it was changed meanwhile. Nothing where it begins in its time.
+        """
+        if in_force_ns is None or self._schedule.follow(in_force_ns, began_ns):
+            return {}
+        before, now = (datetime.fromtimestamp(each // _NS, UTC).isoformat() for each in (in_force_ns, began_ns))
+        return {"in_force_since": before, "begins": now}
 
 
 def schedule_of(config: ScheduleConfig) -> Schedule:

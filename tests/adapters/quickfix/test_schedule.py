@@ -3,7 +3,9 @@
 import asyncio
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.adapters.quickfix.schedule import SETTLE_S, Keeper, schedule_of
 from gateway.config import ScheduleConfig
@@ -203,6 +205,55 @@ def test_a_clock_that_goes_back_over_a_beginning_keeps_the_session_in_force() ->
     clock.jump("2026-01-06T23:05:00")
     assert keeps.jumped_s() == -3_600
     assert keeps.wants(in_force) == (True, in_force)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "in_force", "now", "told"),
+    [
+        (DAILY, "2026-01-06T12:00:00", "2026-01-06T14:00:00", True),  # It began at 07:00 in New York, not 08:00.
+        (DAILY, "2026-01-06T12:00:00", "2026-01-07T13:00:00", False),  # Changed in the evening.
+        (DAILY, "2026-01-05T13:00:00", "2026-01-06T14:00:00", False),
+        (DAILY, "2026-03-07T13:00:00", "2026-03-08T12:00:00", False),  # 23 hours: the clocks are changed.
+        (WEEKLY, "2026-01-04T22:00:00", "2026-01-06T14:00:00", True),
+        (WEEKLY, "2026-01-04T23:00:00", "2026-01-11T23:00:00", False),
+        (DAILY, None, "2026-01-06T14:00:00", False),
+    ],
+)
+def test_a_session_that_begins_because_the_schedule_was_changed_is_told(
+    schedule: ScheduleConfig, in_force: str | None, now: str, *, told: bool
+) -> None:
+    keeps = keeper(schedule, Clock(now))
+    in_force_ns = ns(in_force) if in_force else None
+    _, began_ns = keeps.wants(in_force_ns)
+    assert began_ns not in (None, in_force_ns)
+    moved = keeps.moved(in_force_ns, began_ns or 0)
+    assert moved.get("in_force_since") == (f"{in_force}+00:00" if told else None)
+
+
+async def test_a_start_that_is_moved_in_the_middle_of_a_session_starts_its_numbers_over_with_a_warning(
+    venue: RawVenue, gateways: Gateways
+) -> None:
+    clock = Clock("2026-01-06T13:30:00")
+    gateway = gateways(venue_config(venue.port, schedule=DAILY), now_ns=clock, monotonic=clock.monotonic).start()
+    assert (await asyncio.to_thread(venue.logon))["34"] == "1"
+    await asyncio.to_thread(gateway.wait_for, SessionUp)
+    venue.drop()
+    await asyncio.to_thread(gateway.wait_for, SessionDown)
+    await asyncio.to_thread(gateway.link.stop)
+    clock.to("2026-01-06T15:00:00")
+    later = msgspec.structs.replace(DAILY, start="09:30:00")
+    with capture_logs() as lines:
+        again = gateways(venue_config(venue.port, schedule=later), now_ns=clock, monotonic=clock.monotonic)
+        again.start(committed=1, floor=1)
+    (warned,) = [line for line in lines if line["log_level"] == "warning"]
+    assert (warned["event"], warned["in_force_since"], warned["begins"]) == (
+        "the schedule was changed: the numbers start over within a session",
+        "2026-01-06T13:00:00+00:00",
+        "2026-01-06T14:30:00+00:00",
+    )
+    assert (await asyncio.to_thread(venue.logon))["34"] == "1"
+    assert (await asyncio.to_thread(again.wait_for, SessionUp)).reset is True
+    await asyncio.to_thread(again.link.stop)
 
 
 async def test_a_clock_one_hour_forward_and_back_over_the_end_keeps_the_store(
