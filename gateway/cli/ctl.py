@@ -9,14 +9,17 @@ from itertools import islice
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.text import Text
 
 from gateway.cli import ctl_reconcile, ctl_risk, query, tables
-from gateway.cli.ctl_api import EXECUTIONS, REFUSED, event_types
+from gateway.cli.ctl_api import EXECUTIONS, REFUSED, Newest, event_types
 from gateway.cli.ctl_command import USAGE, Ctl, command, confirm, fail
 from gateway.codec.proto.fields import MAX_MSG_SEQ_NUM
 from gateway.pb.v1 import gateway_pb2 as pb
 
 _LAST_SEQ = (1 << 63) - 1
+_EVENTS = 50
 
 app = typer.Typer(
     name="gatewayctl",
@@ -119,8 +122,20 @@ def executions(
 ) -> None:
     """The newest executions, corrections and busts."""
     wanted = pb.EventFilter(account=account, strategy=strategy, symbol=symbol, venue=venue, types=EXECUTIONS)
-    events, _ = ctl.api.newest(limit, wanted)
-    ctl.show({"executions": events}, tables.executions(events, ctl.now_ns))
+    found = ctl.api.newest(limit, wanted)
+    ctl.show(
+        {"executions": found.events, "looked_from_seq": str(found.first_seq)},
+        tables.executions(found.events, ctl.now_ns),
+        *_stopped_short(found, limit, "all executions are in: gatewayctl query executions --config FILE"),
+    )
+
+
+def _stopped_short(found: Newest, limit: int, others: str) -> list[Text]:
+    """What to know where there may be more that fit than were found, and where the others are."""
+    if len(found.events) >= limit or found.first_seq <= 1:
+        return []
+    looked_at = found.last_seq - found.first_seq + 1
+    return [Text(f"of the newest {looked_at:,} events, from seq {found.first_seq:,} on; {others}", "yellow")]
 
 
 @command(app, "positions")
@@ -152,9 +167,11 @@ def events(
     wanted = pb.EventFilter(account=account, strategy=strategy, symbol=symbol, venue=venue, types=_types(kind or ()))
     most_to_come = limit
     if from_seq is None:
-        past, last_seq = ctl.api.newest(limit or 50, wanted)
-        ctl.show_events(past, tables.event_line)
-        from_seq, most_to_come = last_seq + 1, None
+        found = ctl.api.newest(limit or _EVENTS, wanted)
+        ctl.show_events(found.events, tables.event_line)
+        for text in _stopped_short(found, limit or _EVENTS, "--from SEQ looks at older ones"):
+            Console(stderr=True, highlight=False, soft_wrap=True).print(text)
+        from_seq, most_to_come = found.last_seq + 1, None
     elif not follow:
         last_seq = ctl.api.last_seq()
         if from_seq > last_seq:

@@ -1,7 +1,7 @@
 """How `gatewayctl` talks to a gateway: one connection in the name of one client, and failures in words that help."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import grpc
 from google.protobuf.message import Message
@@ -21,6 +21,16 @@ _PAGE = 1_000
 # Ten thousand requests in doubt or items are more than gRPC's usual 4 MiB, and that is when they are asked for.
 _LONGEST_REPLY = 64 << 20
 _WINDOW = 2_000
+MOST_BACK = 200_000
+"""How many events are looked at for the newest ones that fit: the gateway reads them for us, beside its trading."""
+
+
+class Newest(NamedTuple):
+    """The newest events that fit, oldest first, and the first and the last sequence number that were looked at."""
+
+    events: list[pb.Event]
+    first_seq: int
+    last_seq: int
 
 
 class Api:
@@ -166,34 +176,31 @@ class Api:
             if response.next_seq > to_seq:
                 return
 
-    def newest(self, limit: int, wanted: pb.EventFilter) -> tuple[list[pb.Event], int]:
-        """The newest events that fit, oldest first, and the journal's last sequence number.
-
-        Looks back only as far as needed.
-        """
+    def newest(self, limit: int, wanted: pb.EventFilter) -> Newest:
+        """At most `limit` events that fit. Looks back only as far as needed, and at MOST_BACK events at most."""
         last_seq = self.last_seq()
-        found: list[pb.Event] = []
-        for part in self._back(last_seq, wanted):
-            found = [*part, *found]
+        first_seq, found = last_seq + 1, list[pb.Event]()
+        for start, part in self._back(last_seq, wanted, max(1, last_seq - MOST_BACK + 1)):
+            first_seq, found = start, [*part, *found]
             if len(found) >= limit:
                 break
-        return found[-limit:], last_seq
+        return Newest(found[-limit:], first_seq, last_seq)
 
     def life(self, order: pb.Order, to_seq: int) -> list[pb.Event]:
         """Every event of an order up to `to_seq`. Looks back to its submission, and not to the journal's beginning."""
         found: list[pb.Event] = []
-        for part in self._back(to_seq, pb.EventFilter(symbol=order.symbol, venue=order.venue)):
+        for _, part in self._back(to_seq, pb.EventFilter(symbol=order.symbol, venue=order.venue)):
             found = [*(event for event in part if event.order.order_id == order.order_id), *found]
             if found and found[0].type == pb.ORDER_SUBMITTED:
                 break
         return found
 
-    def _back(self, to_seq: int, wanted: pb.EventFilter) -> Iterator[list[pb.Event]]:
-        """Events that fit in stretches that grow, the newest stretch first."""
+    def _back(self, to_seq: int, wanted: pb.EventFilter, from_seq: int = 1) -> Iterator[tuple[int, list[pb.Event]]]:
+        """Events that fit in stretches that grow, the newest stretch first, each with where it begins."""
         end, width = to_seq, _WINDOW
-        while end >= 1:
-            start = max(1, end - width + 1)
-            yield list(self.history(start, end, wanted))
+        while end >= from_seq:
+            start = max(from_seq, end - width + 1)
+            yield start, list(self.history(start, end, wanted))
             end, width = start - 1, width * 4
 
     def _subscribe(

@@ -23,7 +23,7 @@ from gateway.pb.v1 import gateway_pb2 as pb
 USAGE = 2
 
 Document = Message | dict[str, Any]
-"""What is printed for programs: one message of the API, or several by name (also lists of them)."""
+"""What is printed for programs: one message of the API, or several by name (also lists of them, and texts)."""
 
 Address = Annotated[
     str, typer.Option(envvar="GATEWAY_ADDRESS", help="Where the gateway's API listens: HOST:PORT or unix:/PATH.")
@@ -135,4 +135,6 @@ def _plain(part: Any) -> Any:
         return {name: _plain(value) for name, value in part.items()}
     if isinstance(part, list):
         return [_plain(value) for value in part]
+    if isinstance(part, str):
+        return part
     return MessageToDict(part, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)

@@ -147,8 +147,9 @@ class Watcher:
     def _read_executions(self) -> None:
         wanted = pb.EventFilter(types=EXECUTIONS)
         if self._seen_seq is None:
-            found, last_seq = self._api.newest(EXECUTIONS_SHOWN, wanted)
-            self._executions.extend(found)
+            found = self._api.newest(EXECUTIONS_SHOWN, wanted)
+            self._executions.extend(found.events)
+            last_seq = found.last_seq
         else:
             last_seq = self._api.last_seq()
             self._executions.extend(
