@@ -34,11 +34,15 @@ class Newest(NamedTuple):
 
 
 class Api:
-    """A connection to one gateway. Every method raises grpc.RpcError, which `explain` puts into words."""
+    """A connection to one gateway. Every method raises grpc.RpcError, which `explain` puts into words.
+
+    `unanswered` is true from an action on until its answer has come.
+    """
 
     def __init__(self, address: str, client_id: str) -> None:
         self.address = address
         self.client_id = client_id
+        self.unanswered = False
         self._metadata = (("client-id", client_id),)
         self._channel = grpc.insecure_channel(address, [("grpc.max_receive_message_length", _LONGEST_REPLY)])
         stubs: Any = gateway_pb2_grpc  # protoc gives the services no types.
@@ -67,12 +71,14 @@ class Api:
     def administer(self, request: Message) -> pb.AdminReply:
         """Carry out one administrative request, such as a LogonRequest."""
         method = getattr(self._admin, request.DESCRIPTOR.name.removesuffix("Request"))
-        reply: pb.AdminReply = self._call(method, request)
+        reply: pb.AdminReply = self._act(method, request)
         return reply
 
     def risk(self, request: Message) -> Any:
         """The answer to one request about risk, such as a ListLimitsRequest."""
-        return self._call(getattr(self._risk, request.DESCRIPTOR.name.removesuffix("Request")), request)
+        name = request.DESCRIPTOR.name.removesuffix("Request")
+        call = self._call if name.startswith(("Get", "List")) else self._act
+        return call(getattr(self._risk, name), request)
 
     def exposure(self, request: pb.GetExposureRequest, limit: int) -> pb.GetExposureResponse:
         """At most `limit` rows that fit, from as many pages as it takes; `next_page_token` leads to the rest."""
@@ -213,8 +219,20 @@ class Api:
         finally:
             stream.cancel()
 
+    def _act(self, method: Any, request: Message) -> Any:
+        self.unanswered = True
+        reply = self._call(method, request)
+        self.unanswered = False
+        return reply
+
     def _call(self, method: Any, request: Message) -> Any:
         return method(request, metadata=self._metadata, timeout=_TIMEOUT_S)
+
+
+def may_be_done(error: grpc.RpcError) -> bool:
+    """Whether an action that failed so may have reached the gateway: all but where there was no connection."""
+    lost = error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+    return lost and not of_call(error).reason and not (error.details() or "").startswith(_NEVER_LEFT)
 
 
 def explain(error: grpc.RpcError, address: str, client_id: str) -> tuple[str, int]:
@@ -233,6 +251,7 @@ def explain(error: grpc.RpcError, address: str, client_id: str) -> tuple[str, in
     return f"{failure.reason or failure.code.name}{field}: {text}{hint}", REFUSED
 
 
+_NEVER_LEFT = ("failed to connect to all addresses", "errors resolving", "DNS resolution failed")
 _NOT_THERE = (
     "is the gateway running? Start it with: gateway serve --config FILE, "
     "or name its address with --address or GATEWAY_ADDRESS"

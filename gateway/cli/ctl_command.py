@@ -15,12 +15,13 @@ from google.protobuf.message import Message
 from rich.console import RenderableType
 from rich.text import Text
 
-from gateway.cli.ctl_api import Api, explain
+from gateway.cli.ctl_api import Api, explain, may_be_done
 from gateway.cli.failing import failed
 from gateway.cli.layout import output
 from gateway.pb.v1 import gateway_pb2 as pb
 
 USAGE = 2
+_UNSURE = "; whether it did what you asked for is not known: look before you ask for it again"
 
 Document = Message | dict[str, Any]
 """What is printed for programs: one message of the API, or several by name (also lists of them, and texts)."""
@@ -83,7 +84,8 @@ def command(app: typer.Typer, name: str) -> Callable[[Callable[..., None]], Call
                 try:
                     run(Ctl(api, as_json=as_json), **given)
                 except grpc.RpcError as error:
-                    fail(*explain(error, address, client_id))
+                    text, code = explain(error, address, client_id)
+                    fail(f"{text}{_UNSURE if api.unanswered and may_be_done(error) else ''}", code)
 
         keywords = [parameter.replace(kind=Parameter.KEYWORD_ONLY) for parameter in own]
         wrapper.__signature__ = inspect.Signature([*keywords, *_COMMON])  # type: ignore[attr-defined]
