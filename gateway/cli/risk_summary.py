@@ -33,6 +33,11 @@ def _measures(config: Config) -> RenderableType:
     row(grid, "day", f"from {said.day_start} {said.time_zone}")
     for desk in said.desks:
         row(grid, f"desk {desk.name}", f"{', '.join(desk.accounts) or 'no account'}, in {desk.parent or 'the firm'}")
+    for scenario in said.scenarios:
+        shocks = ", ".join(f"{name} {shock:+f} %" for name, shock in scenario.shocks.items())
+        row(grid, f"scenario {scenario.name}", shocks)
+    for each in said.correlations:
+        row(grid, "correlation", f"{' and '.join(each.of)}: {each.value:f}")
     return grid
 
 

@@ -5,6 +5,7 @@ journal was refused.
 """
 
 import os
+import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -57,7 +58,7 @@ def check_config(
     """Read a configuration as the server would, and say what is in it. Exit code 2 when it cannot be used."""
     loaded = configuration(file)
     _refuse_overlays(loaded, file)
-    output().print(summary(loaded))
+    output().print(summary(loaded, time.time_ns()))
 
 
 def _refuse_overlays(config: Config, file: Path) -> None:

@@ -1,20 +1,29 @@
 """What a configuration says, as tables for people. Shows no secret."""
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
 from rich.console import RenderableType
 from rich.table import Table
 
 from gateway.cli.layout import apart, row, table
 from gateway.cli.risk_summary import risk_summary
-from gateway.config import Config, InstrumentConfig, VenueConfig
+from gateway.config import Config, DialectConfig, InstrumentConfig, VenueConfig
 from gateway.config.sections import DropCopyConfig
 from gateway.config.values import without_password
 
+_NS = 1_000_000_000
 
-def summary(config: Config) -> RenderableType:
-    """The whole configuration: the stack first, then venues, instruments, clients, trading sessions and risk."""
-    parts = [_stack(config), _venues(config), _reconciliation(config), _instruments(config), _clients(config)]
-    sessions = [_trading_sessions(config)] if config.trading_sessions else []
-    return apart(*parts, *sessions, *risk_summary(config))
+
+def summary(config: Config, now_ns: int) -> RenderableType:
+    """The whole configuration: the stack first, then venues, instruments, clients, trading sessions and risk.
+
+    What depends on the time of day is as of `now_ns`, UTC nanoseconds.
+    """
+    venues = [_venues(config), *_schedules(config, now_ns), *_dialects(config), _reconciliation(config)]
+    sessions = [_trading_sessions(config, now_ns)] if config.trading_sessions else []
+    return apart(_stack(config), *venues, _instruments(config), _clients(config), *sessions, *risk_summary(config))
 
 
 def _stack(config: Config) -> RenderableType:
@@ -36,6 +45,24 @@ def _stack(config: Config) -> RenderableType:
         grid,
         "in memory",
         f"orders for {kept.retire_after_s:,} s after their end, at most {kept.ended_orders:,} of these",
+    )
+    bounds = config.limits
+    row(
+        grid,
+        "queues",
+        f"{bounds.command_queue:,} commands, {bounds.report_queue:,} messages of each venue; "
+        f"{bounds.batch:,} in a commit",
+    )
+    row(
+        grid,
+        "streams",
+        f"{bounds.subscribers:,}, dropped when {bounds.subscriber_lag:,} events behind; "
+        f"{bounds.trade_batch:,} commands in a message",
+    )
+    row(
+        grid,
+        "each client",
+        f"at most {bounds.orders_per_client:,} working orders, {bounds.requests_per_order:,} unanswered requests each",
     )
     row(grid, "snapshots", f"every {kept.snapshot_events:,} events, the newest {kept.snapshots:,} are kept")
     return grid
@@ -67,6 +94,50 @@ def _venues(config: Config) -> RenderableType:
                 _schedule(venue),
             )
     return made
+
+
+def _schedules(config: Config, now_ns: int) -> list[RenderableType]:
+    """When each scheduled session is up now or next, in the venue's time and in UTC."""
+    scheduled = {venue.name: venue.schedule for venue in config.venues if venue.schedule is not None}
+    if not scheduled:
+        return []
+    from gateway.adapters.quickfix.schedule import schedule_of  # noqa: PLC0415  # Brings the FIX engine with it.
+
+    made = table("Schedules, as of now", "venue", "now", "begins", "ends", "begins in UTC", "ends in UTC")
+    for name, said in scheduled.items():
+        window = schedule_of(said).now_or_next(now_ns)
+        zone = ZoneInfo(said.time_zone)
+        times = [
+            f"{datetime.fromtimestamp(each // _NS, to):%a %Y-%m-%d %H:%M:%S}" for to in (zone, UTC) for each in window
+        ]
+        row(made, name, "in a session" if window[0] <= now_ns else "down", *times)
+    return [made]
+
+
+def _dialects(config: Config) -> list[RenderableType]:
+    """What is particular about venues. What is added to the Logon may be secret: of it only the tags are shown."""
+    particular = {venue.name: venue.dialect for venue in config.venues if venue.dialect != DialectConfig()}
+    if not particular:
+        return []
+    columns = ("overlay", "mass cancel", "HandlInst", "ExDestination", "adds", "requires", "accounts")
+    made = table("Dialects", "venue", *columns, folds=("adds", "requires", "accounts"))
+    for name, said in particular.items():
+        row(
+            made,
+            name,
+            said.dictionary or "none",
+            "yes" if said.mass_cancel else "no",
+            said.handl_inst or "left out",
+            said.ex_destination or "left out",
+            "; ".join(f"{kind}: {', '.join(_added(kind, tags))}" for kind, tags in said.add.items()),
+            "; ".join(f"{kind}: {', '.join(map(str, tags))}" for kind, tags in said.required.items()),
+            ", ".join(f"{ours} as {theirs}" for ours, theirs in said.accounts.items()) or "as they are",
+        )
+    return [made]
+
+
+def _added(msg_type: str, tags: Mapping[str, str]) -> list[str]:
+    return [tag if msg_type == "A" else f"{tag}={text}" for tag, text in tags.items()]
 
 
 def _reconciliation(config: Config) -> RenderableType:
@@ -151,8 +222,11 @@ def _clients(config: Config) -> RenderableType:
     return made
 
 
-def _trading_sessions(config: Config) -> RenderableType:
-    made = table("Trading sessions", "session", "time zone", "open", "close", "days")
+def _trading_sessions(config: Config, now_ns: int) -> RenderableType:
+    made = table("Trading sessions", "session", "time zone", "open", "close", "days", "auctions", "now")
     for session in config.trading_sessions:
-        row(made, session.name, session.time_zone, session.open, session.close, " ".join(session.days))
+        calls = ", ".join(f"{each.begin} to {each.end}" for each in session.auctions) or "none"
+        core, days = session.core(), " ".join(session.days)
+        state = "auction" if core.in_auction(now_ns) else "open" if core.is_open(now_ns) else "closed"
+        row(made, session.name, session.time_zone, session.open, session.close, days, calls, state)
     return made

@@ -231,7 +231,7 @@ def test_neither_the_summary_nor_a_printed_configuration_shows_a_secret(tmp_path
     config = load(written(tmp_path, CREDENTIALS), {"XSIM_PASSWORD": "hunter2"})
 
     console = Console(width=200, record=True, file=io.StringIO())
-    console.print(summary(config))
+    console.print(summary(config, 0))
     console.print(config)
     printed = console.export_text()
     assert "me, password set" in printed

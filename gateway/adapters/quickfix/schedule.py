@@ -1,5 +1,6 @@
 """When a FIX session is to be up: windows in a venue's local time, right across changes of the clocks."""
 
+import itertools
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -41,12 +42,27 @@ class Schedule(msgspec.Struct, frozen=True):
         reach = 8 if self.start_day is not None else 1
         for back in range(-1, reach + 1):
             first = today - timedelta(days=back)
-            if self.start_day is not None and first.weekday() != self.start_day:
+            if not self._is_first(first):
                 continue
             begin, finish = self._window(first, zone)
             if begin <= at_ns < finish:
                 return begin
         return None
+
+    def now_or_next(self, at_ns: int) -> tuple[int, int]:
+        """Begin and end of the session that `at_ns` lies in or, where it lies in none, of the next one."""
+        zone = ZoneInfo(self.time_zone)
+        today = datetime.fromtimestamp(at_ns // _NS, UTC).astimezone(zone).date()
+        for day in itertools.count(-8):
+            first = today + timedelta(days=day)
+            begin, finish = self._window(first, zone)
+            # One whose times are in a gap of the clocks has no length, and is none.
+            if self._is_first(first) and begin < finish and at_ns < finish:
+                break
+        return begin, finish
+
+    def _is_first(self, day: date) -> bool:
+        return self.start_day is None or day.weekday() == self.start_day
 
     def follow(self, one_ns: int, next_ns: int) -> bool:
         """Whether a session of this schedule and the next one can begin at these two moments."""

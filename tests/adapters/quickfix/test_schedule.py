@@ -16,6 +16,7 @@ from tests.adapters.quickfix.peers import RawVenue
 DAILY = ScheduleConfig("08:00:00", "17:00:00", "America/New_York")
 NIGHTLY = ScheduleConfig("18:00:00", "17:00:00", "America/Chicago")
 WEEKLY = ScheduleConfig("17:00:00", "16:00:00", "America/Chicago", "sun", "fri")
+HOUR_NS = 3_600_000_000_000
 ENDLESS = ScheduleConfig("00:00:00", "00:00:00", "UTC")
 BERLIN_NIGHT = ScheduleConfig("22:00:00", "02:30:00", "Europe/Berlin")
 BERLIN_EARLY = ScheduleConfig("02:15:00", "03:15:00", "Europe/Berlin")
@@ -87,6 +88,20 @@ def ns(text: str) -> int:
 )
 def test_the_session_of_a_moment(config: ScheduleConfig, at: str, began: str | None) -> None:
     assert schedule_of(config).session_at(ns(at)) == (ns(began) if began else None)
+
+
+@pytest.mark.parametrize("config", [DAILY, WEEKLY, BERLIN_NIGHT, BERLIN_GAP, NEW_YORK_WEEK])
+def test_the_next_session_is_the_one_that_comes(config: ScheduleConfig) -> None:
+    """Each hour of a year; one whose times are in a gap of the clocks does not come."""
+    schedule, first = schedule_of(config), ns("2026-01-01T12:00:00")
+    coming: tuple[int, int] | None = None
+    for at_ns in reversed(range(first, first + 365 * 24 * HOUR_NS, HOUR_NS)):
+        began, (begin, end) = schedule.session_at(at_ns), schedule.now_or_next(at_ns)
+        assert begin < end
+        assert began == (begin if begin <= at_ns < end else None)
+        assert schedule.session_at(begin) == begin
+        assert coming is None or (begin, end) == coming or end <= coming[0]
+        coming = begin, end
 
 
 class Clock:
