@@ -32,7 +32,10 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Config:
     """
     raw = _parse(path)
     shape = Shape(environment)
-    read = shape.read(mi.type_info(Config), raw)
+    try:
+        read = shape.read(mi.type_info(Config), raw)
+    except ValueError:  # A number in hexadecimal of thousands of digits cannot be shown.
+        raise _unbounded(path) from None
     _refuse(path, raw, shape.problems)
     config = _absolute(msgspec.convert(read, Config), path.absolute().parent)
     _refuse(path, raw, [*check(config), *check_risk(config)])
@@ -49,6 +52,17 @@ def _parse(path: Path) -> dict[str, Any]:
         raise ConfigError([f"{path}: byte {error.start} is not UTF-8, expected a TOML file"]) from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([f"{path}: {_place(str(error))}"]) from None
+    except (ValueError, ArithmeticError):
+        raise _unbounded(path) from None
+    except RecursionError:
+        raise ConfigError([f"{path}: arrays or tables stand in one another a thousand times, expected TOML"]) from None
+
+
+def _unbounded(path: Path) -> ConfigError:
+    """Of a number of thousands of digits, or with such an exponent; the parser does not say where."""
+    return ConfigError(
+        [f"{path}: there is a number with thousands of digits or an endless exponent, expected a shorter one"]
+    )
 
 
 def _place(message: str) -> str:

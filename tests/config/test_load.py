@@ -113,6 +113,24 @@ def test_a_size_that_is_no_number_above_zero_is_refused(tmp_path: Path, text: st
     assert line.endswith('expected a number above zero such as 0.01 or "0.01"')
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("port = 9001", f"port = {'9' * 5_000}", "a number with thousands of digits"),
+        ("port = 9001", f"port = 0x{'f' * 5_000}", "a number with thousands of digits"),
+        ("tick_size = 0.01", f"tick_size = 0x{'f' * 5_000}", "a number with thousands of digits"),
+        ("tick_size = 0.01", "tick_size = 1e9999999999999999999999", "an endless exponent"),
+        ("port = 9001", f"port = {'[' * 20_000}", "stand in one another a thousand times"),
+    ],
+    ids=["whole", "hexadecimal", "size", "exponent", "nested"],
+)
+def test_what_the_parser_itself_cannot_hold_is_told_and_not_a_traceback(
+    tmp_path: Path, old: str, new: str, words: str
+) -> None:
+    (line,) = problems(written(tmp_path, (old, new)))
+    assert words in line
+
+
 # --- Errors name file, key, what is there and what is expected ---
 
 
@@ -239,6 +257,18 @@ def test_neither_the_summary_nor_a_printed_configuration_shows_a_secret(tmp_path
 
 
 # --- Paths ---
+
+
+@pytest.mark.parametrize("letter", ["?", "%41"])
+def test_a_data_directory_whose_name_an_url_reads_in_another_way_is_refused(tmp_path: Path, letter: str) -> None:
+    """SQLAlchemy would end the path at "?", so that the journals of two such stacks were one file beside them."""
+    path = written(tmp_path, ('data_dir = "data"', f'data_dir = "da{letter}ta"'))
+    assert problems(path) == [
+        f'data_dir: found "{tmp_path}/da{letter}ta", expected a path without "?" and "%": it is part of a database\'s URL'
+    ]
+    postgresql = '[journal]\nurl = "postgresql+psycopg://u@h/d"\n[projections]\nurl = ""\n'
+    path.write_text(path.read_text("utf-8") + postgresql, encoding="utf-8")
+    assert load(path, {}).data_dir.endswith(f"da{letter}ta")
 
 
 def test_paths_start_at_the_files_own_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
