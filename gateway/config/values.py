@@ -37,7 +37,9 @@ CompId = Annotated[
     str, msgspec.Meta(pattern=r"^[!-.0-~]{1,64}$", description="1 to 64 printable characters without space or slash")
 ]
 FixText = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{1,256}$", description="1 to 256 printable ASCII characters")]
-OptionalFixText = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{0,256}$", description="printable ASCII characters")]
+OptionalFixText = Annotated[
+    str, msgspec.Meta(pattern=r"^[ -~]{0,256}$", description="at most 256 printable ASCII characters")
+]
 Path = Annotated[str, msgspec.Meta(pattern=r"^[^\x00]+$", description="a path")]
 TimeOfDay = Annotated[
     str,

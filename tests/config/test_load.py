@@ -245,6 +245,14 @@ def test_no_error_shows_a_secret(tmp_path: Path) -> None:
         assert not any(secret in said for secret in secrets), said
 
 
+def test_a_password_that_is_too_long_is_told_how_long_one_may_be(tmp_path: Path) -> None:
+    """What is there is not shown, so the bound is all that helps."""
+    path = written(tmp_path, ("port = 9001", f'port = 9001\nusername = "me"\npassword = "{"p" * 257}"'))
+    assert problems(path) == [
+        "venues[0].password (XSIM): found text (not shown), expected at most 256 printable ASCII characters"
+    ]
+
+
 def test_neither_the_summary_nor_a_printed_configuration_shows_a_secret(tmp_path: Path) -> None:
     config = load(written(tmp_path, CREDENTIALS), {"XSIM_PASSWORD": "hunter2"})
 
