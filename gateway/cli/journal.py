@@ -1,6 +1,7 @@
 """`gateway journal`: look at a journal, running or not, without changing it: is it whole, and what happened."""
 
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import takewhile
@@ -67,16 +68,21 @@ def show(
     out = _json_lines if as_json else _people_lines(naming_orders=not order)
     try:
         source = named_journal(journal, config)
-        if order:
-            records = _life(source, order, client)
-        else:
-            first = max(from_seq, source.last_seq() - tail + 1) if tail else from_seq
-            records = source.read(first)
-        for record in takewhile(lambda each: to_seq is None or each.seq <= to_seq, records):
-            if record.seq >= from_seq:
-                out(record)
+        records = _life(source, order, client) if order else source.read(_first(source, from_seq, to_seq, tail))
+        until = takewhile(lambda each: to_seq is None or each.seq <= to_seq, records)
+        wanted = (record for record in until if record.seq >= from_seq)
+        for record in deque(wanted, tail) if order and tail else wanted:
+            out(record)
     except JournalError as error:
         raise failed(str(error)) from None
+
+
+def _first(source: SqlJournal, from_seq: int, to_seq: int | None, tail: int | None) -> int:
+    """Where to begin to read, so that what is not wanted of a long journal is passed over."""
+    if tail is None:
+        return from_seq
+    last = source.last_seq()
+    return max(from_seq, (last if to_seq is None else min(to_seq, last)) - tail + 1)
 
 
 def named_journal(journal: str, config: Path | None) -> SqlJournal:

@@ -169,7 +169,10 @@ def test_an_order_that_was_refused_is_found_by_its_cl_ord_id(path: Path) -> None
         (["--from", 3, "--to", 4], [3, 4]),
         (["--tail", 2], [7, 8]),
         (["--tail", 99], [1, 2, 3, 4, 5, 6, 7, 8]),
+        (["--tail", 2, "--to", 5], [4, 5]),
         (["--order", "O1", "--from", 3, "--to", 5], [3, 5]),
+        (["--order", "O1", "--tail", 2], [6, 7]),
+        (["--order", "O1", "--tail", 2, "--to", 6], [5, 6]),
     ],
 )
 def test_ranges(path: Path, options: list[object], seqs: list[int]) -> None:
