@@ -123,7 +123,12 @@ def confirm(question: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         fail("this asks before it acts, and there is no terminal to ask on: add --yes", USAGE)
-    if not typer.confirm(question):
+    try:
+        confirmed = typer.confirm(question)
+    except typer.Abort:  # Ctrl-C or Ctrl-D, which leave the line as it is.
+        confirmed = False
+        print(file=sys.stderr)
+    if not confirmed:
         fail("nothing was done", USAGE)
 
 

@@ -78,7 +78,7 @@ def test_on_a_small_terminal_what_matters_most_still_fits(gateway: FakeGateway, 
     assert terminal.exit_code() == 0
 
 
-@pytest.mark.parametrize(("answer", "code", "sent"), [("y\n", 0, 1), ("n\n", 2, 0), ("\n", 2, 0)])
+@pytest.mark.parametrize(("answer", "code", "sent"), [("y\n", 0, 1), ("n\n", 2, 0), ("\n", 2, 0), ("\x04", 2, 0)])
 def test_an_action_on_a_session_is_asked_about(
     gateway: FakeGateway, opened: list[Terminal], answer: str, code: int, sent: int
 ) -> None:
