@@ -1,7 +1,12 @@
 """A table shows every value whole on one line; on a narrow terminal whole columns are left out, and named."""
 
+import time
+
 import pytest
 from rich.console import Console
+from rich.segment import Segment
+from rich.style import Style
+from rich.text import Text
 
 from gateway.cli.layout import Columns, row, table
 
@@ -65,3 +70,35 @@ def test_without_a_terminal_or_without_any_room_values_are_folded_and_never_lost
 
 def test_nothing_is_said_to_be_nothing() -> None:
     assert lines(table("Things", *NAMES), 80) == ["Things: none"]
+
+
+def shown(made: Columns, width: int) -> list[tuple[str, Style | None]]:
+    """Every character with its style; a blank has none that anybody sees."""
+    console = Console(width=width, force_terminal=True, color_system="truecolor", legacy_windows=False)
+    segments = [part for line in console.render_lines(made, pad=False) for part in [*line, Segment("\n")]]
+    return [(char, None if char.isspace() else part.style or Style()) for part in segments for char in part.text]
+
+
+def test_a_table_with_room_looks_as_rich_makes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = table("Things", *NAMES, right=("price",))
+    row(made, Text("ACME", "bold red"), Text.assemble(("漢字", "green"), " and é"), "100.05", "", "[b]text[/b]")
+    row(made, "", "n", Text("7", "on blue"), "", Text.assemble("a ", ("part", "dim")))
+    quick = shown(made, 80)
+    monkeypatch.setattr(Columns, "_is_plain", lambda *_: False)
+    assert quick == shown(made, 80)
+
+
+def test_a_value_of_several_lines_stays_in_its_column() -> None:
+    assert lines(a_table("two\nlines"), 80)[3:5] == [
+        "ACME    a note of some length  100.05         two",
+        "                                              lines",
+    ]
+
+
+def test_many_rows_take_no_more_than_a_moment_each() -> None:
+    made = table("Things", *NAMES, right=("price",))
+    for number in range(20_000):
+        row(made, "ACME", f"note {number}", "100.05", "", "text")
+    began = time.process_time()
+    assert len(lines(made, 80, terminal=False)) == 20_003
+    assert time.process_time() - began < 10  # Rich's own table takes 20 s and more.
