@@ -70,19 +70,10 @@ def check(config: Config) -> Iterator[Problem]:
     yield from each("instruments", config.instruments, lambda key, item: _instrument(key, item, venues, sessions))
     yield from _symbols_at_venues(config.instruments)
     yield from _listeners(config)
-    yield from _database_files(config)
     if _place(config.projections.url) == _place(config.journal.url):
         yield Problem(
             "projections.url", "found the journal's own, expected another database: it can be dropped at any time"
         )
-
-
-def _database_files(config: Config) -> Iterator[Problem]:
-    """A path in a URL ends at a "?", and "%" is the beginning of a letter by its number."""
-    beside = any(url.startswith(f"{SQLITE}{config.data_dir}/") for url in (config.journal.url, config.projections.url))
-    if beside and not {"?", "%"}.isdisjoint(config.data_dir):
-        text = f'found "{config.data_dir}", expected a path without "?" and "%": it is part of a database\'s URL'
-        yield Problem("data_dir", text)
 
 
 def _place(url: str) -> str:

@@ -267,18 +267,6 @@ def test_neither_the_summary_nor_a_printed_configuration_shows_a_secret(tmp_path
 # --- Paths ---
 
 
-@pytest.mark.parametrize("letter", ["?", "%41"])
-def test_a_data_directory_whose_name_an_url_reads_in_another_way_is_refused(tmp_path: Path, letter: str) -> None:
-    """SQLAlchemy would end the path at "?", so that the journals of two such stacks were one file beside them."""
-    path = written(tmp_path, ('data_dir = "data"', f'data_dir = "da{letter}ta"'))
-    assert problems(path) == [
-        f'data_dir: found "{tmp_path}/da{letter}ta", expected a path without "?" and "%": it is part of a database\'s URL'
-    ]
-    postgresql = '[journal]\nurl = "postgresql+psycopg://u@h/d"\n[projections]\nurl = ""\n'
-    path.write_text(path.read_text("utf-8") + postgresql, encoding="utf-8")
-    assert load(path, {}).data_dir.endswith(f"da{letter}ta")
-
-
 def test_paths_start_at_the_files_own_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     etc = tmp_path / "etc"
     etc.mkdir()
