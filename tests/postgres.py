@@ -198,10 +198,10 @@ class PostgresServer:
         path = f"&options=-csearch_path%3D{schema}" if schema else ""
         return f"postgresql+psycopg://{user}{secret}@/{database}?host={self.folder}{path}"
 
-    def new_database(self) -> str:
+    def new_database(self, encoding: str = "UTF8") -> str:
         """Make an empty database; its name."""
         name = f"test{next(self._numbers)}"
-        self.execute(f"CREATE DATABASE {name}")
+        self.execute(f"CREATE DATABASE {name} ENCODING '{encoding}' TEMPLATE template0")
         return name
 
     def execute(self, statement: str, *values: Any, database: str = USER) -> list[tuple[Any, ...]]:

@@ -47,6 +47,8 @@ _CONNECT = {
     "keepalives_count": 3,
     "tcp_user_timeout": 15_000,
     "application_name": "gateway",
+    # In the database's own one, where that is SQL_ASCII, texts come as bytes, the names of tables too.
+    "client_encoding": "utf8",
 }
 # What a database or a role may have set otherwise. It goes with the connection, so that it holds from its first moment.
 _SESSION = {

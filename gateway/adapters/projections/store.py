@@ -23,6 +23,9 @@ _log = structlog.get_logger(__name__)
 _IN = 500
 """How many values one list in a query has at most."""
 
+_UNTRANSLATABLE = "22P05"
+"""PostgreSQL's SQLSTATE for a letter that the encoding of the database does not have."""
+
 
 class Mark(msgspec.Struct, frozen=True):
     """How far the rows tell: up to `seq`, where the journal has `journal_hash`; its record came at `time_ns`.
@@ -170,6 +173,8 @@ def _step(error: sa.exc.SQLAlchemyError) -> str:
     code = int(getattr(getattr(error, "orig", None), "sqlite_errorcode", 0)) & 0xFF
     if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
         return "; delete the file, and it is built again from the journal"
+    if getattr(getattr(error, "orig", None), "sqlstate", None) == _UNTRANSLATABLE:
+        return "; give the projections a database with the encoding UTF8, which has every letter"
     return {
         sqlite3.SQLITE_FULL: "; free space on its disk",
         sqlite3.SQLITE_CANTOPEN: "; see that its directory exists and that this user may write there",

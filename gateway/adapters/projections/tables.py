@@ -23,12 +23,14 @@ _BUSY_S = 5.0
 _CONNECT_S = 5
 # Behind the projections wait the snapshots, and a start that asks how far they tell: neither a dead network nor
 # somebody who holds a lock, as a report that reads in an open transaction does, is waited for without an end.
-_NETWORK = {
+_CONNECTION = {
     "connect_timeout": _CONNECT_S,
     "keepalives_idle": 5,
     "keepalives_interval": 2,
     "keepalives_count": 3,
     "tcp_user_timeout": 15_000,
+    # In the database's own one, where that is SQL_ASCII, texts come as bytes.
+    "client_encoding": "utf8",
 }
 
 
@@ -207,7 +209,7 @@ def writing(url: sa.URL) -> sa.Engine:
 
 
 def _on_server(url: sa.URL, **pool: Any) -> sa.Engine:
-    engine = sa.create_engine(url, connect_args=_NETWORK, **pool)
+    engine = sa.create_engine(url, connect_args=_CONNECTION, **pool)
 
     @sa.event.listens_for(engine, "connect")
     def _settings(connection: Any, _: Any) -> None:

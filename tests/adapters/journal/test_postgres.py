@@ -92,6 +92,19 @@ def test_settings_that_would_hide_a_warning_or_end_a_commit_do_not_reach_us(
     journal.close()
 
 
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1", "EUC_JP"])
+def test_a_database_of_another_encoding_keeps_a_journal_like_any(postgres: PostgresServer, encoding: str) -> None:
+    """SQL_ASCII is what `initdb` gives where the system has no locale: texts come from there as bytes."""
+    journal = SqlJournal(postgres.url(postgres.new_database(encoding)))
+    assert journal.head() is None
+    for epoch in (1, 2):
+        assert journal.open().epoch == epoch
+        journal.append([fill(epoch)])
+        journal.close()
+    assert list(journal.read()) == fills(1, 2)
+    assert journal.verify().damage is None
+
+
 def test_an_append_is_one_statement_that_the_server_knows_already(journal: SqlJournal) -> None:
     for seq in range(6, 20):
         journal.append([fill(seq)])
