@@ -119,3 +119,6 @@ def corruption(database: Database, seq: int) -> Iterator[None]:
         if not database.corrupt(error):
             raise
         raise ChainBroken(Damage(seq, f"{database.kind} says: {database.said(error)}")) from error
+    except UnicodeDecodeError as error:  # What it says quotes its storage.
+        said = error.object.decode(errors="replace")
+        raise ChainBroken(Damage(seq, f"{database.kind} says: {said}")) from error

@@ -39,18 +39,21 @@ def owned_epoch(connection: sa.Connection, label: str, *, lock: bool = False) ->
 
     Raises:
         JournalNewer: a newer version of the gateway wrote it.
+        ChainBroken: its row holds values of the wrong types.
     """
     query = sa.select(owner.c.format_version, owner.c.epoch)
     row = connection.execute(query.with_for_update() if lock else query).one_or_none()
     if row is None:
         return None
     format_version, epoch = row
+    if type(format_version) is not int or type(epoch) is not int:
+        raise ChainBroken(Damage(1, "the row of the epoch holds values of the wrong types"))
     if format_version > FORMAT_VERSION:
         raise JournalNewer(
             f"journal {label} has format version {format_version}, and this gateway knows versions up to "
             f"{FORMAT_VERSION}: start the version of the gateway that wrote it, or a newer one"
         )
-    return int(epoch)
+    return epoch
 
 
 def own(connection: sa.Connection, epoch: int) -> None:
@@ -60,9 +63,17 @@ def own(connection: sa.Connection, epoch: int) -> None:
 
 
 def archived(connection: sa.Connection) -> Link:
-    """The last batch that was moved to the archive; that of an empty journal when none was."""
+    """The last batch that was moved to the archive; that of an empty journal when none was.
+
+    Raises:
+        ChainBroken: what says so holds values of the wrong types.
+    """
     row = connection.execute(sa.select(border.c.seq, border.c.hash, border.c.epoch)).one_or_none()
-    return Link(*row) if row is not None else Link()
+    if row is None:
+        return Link()
+    if [type(value) for value in row] != [int, bytes, int]:
+        raise ChainBroken(Damage(1, "the row of the archive's border holds values of the wrong types"))
+    return Link(*row)
 
 
 def set_archived(connection: sa.Connection, last: Link) -> None:

@@ -118,6 +118,54 @@ def test_bytes_that_became_a_text_are_damage_in_their_place_whatever_the_text(
             _journal(path).hash_at(32)
 
 
+def _without_not_null(path: Path, table: str) -> None:
+    database = sqlite3.connect(path)
+    with database:
+        database.executescript(
+            "PRAGMA writable_schema = ON;"
+            f"UPDATE sqlite_master SET sql = replace(sql, ' NOT NULL', '') WHERE name = '{table}'"
+        )
+    database.close()
+
+
+@pytest.mark.parametrize("value", ["NULL", "'text'", "x'ff'", "1.5"])
+@pytest.mark.parametrize(
+    ("table", "column", "what"),
+    [
+        ("journal_owner", "format_version", "the row of the epoch"),
+        ("journal_owner", "epoch", "the row of the epoch"),
+        ("journal_border", "seq", "the row of the archive's border"),
+    ],
+)
+def test_a_number_beside_the_batches_that_is_none_any_more_is_damage(
+    path: Path, table: str, column: str, what: str, value: str
+) -> None:
+    """Neither the journal of a newer version nor an error that nobody understands."""
+    if table == "journal_border":
+        _change(path, "INSERT INTO journal_border VALUES (1, 0, x'00', 0)")
+    _without_not_null(path, table)
+    _change(path, f"UPDATE {table} SET {column} = {value}")
+    journal = _journal(path)
+    for use in (journal.open, journal.archived, lambda: list(journal.read()), lambda: journal.hash_at(30)):
+        with pytest.raises(JournalDamaged, match=f"{what} holds values of the wrong types"):
+            use()
+    verdict = journal.verify()
+    assert verdict.damage is not None
+    assert what in verdict.damage.what
+
+
+def test_a_schema_of_which_sqlite_quotes_no_text_is_damage(path: Path) -> None:
+    """It names what it does not understand, and Python finds that this is no UTF-8."""
+    content = bytearray(path.read_bytes())
+    content[content.index(b"(\n\tfirst_seq")] ^= 0x80
+    path.write_bytes(content)
+    journal = _journal(path)
+    for use in (journal.head, journal.open, journal.last_seq, lambda: list(journal.read())):
+        with pytest.raises(JournalDamaged, match="SQLite says: malformed database schema"):
+            use()
+    assert journal.verify().damage is not None
+
+
 def test_a_start_on_a_last_batch_that_became_a_text_is_refused_as_damage(path: Path) -> None:
     _change(path, "UPDATE journal_batch SET records = CAST(x'ff00fe80' AS TEXT) WHERE first_seq = 59")
     with pytest.raises(JournalDamaged, match="wrong types") as damaged:
