@@ -15,10 +15,10 @@ def witness(url: str, stack: str) -> Witness | None:
     try:
         with engine.connect() as connection:
             row = connection.execute(sa.select(place.c.stack, place.c.seq, place.c.journal_hash)).one_or_none()
-    except sa.exc.SQLAlchemyError:
+    except (sa.exc.SQLAlchemyError, *tables.GARBLED):
         return None
     finally:
         engine.dispose()
-    if row is None or row.stack != stack:
+    if row is None or row.stack != stack or not isinstance(row.seq, int) or not isinstance(row.journal_hash, bytes):
         return None
-    return Witness(f"the projections {tables.name(where)}", row.seq, bytes(row.journal_hash))
+    return Witness(f"the projections {tables.name(where)}", row.seq, row.journal_hash)

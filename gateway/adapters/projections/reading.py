@@ -116,6 +116,8 @@ class History:
         except sa.exc.SQLAlchemyError as error:
             said = getattr(error, "orig", None) or error
             raise ProjectionsError(f"projections {name}: cannot read them: {said}") from error
+        except tables.GARBLED as error:
+            raise ProjectionsError(f"projections {name} are damaged: {error!r}. Drop them; {_MAKE}") from error
 
     def _check(self, connection: sa.Connection, name: str) -> None:
         place = tables.position

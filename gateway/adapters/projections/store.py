@@ -166,6 +166,11 @@ class Projections:
             raise ProjectionsError(
                 f"projections {self._name}: {error}; somebody changed them. Drop them, and they are built again"
             ) from error
+        except tables.GARBLED as error:
+            raise ProjectionsError(
+                f"projections {self._name}: cannot {doing} them, they are damaged: {error!r}. Drop them, and they are "
+                "built again"
+            ) from error
 
 
 def _step(error: sa.exc.SQLAlchemyError) -> str:

@@ -34,6 +34,10 @@ _CONNECTION = {
 }
 
 
+# What a flipped bit makes of reading: a text that is no UTF-8, or a value of another type than was written.
+GARBLED = (ValueError, TypeError, ArithmeticError)
+
+
 class Exact(sa.TypeDecorator[Decimal]):
     """A decimal that comes back as it was written, in its one spelling."""
 
