@@ -28,7 +28,11 @@ class Writer(Protocol):
         """Return when everything that was committed is as durable as the setting says, or `epoch` is over (False)."""
 
     def replaced(self) -> bool:
-        """Whether something else stands where it writes to, so that the next reader will not find what is written."""
+        """Whether something else stands where it writes to, so that the next reader will not find what is written.
+
+        Raises:
+            OSError: what stands there cannot be seen now.
+        """
 
     def close(self) -> None:
         """Give the connection back."""

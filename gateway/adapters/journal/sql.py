@@ -149,12 +149,13 @@ class SqlJournal:
         """See `Journal.confirm`."""
         if self._writer is None:
             raise JournalError(f"journal {self.label} is not open")
-        if self._writer.replaced():
-            raise EpochStale(f"journal {self.label} was removed or replaced while it was open: {_REPLACED}")
         over = f"journal {self.label}: epoch {self._epoch} is over, another process took the journal over"
         try:
-            with self._translated("read"), self._reading() as reader:
-                epoch = rows.owned_epoch(reader.connection, self.label)
+            with self._translated("read"):
+                if self._writer.replaced():
+                    raise EpochStale(f"journal {self.label} was removed or replaced while it was open: {_REPLACED}")
+                with self._reading() as reader:
+                    epoch = rows.owned_epoch(reader.connection, self.label)
         except JournalNewer as error:
             raise EpochStale(f"{over}: {error}") from error
         if epoch != self._epoch:

@@ -272,10 +272,14 @@ def seal(path: Path) -> None:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Which file this is; None when there is none."""
+    """Which file this is; None when there is none.
+
+    Raises:
+        OSError: it cannot be seen.
+    """
     try:
         found = path.stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     return found.st_dev, found.st_ino
 

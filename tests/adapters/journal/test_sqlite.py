@@ -1,5 +1,6 @@
 """The journal on SQLite keeps the contract in both durabilities, and is what it says it is."""
 
+import errno
 import itertools
 import shutil
 import sqlite3
@@ -143,6 +144,31 @@ def test_an_owner_learns_that_its_files_were_removed_or_replaced(path: Path, how
         file.unlink()
     with pytest.raises(EpochStale, match="was removed or replaced while it was open"):
         journal.confirm()
+    journal.close()
+
+
+def test_an_owner_learns_that_a_file_stands_where_its_directory_was(tmp_path: Path) -> None:
+    path = tmp_path / "data" / "journal.sqlite"
+    path.parent.mkdir()
+    journal = _journal(path)
+    journal.open()
+    path.parent.rename(tmp_path / "moved")
+    path.parent.touch()
+    with pytest.raises(EpochStale, match="was removed or replaced while it was open"):
+        journal.confirm()
+    journal.close()
+
+
+def test_an_owner_whose_files_cannot_be_looked_at_now_is_told_so(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It proves nothing, and must not end who looks from time to time."""
+    journal = _journal(path)
+    journal.open()
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "stat", lambda found, **_: (_ for _ in ()).throw(OSError(errno.EIO, "EIO", str(found))))
+        with pytest.raises(JournalError, match=f"{path}: cannot read it: .*EIO") as failed:
+            journal.confirm()
+    assert not isinstance(failed.value, EpochStale)
+    journal.confirm()
     journal.close()
 
 
