@@ -34,6 +34,9 @@ class Writer(Protocol):
             OSError: what stands there cannot be seen now.
         """
 
+    def owned_epoch(self) -> int | None:
+        """The epoch in force as this connection sees it, for when no other comes about; None when it cannot tell."""
+
     def close(self) -> None:
         """Give the connection back."""
 

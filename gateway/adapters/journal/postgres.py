@@ -74,6 +74,8 @@ SELECT current_schema() AS schema, current_setting('fsync') AS fsync,
        current_setting('server_version_num')::int AS version
 """
 
+_EPOCH: Final = "SELECT epoch FROM journal_owner"
+
 
 class _Unknown(Exception):
     """The server went away, or does not serve now: what became of the statement is not known."""
@@ -140,6 +142,18 @@ class PostgresWriter:
     def replaced(self) -> bool:
         """See `Writer.replaced`. A table that was dropped shows at the next statement."""
         return False
+
+    def owned_epoch(self) -> int | None:
+        """See `Writer.owned_epoch`. As after the password was changed, or while nobody resolves the server's name.
+
+        SQLAlchemy must not see this connection fail, or it would replace it: what became of a commit on it is for
+        `insert` to find out.
+        """
+        try:
+            row = _driver(self.connection).execute(_EPOCH).fetchone()
+        except psycopg.Error:
+            return None
+        return row[0] if row is not None else None
 
     def close(self) -> None:
         """See `Writer.close`."""

@@ -19,13 +19,7 @@ import structlog
 from msgspec import structs
 
 from gateway.adapters.journal import rows
-from gateway.adapters.journal.database import (
-    CHUNK_BATCHES,
-    CHUNK_BYTES,
-    Durability,
-    Older,
-    Writer,
-)
+from gateway.adapters.journal.database import CHUNK_BATCHES, CHUNK_BYTES, Durability, Older, Writer
 from gateway.adapters.journal.reading import Reader, corruption
 from gateway.adapters.journal.sqlite import SqliteDatabase
 from gateway.adapters.journal.tables import REVISIONS, batch, owner
@@ -154,8 +148,12 @@ class SqlJournal:
             with self._translated("read"):
                 if self._writer.replaced():
                     raise EpochStale(f"journal {self.label} was removed or replaced while it was open: {_REPLACED}")
-                with self._reading() as reader:
-                    epoch = rows.owned_epoch(reader.connection, self.label)
+                try:
+                    with self._reading() as reader:
+                        epoch = rows.owned_epoch(reader.connection, self.label)
+                except sa.exc.DBAPIError:
+                    if (epoch := self._writer.owned_epoch()) is None:
+                        raise
         except JournalNewer as error:
             raise EpochStale(f"{over}: {error}") from error
         if epoch != self._epoch:

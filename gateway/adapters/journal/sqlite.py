@@ -93,6 +93,10 @@ class SqliteWriter:
         """See `Writer.replaced`. SQLite goes on writing to files that have no name any more."""
         return any(_identity(path) != known for path, known in self._files.items())
 
+    def owned_epoch(self) -> int | None:
+        """See `Writer.owned_epoch`. Where another cannot read the file, this one proves nothing."""
+        return None
+
     def close(self) -> None:
         """See `Writer.close`."""
         if self._log is not None:

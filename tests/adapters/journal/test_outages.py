@@ -347,6 +347,29 @@ def test_who_comes_back_after_a_takeover_is_stale_and_writes_nothing(
     new.close()
 
 
+def test_who_has_nothing_to_write_learns_of_a_takeover_also_after_its_connection_was_cut(
+    server: PostgresServer, name: str
+) -> None:
+    """C13. Asking changes nothing: what is written next is written over a new connection that is set up like the one
+    before.
+    """
+    old, new = SqlJournal(server.url(name)), SqlJournal(server.url(name))
+    old.open()
+    old.append([fill(1)])
+    _cut(server, name)
+    for _ in range(2):
+        old.confirm()
+    with structlog.testing.capture_logs() as logs:
+        old.append([fill(2)])
+    assert _told(logs) == [("journal_connection_lost", None), ("journal_connection_back", "written now")]
+    _cut(server, name)
+    new.open()
+    with pytest.raises(EpochStale, match="epoch 1 is over"):
+        old.confirm()
+    new.close()
+    old.close()
+
+
 def test_a_server_that_lost_what_it_had_confirmed_gets_nothing_more(
     server: PostgresServer, name: str, meanwhile: Callable[..., None]
 ) -> None:

@@ -11,7 +11,7 @@ from gateway.adapters.journal import SqlJournal, database
 from gateway.adapters.journal.database import Durability
 from gateway.adapters.journal.postgres import PostgresDatabase
 from gateway.codec.journal import FORMAT_VERSION, Batch
-from gateway.runtime.ports import JournalAway, JournalDamaged, JournalError
+from gateway.runtime.ports import EpochStale, JournalAway, JournalDamaged, JournalError
 from tests.adapters.journal.contract import JournalContract, Opener
 from tests.adapters.journal.records import BASE_NS, fill, fills
 from tests.postgres import PASSWORD, WEAK, PostgresServer
@@ -264,6 +264,26 @@ def test_a_user_that_may_only_read_and_insert_can_run_a_journal_that_is_there(
     assert weak.open().epoch == 2
     weak.append([fill(6)])
     weak.close()
+    journal.close()
+    postgres.execute(f"DROP OWNED BY {WEAK}", database=name)
+
+
+def test_an_owner_that_gets_no_new_connection_is_an_owner_still_and_learns_when_it_is_none(
+    postgres: PostgresServer, name: str
+) -> None:
+    """As after its password was changed: what it has goes on, and it is asked for no password there (C13)."""
+    journal = _weak(postgres, name, PASSWORD)
+    postgres.execute(f"GRANT CREATE ON SCHEMA public TO {WEAK}", database=name)
+    journal.open()
+    postgres.execute(f"ALTER ROLE {WEAK} PASSWORD 'another'")
+    with pytest.raises(JournalAway):
+        journal.last_seq()
+    journal.confirm()
+    journal.append([fill(1)])
+    journal.confirm()
+    SqlJournal(postgres.url(name)).open()
+    with pytest.raises(EpochStale, match="epoch 1 is over"):
+        journal.confirm()
     journal.close()
     postgres.execute(f"DROP OWNED BY {WEAK}", database=name)
 
