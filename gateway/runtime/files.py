@@ -16,12 +16,13 @@ class Taken(Exception):
 
 @contextmanager
 def alone(lock: Path, taken: str, patience_s: float = 0.0) -> Iterator[None]:
-    """Hold a lock while this is open, as the only process. Its directory is made if need be, for its owner alone.
+    """Hold a lock while this is open, as the only process. Its directory is made if need be, durably and for its owner
+    alone.
 
     Raises:
         Taken: another process holds it, and still after `patience_s`; it says `taken`.
     """
-    lock.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_durably(lock.parent)
     until = time.monotonic() + patience_s
     with lock.open("w") as file:
         while not _locked(file.fileno()):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gateway.codec.snapshot import HEAD_SIZE, SnapshotUnusable, head, pack, place, unpack
 from gateway.core.state import State
-from gateway.runtime.files import sync
+from gateway.runtime.files import make_durably, sync
 from gateway.runtime.ports import Journal
 from gateway.runtime.witnesses import Witness, missing
 
@@ -36,7 +36,7 @@ class Snapshots:
         Raises:
             OSError: it could not be written. Nothing is lost.
         """
-        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_durably(self._directory)
         self._remove(self._directory.glob(f"*{_UNFINISHED}"))  # Of a process that died while it wrote.
         final = self._directory / f"{state.seq:020d}{_SUFFIX}"
         unfinished = final.with_suffix(_UNFINISHED)

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from gateway.core.state import State
 from gateway.runtime import files
 from gateway.runtime.files import Taken, alone, make_durably, write_durably
+from gateway.runtime.snapshots import Snapshots
 
 
 def test_a_lock_belongs_to_one_at_a_time(tmp_path: Path) -> None:
@@ -69,3 +71,15 @@ def test_each_directory_that_is_made_is_durable_in_the_one_above(
         make_durably(tmp_path / "a" / "b")
     assert synced == [tmp_path, tmp_path / "a"]
     assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("a", "a/b")] == [0o700, 0o700]
+
+
+def test_the_directory_of_what_is_kept_is_durable_before_anything_is_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A journal on a disk is as durable as the name of its directory, on the first day too."""
+    synced: list[Path] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(Path(f"/proc/self/fd/{descriptor}").readlink()))
+    with alone(tmp_path / "data" / "gateway.lock", "taken"):
+        assert synced == [tmp_path]
+        Snapshots(tmp_path / "data" / "snapshots").save(State(), bytes(32))
+    assert synced[1] == tmp_path / "data"
