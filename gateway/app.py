@@ -26,7 +26,7 @@ from gateway.cli.configured import CONFIGURATION_WRONG
 from gateway.cli.follow import Following, attend
 from gateway.cli.keep import LOCK, kept_journal, kept_reader, kept_snapshots
 from gateway.config import Config, VenueConfig, core_risk
-from gateway.core import retention
+from gateway.core import mass_cancel, retention
 from gateway.core.engine import Diverged
 from gateway.core.events import Cause, Input, Record
 from gateway.core.invariants import InvariantBroken
@@ -323,7 +323,8 @@ class _Stack:
         ahead_ns = time.time_ns() - time.monotonic_ns()
         while True:
             state, settings, now_ns = self._state, self._sequencer.settings, time.time_ns()
-            crowded = retention.due(state, settings, now_ns) or stops.due(state, settings, now_ns)
+            canceling = stops.due(state, settings, now_ns) or mass_cancel.due(state, settings)
+            crowded = canceling or retention.due(state, settings, now_ns)
             await asyncio.sleep(CROWDED_TIMER_S if crowded else TIMER_S)
             before_ns, ahead_ns = ahead_ns, time.time_ns() - time.monotonic_ns()
             self._sequencer.tell(Input(time.time_ns(), Cause("timer"), TimerFired(ahead_ns - before_ns)))

@@ -194,7 +194,8 @@ def _replace_requested(event: ev.ReplaceRequested) -> str:
 
 def _mass_cancel_done(event: ev.MassCancelDone) -> str:
     skipped = f", {len(event.skipped)} skipped: {', '.join(event.skipped)}" if event.skipped else ""
-    return f"{_command(event.command)}: {event.requested} cancel requests made{skipped}"
+    later = f", {len(event.later)} of them soon" if event.later else ""
+    return f"{_command(event.command)}: {event.requested} cancel requests made{later}{skipped}"
 
 
 def _command_refused(event: ev.CommandRefused) -> str:

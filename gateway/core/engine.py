@@ -11,11 +11,12 @@ from typing import Any, get_args
 
 import msgspec
 
-from gateway.core import doubt, drop_copy, intake, items, reconciliation, retention, sessions, venue_reports
+from gateway.core import doubt, drop_copy, intake, mass_cancel, reconciliation, retention, sessions, venue_reports
 from gateway.core import events as ev
 from gateway.core.commands import CancelOrder, Command, MassCancel, ReplaceOrder, SubmitOrder
 from gateway.core.events import Cause, Event, Input, OrderView, Record
 from gateway.core.invariants import check_order
+from gateway.core.items import item_resolved
 from gateway.core.money import EXACT, exactly
 from gateway.core.order import SENT, Order, Request, change, counted, report_key, request_change, route, view
 from gateway.core.positions import Position, PositionKey
@@ -99,9 +100,11 @@ def step(state: State, settings: Settings, given: Input) -> list[Event]:
                 return sessions.send_refused(state, body)
             return watch.mass_cancel_failed(state, body.venue, body.venue_cl_ord_id, body.text)
         case TimerFired():
+            stopping = risk_stops.timer(state, settings, given.at_ns, body.jumped_ns)
             return [
                 *risk_limits.timer(state, given.at_ns),
-                *risk_stops.timer(state, settings, given.at_ns, body.jumped_ns),
+                *stopping,
+                *mass_cancel.timer(state, settings, stopping),
                 *sessions.timer(state, settings, given.at_ns),
             ]
         case ProcessStarted():
@@ -264,22 +267,14 @@ def _on_its_way(state: State, order: Order, request: Request) -> None:
 def _change_requested(state: State, event: ev.CancelRequested | ev.ReplaceRequested, at_ns: int) -> Order:
     order = state.orders[event.order_id]
     _on_its_way(state, order, request_change(order, event, at_ns))
+    if state.mass_cancels and isinstance(event, ev.CancelRequested):
+        mass_cancel.canceled(state, order, event)
     for given_up in watch.give_up_oldest(state, order) if state.risk.watched else ():
         _track(state, order, given_up)
     retention.spend(state, event.command, event.cl_ord_id, Key(event.command, state.seq, event.order_id))
     _index_working(state, order, at_ns)
     risk_changes.requested(state, order, at_ns)
     return order
-
-
-def _answered(state: State, event: ev.MassCancelDone | ev.CommandRefused, at_ns: int) -> None:
-    """An answer that names no order is remembered by its key alone."""
-    command, key = event.command, retention.spent_key(event, state.seq)
-    if key is None or not isinstance(command, _KEYED):
-        return
-    retention.spend(state, command, command.cl_ord_id, key)
-    if state.keys[command.client_id][command.cl_ord_id] is key:
-        state.bare_keys[command.client_id, command.cl_ord_id] = at_ns
 
 
 def _changed(state: State, event: ev.VenueEvent, at_ns: int) -> Order:
@@ -372,7 +367,7 @@ def _touched(
 
 
 def _settled(state: State, event: ev.ItemResolved, at_ns: int) -> Order | None:
-    order = items.item_resolved(state, event, at_ns)
+    order = item_resolved(state, event, at_ns)
     if order is not None:
         reconciliation.no_longer_asked(state, order, at_ns)
         _index(state, order, at_ns)
@@ -388,8 +383,6 @@ _APPLY: dict[type, Callable[[State, Any, int], Order | None]] = {
     ev.OrderRouted: _routed,
     ev.CancelRequested: _change_requested,
     ev.ReplaceRequested: _change_requested,
-    ev.MassCancelDone: _answered,
-    ev.CommandRefused: _answered,
     ev.StatusRequested: _touched,
     ev.SessionAdministered: sessions.administered,
     ev.InstrumentHalted: _halted,
@@ -421,6 +414,7 @@ _APPLY: dict[type, Callable[[State, Any, int], Order | None]] = {
     ev.SessionLoggedOut: sessions.logged_out,
     ev.EpochBegan: sessions.began,
     ev.DoubtResolved: _touched,
+    **mass_cancel.APPLY,
     **reconciliation.APPLY,
     **retention.APPLY,
     **risk_changes.APPLY,
@@ -465,6 +459,8 @@ def _index_working(state: State, order: Order, at_ns: int) -> None:
             state.ended.pop(order_id, None)
     else:
         working.pop(order_id, None)
+        if state.mass_cancels:
+            mass_cancel.ended(state, order)
         retention.note_ended(state, order, at_ns)
 
 

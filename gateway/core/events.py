@@ -139,14 +139,16 @@ class ReplaceRequested(msgspec.Struct, frozen=True, gc=False, omit_defaults=True
 
 
 class MassCancelDone(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="MassCancelDone"):
-    """A mass cancel was turned into `requested` cancel requests; remembered under its key.
+    """A mass cancel takes back `requested` orders; remembered under its key.
 
-    `skipped` are order_ids whose session is down or that have too many unanswered requests.
+    `skipped` are order_ids whose session is down or that have too many unanswered requests. `later` are those whose
+    cancels follow: not more than so many are asked for at once.
     """
 
     command: MassCancel
     requested: int
     skipped: tuple[str, ...] = ()
+    later: tuple[str, ...] = ()
 
 
 class CommandRefused(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="CommandRefused"):

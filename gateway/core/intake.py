@@ -4,11 +4,10 @@ holds is the answer.
 Every refusal is an event too (rule 3): the same request gets the same answer, after a restart as well.
 """
 
-from collections.abc import Sequence
 from decimal import Decimal
 from typing import assert_never
 
-from gateway.core import doubt, reconciliation, retention
+from gateway.core import doubt, mass_cancel, reconciliation
 from gateway.core import events as ev
 from gateway.core.commands import (
     AdministerSession,
@@ -79,7 +78,7 @@ def _decide(state: State, settings: Settings, command: Command, at_ns: int) -> l
         case CancelOrder():
             return _cancel(state, settings, command)
         case MassCancel():
-            return _mass_cancel(state, settings, command)
+            return mass_cancel.decide(state, settings, command)
         case RequestOrderStatus():
             return _request_status(state, command)
         case HaltInstrument():
@@ -355,50 +354,8 @@ def _cancel(state: State, settings: Settings, command: CancelOrder) -> list[Even
     # A cancel is the last thing to be refused, but it is bounded too (rule 7).
     _check_unanswered(2 * settings.max_unanswered_per_order, order)
     _check_session(state, order.venue)
-    return [_cancel_of(state, order, command, command.cl_ord_id, 1)]
-
-
-def _cancel_of(
-    state: State, order: Order, command: CancelOrder | MassCancel, cl_ord_id: str, ahead: int
-) -> ev.CancelRequested:
-    return ev.CancelRequested(
-        order.order_id, order.venue, cl_ord_id, request_id(state, ahead), order.last_venue_cl_ord_id(), command
-    )
-
-
-def _mass_cancel(state: State, settings: Settings, command: MassCancel) -> list[Event]:
-    chosen = [order for order in state.working_orders(command.client_id) if _fits(order, command)]
-    reachable = [order for order in chosen if _takes_a_cancel(state, settings, order)]
-    skipped = tuple(order.order_id for order in chosen if not _takes_a_cancel(state, settings, order))
-    names = _free_names(state, command, len(reachable))
-    cancels: list[Event] = [
-        _cancel_of(state, order, command, name, ahead)
-        for ahead, (order, name) in enumerate(zip(reachable, names, strict=True), start=1)
-    ]
-    return [*cancels, ev.MassCancelDone(command, len(cancels), skipped)]
-
-
-def _takes_a_cancel(state: State, settings: Settings, order: Order) -> bool:
-    return state.session(order.venue).up and len(order.unanswered) < 2 * settings.max_unanswered_per_order
-
-
-def _fits(order: Order, command: MassCancel) -> bool:
-    wanted = (command.account, command.strategy, command.symbol, command.venue, command.side)
-    has = (order.command.account, order.command.strategy, order.command.symbol, order.venue, order.command.side)
-    return all(not asked or asked == found for asked, found in zip(wanted, has, strict=True))
-
-
-def _free_names(state: State, command: MassCancel, count: int) -> Sequence[str]:
-    """ClOrdIDs for the single cancels: the mass cancel's own with a number, passing over any that the client already
-    used.
-    """
-    names: list[str] = []
-    number = 0
-    while len(names) < count:
-        number += 1
-        if not retention.is_spent(state, command.client_id, name := f"{command.cl_ord_id}.{number}"):
-            names.append(name)
-    return names
+    key, orig = request_id(state, 1), order.last_venue_cl_ord_id()
+    return [ev.CancelRequested(order.order_id, order.venue, command.cl_ord_id, key, orig, command)]
 
 
 def _check_unanswered(limit: int, order: Order) -> None:

@@ -44,6 +44,7 @@ def check_state(state: State) -> None:
     _check_positions(state)
     _check_silent(state)
     _check_items(state)
+    _check_mass_cancels(state)
     for venue, run in state.runs.items():
         _check_run(state, venue, run)
     for venue, known in state.external.items():
@@ -124,6 +125,20 @@ def _check_silent(state: State) -> None:
     wanted = {key: order_id for key, order_id in state.waiting.items() if key not in state.doubtful}
     if silent != wanted:
         raise InvariantBroken(f"requests {set(silent) ^ set(wanted)} are not indexed as they stand")
+
+
+def _check_mass_cancels(state: State) -> None:
+    """They have to come to orders that can still trade, and to each once."""
+    under_way = [each for mass_cancels in state.mass_cancels.values() for each in mass_cancels.values()]
+    left = [(each, venue, order_id) for each in under_way for venue, ids in each.left.items() for order_id in ids]
+    for each, venue, order_id in left:
+        client_id, order = each.command.client_id, state.orders.get(order_id)
+        if order is None or order.venue != venue or order_id not in state.working.get(client_id, {}):
+            raise InvariantBroken(
+                f"mass cancel {each.command.cl_ord_id} has to come to {order_id}, which works no more"
+            )
+    if len({order_id for *_, order_id in left}) < len(left):
+        raise InvariantBroken("two mass cancels have to come to the same order")
 
 
 def _check_items(state: State) -> None:

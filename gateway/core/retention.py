@@ -284,6 +284,16 @@ def spend(state: State, command: ClientCommand, cl_ord_id: str, key: Key) -> Non
     keys.setdefault(cl_ord_id, key)
 
 
+def answered(state: State, event: ev.MassCancelDone | ev.CommandRefused, at_ns: int) -> None:
+    """An answer that names no order is remembered by its key alone."""
+    command, key = event.command, spent_key(event, state.seq)
+    if key is None or not isinstance(command, (SubmitOrder, ReplaceOrder, CancelOrder, MassCancel)):
+        return
+    spend(state, command, command.cl_ord_id, key)
+    if state.keys[command.client_id][command.cl_ord_id] is key:
+        state.bare_keys[command.client_id, command.cl_ord_id] = at_ns
+
+
 def remembered(record: Record, name: str) -> Memory | Key | None:
     """What a record has under this name; None when it is another's, whose fingerprint is the same."""
     event = record.event
@@ -413,6 +423,7 @@ def _key_recalled(state: State, event: ev.KeyRecalled, at_ns: int) -> None:
 
 
 APPLY: dict[type, Callable[[State, Any, int], None]] = {
+    ev.CommandRefused: answered,
     ev.OrderRetired: _order_retired,
     ev.KeysRetired: _keys_retired,
     ev.OrderRecalled: _order_recalled,

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from gateway.core.commands import ClientCommand
+from gateway.core.commands import ClientCommand, MassCancel
 from gateway.core.events import Cause, ItemRaised, Record
 from gateway.core.instruments import Instrument
 from gateway.core.name_index import NameIndex
@@ -165,6 +165,16 @@ class Key(msgspec.Struct, frozen=True, gc=False):
     text: str = ""
 
 
+class MassCanceling(msgspec.Struct):
+    """A client's mass cancel that has not come to all of its orders yet. `left` has these by venue, `last_no` is the
+    number in the name of its newest cancel.
+    """
+
+    command: MassCancel
+    last_no: int
+    left: dict[str, dict[str, None]]
+
+
 class State(msgspec.Struct):
     """Orders by order_id, keys by client and ClOrdID, and the indexes that find an order by what a venue or client
     calls it.
@@ -176,7 +186,7 @@ class State(msgspec.Struct):
     `ended` has, oldest first, the orders that have ended with nothing open about them and when they last changed,
     `bare_keys` the (client, ClOrdID) whose answer names no order and when it was given: these leave memory. `retired`
     knows the names of what has left it, `retired_sums` what the retired orders executed; `recalled` are the orders in
-    memory that had left it.
+    memory that had left it. `mass_cancels` are those that are under way, by client and ClOrdID.
     """
 
     seq: int = 0
@@ -214,6 +224,7 @@ class State(msgspec.Struct):
     silent: dict[str, dict[str, str]] = {}
     recalled: dict[str, None] = {}
     risk: RiskState = msgspec.field(default_factory=RiskState)
+    mass_cancels: dict[str, dict[str, MassCanceling]] = {}
 
     def find_order(self, client_id: str, cl_ord_id: str) -> Order | None:
         """The client's order that knows this ClOrdID(11) anywhere in its chain."""

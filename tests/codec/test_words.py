@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from gateway.codec.words import describe
 from gateway.core import events as ev
-from gateway.core.commands import SubmitOrder
+from gateway.core.commands import MassCancel, SubmitOrder
 from gateway.core.risk import events as re
 from gateway.core.risk.commands import StopTrading
 from gateway.core.risk.controls import Control
@@ -118,6 +118,11 @@ def test_every_event_has_one_line(kind: type[ev.Event], data: st.DataObject) -> 
 )
 def test_what_people_read(record: ev.Record, words: str) -> None:
     assert describe(record) == words
+
+
+def test_a_mass_cancel_says_what_follows_and_what_was_out_of_reach() -> None:
+    event = ev.MassCancelDone(MassCancel("alpha", "m"), 5, ("O1",), ("O3", "O4"))
+    assert ": 5 cancel requests made, 2 of them soon, 1 skipped: O1" in describe(_record(event, order=None))
 
 
 def test_numbers_are_exact_and_without_exponents() -> None:

@@ -21,7 +21,7 @@ from gateway.core.engine import Answer
 from gateway.core.instruments import TradingSession
 from gateway.core.reports import SessionDown, SessionUp
 from gateway.core.state import Settings
-from gateway.core.types import ExecType, Reason, Side, TimeInForce
+from gateway.core.types import ExecType, Reason, TimeInForce
 from tests.core.world import CLIENT, OTHER_VENUE, SETTINGS, START_NS, SYMBOL, VENUE, World, instrument, order, restarted
 from tests.risk import open_risk
 
@@ -334,58 +334,6 @@ def test_any_name_of_the_chain_finds_the_order() -> None:
     world.ask(ReplaceOrder(CLIENT, "r", "1", order_qty=order(order_qty=50).order_qty))
     world.ask(CancelOrder(CLIENT, "c", "r"))
     assert {world.state.find_order(CLIENT, name).order_id for name in ("1", "r", "c")} == {first.order_id}
-
-
-# --- Mass cancel ---
-
-
-@pytest.mark.parametrize(
-    ("filters", "canceled"),
-    [
-        ({}, {"1", "2", "3", "4"}),
-        ({"account": "A2"}, {"2"}),
-        ({"strategy": "trend"}, {"3"}),
-        ({"symbol": "FUT"}, {"3"}),
-        ({"venue": OTHER_VENUE}, {"4"}),
-        ({"side": Side.SELL}, {"4"}),
-        ({"symbol": SYMBOL, "side": Side.BUY}, {"1", "2"}),
-        ({"account": "A2", "strategy": "trend"}, set()),
-    ],
-)
-def test_a_mass_cancel_takes_what_fits_all_its_filters(filters: dict[str, object], canceled: set[str]) -> None:
-    world = World.started()
-    world.submit("1")
-    world.submit("2", account="A2")
-    world.submit("3", symbol="FUT", strategy="trend")
-    world.submit("4", venue=OTHER_VENUE, side=Side.SELL)
-    world.fill(world.submit("5"), 100)
-    world.submit("6", client_id="other")
-    answer = world.ask(MassCancel(CLIENT, "m", **filters))
-    named = {world.state.orders[event.order_id].cl_ord_id for event in world.events(ev.CancelRequested)}
-    assert (named, answer.requested) == (canceled, len(canceled))
-
-
-def test_a_mass_cancel_says_what_it_could_not_reach_and_uses_no_name_twice() -> None:
-    world = World.started()
-    reached, skipped = world.submit("1"), world.submit("2", venue=OTHER_VENUE)
-    world.submit("m.1", symbol="FUT")
-    world.tell(SessionDown(OTHER_VENUE))
-    assert world.ask(MassCancel(CLIENT, "m", symbol=SYMBOL)).requested == 1
-    assert [(event.order_id, event.cl_ord_id) for event in world.events(ev.CancelRequested)] == [
-        (reached.order_id, "m.2")
-    ]
-    assert world.events(ev.MassCancelDone)[0].skipped == (skipped.order_id,)
-    assert world.ask(order("m.2")).reason is Reason.DUPLICATE_CL_ORD_ID
-
-
-def test_mass_cancels_are_bounded_like_cancels() -> None:
-    """Rule 7: asking again and again under new keys cannot grow an order's chain without end."""
-    world = World.started(msgspec.structs.replace(SETTINGS, max_unanswered_per_order=3))
-    first = world.submit("1")
-    for number in range(20):
-        world.ask(MassCancel(CLIENT, f"m{number}"))
-    assert len(first.unanswered) == 6
-    assert world.events(ev.MassCancelDone)[-1].skipped == (first.order_id,)
 
 
 # --- What a request becomes ---

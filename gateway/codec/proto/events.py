@@ -62,7 +62,7 @@ def _request(event: ev.CancelRequested | ev.ReplaceRequested) -> Extras:
 
 
 def _mass_cancel_done(event: ev.MassCancelDone) -> Extras:
-    text = f"{event.requested} cancels requested"
+    text = f"{event.requested} cancels requested" + (f", {len(event.later)} of them soon" if event.later else "")
     if event.skipped:
         shown = ", ".join(event.skipped[:_SKIPPED_SHOWN]) + (", ..." if len(event.skipped) > _SKIPPED_SHOWN else "")
         text += f"; {len(event.skipped)} orders skipped because their session is down: {shown}"

@@ -303,6 +303,11 @@ def test_a_mass_cancel_that_skips_many_does_not_list_them_all() -> None:
     assert len(event_to_pb(record(done)).text) < 300
 
 
+def test_a_mass_cancel_of_many_says_how_many_cancels_follow() -> None:
+    done = ev.MassCancelDone(MassCancel("alpha", "m"), 5, later=("O3", "O4", "O5"))
+    assert event_to_pb(record(done)).text == "5 cancels requested, 3 of them soon"
+
+
 def test_a_set_aside_report_is_shown_whole() -> None:
     shown = msgspec.json.decode(report_json(record(ev.ReportSetAside(REPORT, "why"))))
     assert (shown["exec_id"], shown["last_px"], shown["venue"]) == ("E9", "1.10", "XSIM")
