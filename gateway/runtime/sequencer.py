@@ -52,6 +52,11 @@ MAX_RECALLS = 64
 the journal, and what is behind them waits too.
 """
 
+FULL_AT = 2_000
+"""With so many records a batch takes no more inputs: one that cancels much makes a thousand, and everybody waits for
+the commit of all of them.
+"""
+
 LOOK_AGAIN_NS = 2_000_000_000
 """How long reports that wait for something that cannot be read are left alone before the next look."""
 
@@ -89,7 +94,12 @@ class _Batch:
     @property
     def room(self) -> int:
         """How many inputs more it takes."""
-        return self._room - self.taken if self.recalls < MAX_RECALLS else 0
+        return self._room - self.taken if not self.is_full else 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether even what was handed in together has to go on in the next one."""
+        return self.recalls >= MAX_RECALLS or len(self.records) >= FULL_AT
 
     def takes_a_fact(self, commands: int) -> bool:
         """Whether it takes one more fact beside the part of it that is for the commands that wait, so many of them."""
@@ -333,12 +343,12 @@ class Sequencer:
         self._sources = self._sources[1:] + self._sources[:1]
 
     async def _take_commands(self, batch: _Batch, waiting: _Waiting) -> None:
-        """Decide what was handed in together. Only of commands that name too much of what left memory there is a rest,
-        for the batches that follow.
+        """Decide what was handed in together. Only of commands that name too much of what left memory, or that make
+        too many records, there is a rest, for the batches that follow.
         """
         answers = [*waiting.answers]
         for number, command in enumerate(waiting.commands):
-            if batch.recalls >= MAX_RECALLS:
+            if batch.is_full:
                 rest = waiting._replace(commands=waiting.commands[number:], answers=answers)
                 self._commands.put_back(waiting.cause.who, len(rest.commands), rest)
                 return

@@ -175,6 +175,15 @@ async def test_a_batch_is_bounded() -> None:
         assert [len(batch) // 2 for batch in run.journal.batches] == [10, 10, 10, 5]
 
 
+async def test_a_batch_is_bounded_by_what_it_makes_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One mass cancel makes a thousand records. What was handed in together keeps its order and has one answer."""
+    monkeypatch.setattr(sequencer, "FULL_AT", 3)
+    async with running() as run:
+        answers = await run.sequencer.execute_many([order(str(n)) for n in range(5)], ASKED)
+        assert [len(batch) for batch in run.journal.batches] == [4, 4, 2]
+        assert [answer.order_id for answer in answers] == [*run.sequencer.state.orders]
+
+
 async def test_facts_go_before_commands() -> None:
     """What a venue says must not wait behind a flood of commands."""
     async with running(max_batch=8) as run:
