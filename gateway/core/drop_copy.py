@@ -11,6 +11,7 @@ import msgspec
 from gateway.core import differences, items, rejects, venue_reports
 from gateway.core import events as ev
 from gateway.core.events import Event
+from gateway.core.executions import has_undated
 from gateway.core.order import Order, report_key
 from gateway.core.reports import DropCopied, ExecutionReport
 from gateway.core.state import Copied, DropCopy, Reconcile, Settings, State
@@ -38,6 +39,7 @@ def decide(state: State, settings: Settings, fact: DropCopied) -> list[Event]:
         return _stranger(state, fact)
     known = report_key(report.trade_date, report.exec_id) in order.seen
     if report.exec_type in _EXECUTIONS:
+        known = known or has_undated(order.executions, order.seen, report.trade_date, report.exec_id)
         return [ev.DropCopyNoted(fact.session, report, known, order.order_id)]
     noted = ev.DropCopyNoted(fact.session, report, True, order.order_id)
     if known or not order.in_doubt or report.exec_type is ExecType.ORDER_STATUS:
@@ -143,6 +145,18 @@ def _key(order_id: str, trade_date: str, exec_id: str) -> str:
     return f"{order_id}|{report_key(trade_date, exec_id)}"
 
 
+def _take(waiting: dict[str, Copied], order_id: str, trade_date: str, exec_id: str) -> bool:
+    """An execution no longer waits for the other source; whether it did. One without a trade date is the one with the
+    same ExecID(17), whatever its date.
+    """
+    if waiting.pop(_key(order_id, trade_date, exec_id), None) is not None:
+        return True
+    if trade_date:
+        return waiting.pop(_key(order_id, "", exec_id), None) is not None
+    same = (key for key, each in waiting.items() if (each.order_id, each.exec_id) == (order_id, exec_id))
+    return waiting.pop(next(same, ""), None) is not None
+
+
 def noted(state: State, event: ev.DropCopyNoted, at_ns: int) -> None:
     """The drop copy has told it: the other source is awaited, or was first."""
     report = event.report
@@ -150,7 +164,7 @@ def noted(state: State, event: ev.DropCopyNoted, at_ns: int) -> None:
         return
     copy = state.drop_copies.setdefault(report.venue, DropCopy(event.session))
     key = _key(event.order_id, report.trade_date, report.exec_id)
-    copy.untold.pop(key, None)
+    _take(copy.untold, event.order_id, report.trade_date, report.exec_id)
     if event.known:
         copy.told.pop(key, None)
     elif key not in copy.told:
@@ -165,7 +179,7 @@ def executed(
     if copy is None:
         return
     key = _key(order.order_id, event.trade_date, event.exec_id)
-    if copy.told.pop(key, None) is not None or not copy.up:
+    if _take(copy.told, order.order_id, event.trade_date, event.exec_id) or not copy.up:
         return
     if len(copy.untold) >= MAX_AWAITED:
         copy.untold.clear()

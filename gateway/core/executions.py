@@ -4,7 +4,7 @@ Reports may come in any order and more than once. So the ledger only grows, and 
 it: the result does not depend on the order of arrival. A correction or bust may come before the execution it names.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -51,6 +51,15 @@ def execution(event: ev.OrderFilled | ev.ExecutionCorrected | ev.ExecutionBusted
     ref = event.exec_ref_id if isinstance(event, ev.ExecutionCorrected) else ""
     kind = "correction" if ref else "fill"
     return Execution(kind, event.exec_id, event.trade_date, event.last_qty, event.last_px, at_ns, ref)
+
+
+def has_undated(ledger: Sequence[Execution], seen: Container[str], trade_date: str, exec_id: str) -> bool:
+    """Whether an execution with this ExecID(17) is in the ledger, of which it, or whoever asks, knows no trade date.
+    `seen` has the keys of an order's reports.
+    """
+    if trade_date and f":{exec_id}" not in seen:
+        return False
+    return any(line.exec_id == exec_id and not (line.trade_date and trade_date) for line in ledger)
 
 
 Net = dict[int, tuple[Decimal, Decimal]]

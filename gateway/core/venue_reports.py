@@ -13,7 +13,7 @@ import msgspec
 from gateway.core import doubt, items, rejects
 from gateway.core import events as ev
 from gateway.core.events import Event, Terms
-from gateway.core.executions import execution, net, totals
+from gateway.core.executions import execution, has_undated, net, totals
 from gateway.core.money import EXACT, ZERO, add, subtract
 from gateway.core.order import ACCEPTED, FACTORS, SENT, UNANSWERED, UNSENT, Order, Request, ord_status, report_key
 from gateway.core.reports import (
@@ -174,6 +174,10 @@ def _ignored(order: Order, report: ExecutionReport, why: str) -> Event:
 
 
 def _execution(order: Order, report: ExecutionReport) -> list[Event]:
+    if order.executions and has_undated(order.executions, order.seen, report.trade_date, report.exec_id):
+        return [
+            _ignored(order, report, "an execution with this ExecID was applied before, and one of both has no date")
+        ]
     event = _execution_event(order, report)
     if type(event) is ev.OrderFilled and not order.amended:
         cum_qty = add(order.cum_qty, event.last_qty)
@@ -214,8 +218,7 @@ def _execution_event(
 
 def _counted_anew(order: Order, event: ev.OrderFilled | ev.ExecutionCorrected | ev.ExecutionBusted) -> Decimal:
     """What CumQty(14) will be when what counts may change: by a copy of the whole ledger."""
-    ledger = [msgspec.structs.replace(known) for known in order.executions]
-    return totals(net([*ledger, execution(event, 0)]))[0]
+    return totals(net([*map(msgspec.structs.replace, order.executions), execution(event, 0)]))[0]
 
 
 # --- Answers to requests ---
@@ -239,8 +242,7 @@ def _rejection(order: Order, report: ExecutionReport) -> Event:
         of, late = report.cl_ord_id, rejects.has_arrived(order, order.requests[report.cl_ord_id])
         return ev.RequestRejected(*_evidence(order, report), of, report.ord_rej_reason, 103, late)
     if report.ord_rej_reason == rejects.DUPLICATE_ORDER and order.acknowledged:
-        why = "a duplicate of this order was rejected, not the order itself"
-        return _ignored(order, report, why)
+        return _ignored(order, report, "a duplicate of this order was rejected, not the order itself")
     return ev.OrderRejected(*_evidence(order, report), ord_rej_reason=report.ord_rej_reason)
 
 

@@ -92,6 +92,32 @@ def test_an_execution_that_both_tell_counts_once(drop_copy_first: bool) -> None:
     assert (one.cum_qty, lists(world), world.events(ev.ItemRaised)) == (10, (0, 0), [])
 
 
+@pytest.mark.parametrize("drop_copy_first", [True, False])
+@pytest.mark.parametrize(("ours", "copys"), [("", "20260105"), ("20260105", "")])
+def test_a_source_that_says_no_date_means_the_same_execution(ours: str, copys: str, drop_copy_first: bool) -> None:
+    """Neither TransactTime(60) nor TradeDate(75) has to be in a report. The position was twice what was bought."""
+    world, one = world_with()
+    if drop_copy_first:
+        copied(world, one, "E9", trade_date=copys)
+    world.fill(one, 10, exec_id="E9", trade_date=ours)
+    if not drop_copy_first:
+        copied(world, one, "E9", trade_date=copys)
+    wait(world)
+    assert (one.cum_qty, lists(world), world.events(ev.ItemRaised)) == (10, (0, 0), [])
+
+
+@pytest.mark.parametrize(("ours", "copys"), [("", "20260105"), ("20260105", "")])
+def test_what_only_the_drop_copy_had_told_is_dropped_when_it_comes_without_a_date(ours: str, copys: str) -> None:
+    world, one = world_with()
+    copied(world, one, "E9", trade_date=copys)
+    wait(world)
+    assert one.cum_qty == 10
+    world.fill(one, 10, exec_id="E9", trade_date=ours)
+    assert (one.cum_qty, type(world.records[-1].event)) == (10, ev.ReportIgnored)
+    world.fill(one, 10, exec_id="E10", trade_date=ours)
+    assert one.cum_qty == 20
+
+
 def test_an_order_is_found_by_the_venues_name_for_it() -> None:
     world, one = world_with()
     world.fill(one, 10, exec_id="E9", venue_order_id="V1")
