@@ -9,7 +9,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import TypeVar
 
-from gateway.codec.fix.times import midnight, parse_utc_timestamp
+from gateway.codec.fix.times import OutOfRange, midnight, parse_utc_timestamp
 from gateway.core.money import parse_decimal
 
 SOH = "\x01"
@@ -219,12 +219,16 @@ def required_choice(fields: Fields, tag: str, meanings: Mapping[str, _V]) -> _V:
 
 
 def time_ns(fields: Fields, tag: str) -> int | None:
-    """A UTCTimestamp in nanoseconds since the epoch, None when it is not there."""
+    """A UTCTimestamp in nanoseconds since the epoch, None when it is not there. None as well when it says no time that
+    can be meant: an execution is not lost for a clock that was never set.
+    """
     value = fields.get(tag)
     if not value:
         return None
     try:
         return parse_utc_timestamp(value)
+    except OutOfRange:
+        return None
     except ValueError as error:
         raise FieldError(f"{name(tag)} {error}: {value[:40]}") from None
 

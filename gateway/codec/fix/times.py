@@ -8,6 +8,11 @@ _NS = 1_000_000_000
 _LATEST_NS = (1 << 63) - 1
 """In the year 2262: what 64 bits hold, and so the journal, the API and a database."""
 
+
+class OutOfRange(ValueError):
+    """A time that nobody could keep, as the 00010101 of a clock that was never set."""
+
+
 _TIMESTAMP = re.compile(r"(\d{8})-([01]\d|2[0-3]):([0-5]\d):([0-5]\d|60)(?:\.(\d{1,12}))?", re.ASCII)
 
 
@@ -23,7 +28,8 @@ def parse_utc_timestamp(text: str) -> int:
     A leap second counts as the next one.
 
     Raises:
-        ValueError: it is none, or so far away that nobody could keep it, as the 00010101 of a clock that was never set.
+        OutOfRange: it is not between the years 1678 and 2262.
+        ValueError: it is none.
     """
     match = _TIMESTAMP.fullmatch(text)
     if match is None:
@@ -32,7 +38,7 @@ def parse_utc_timestamp(text: str) -> int:
     at_s = midnight(date) + int(hours) * 3_600 + int(minutes) * 60 + int(seconds)
     at_ns = at_s * _NS + (int(fraction[:9].ljust(9, "0")) if fraction else 0)
     if abs(at_ns) > _LATEST_NS:
-        raise ValueError("is not between the years 1678 and 2262")
+        raise OutOfRange
     return at_ns
 
 
