@@ -11,8 +11,14 @@ from gateway.core.refusal import Refusal
 from gateway.core.state import State
 from gateway.core.types import DoubtOutcome, OrdStatus, Reason
 
-MAY_HAVE_ARRIVED = frozenset({ev.RequestPending, ev.RequestRejected})
-"""The events by which a venue speaks of a request that was taken for unsent."""
+ALWAYS_HEARD = frozenset({ev.RequestPending, ev.RequestRejected, ev.OrderRejected})
+"""The events that `overrule` has to hear of any order: by them a venue speaks of a request that was taken for unsent,
+or rejects an order in no more than a status reply.
+"""
+_WORKS = frozenset(
+    {ev.OrderAcknowledged, ev.OrderFilled, ev.OrderReplaced, ev.OrderRestated, ev.OrderStopped, ev.OrderSuspended}
+)
+"""The reports of an order that a venue works."""
 
 
 def decide(state: State, command: ResolveDoubt) -> list[Event]:
@@ -94,6 +100,10 @@ def overrule(order: Order, event: ev.VenueEvent) -> None:
 
     While the request is still in doubt, the event is the operator's own.
     """
+    if isinstance(event, ev.OrderRejected):
+        order.rejected_by_reply = event.by_reply
+    elif order.rejected_by_reply and _works(order, event):
+        _live_again(order)
     if isinstance(event, (ev.RequestPending, ev.RequestRejected)) and event.arrived:
         order.requests[event.venue_cl_ord_id].state = PENDING
         _wait_again(order)
@@ -115,6 +125,22 @@ def overrule(order: Order, event: ev.VenueEvent) -> None:
         _take_back_terms(order, request)
     _wait_again(order)
     order.presumed, order.presumed_over = "", None
+
+
+def _works(order: Order, event: ev.VenueEvent) -> bool:
+    """Whether a report shows that the venue works the order. A replace of an order that is Pending New does not, and
+    neither does an execution that the venue had counted when it called the order rejected.
+    """
+    waits = isinstance(event, ev.OrderReplaced) and event.pending_new
+    counted = isinstance(event, ev.OrderFilled) and order.disputed
+    return type(event) in _WORKS and not (waits or counted)
+
+
+def _live_again(order: Order) -> None:
+    """A venue that has lost an order may say no more of it than Rejected, when it is asked: its own report counts."""
+    order.rejected_by_reply = False
+    order.requests[order.first_venue_cl_ord_id].state = PENDING
+    order.marks = tuple(held for held in order.marks if held is not OrdStatus.REJECTED)
 
 
 def _wait_again(order: Order) -> None:

@@ -286,7 +286,7 @@ def _changed(state: State, event: ev.VenueEvent, at_ns: int) -> Order:
 def _change(state: State, order: Order, event: ev.VenueEvent, at_ns: int) -> None:
     """The event may answer requests, which then no longer wait."""
     asked = [order.requests[key] for key in order.unanswered] if order.unanswered else ()
-    if order.presumed or type(event) in doubt.MAY_HAVE_ARRIVED:
+    if order.presumed or order.rejected_by_reply or type(event) in doubt.ALWAYS_HEARD:
         doubt.overrule(order, event)
     change(order, event, at_ns)
     for request in asked:

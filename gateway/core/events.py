@@ -230,11 +230,13 @@ class OrderAcknowledged(Reported, frozen=True, gc=False, omit_defaults=True, tag
 class OrderRejected(Reported, frozen=True, gc=False, omit_defaults=True, tag="OrderRejected"):
     """The venue refused the order (ExecType 8, or a Reject or BusinessMessageReject of its message).
 
-    `reason_tag` is the tag of the reason, where its message was rejected: 373 or 380.
+    `reason_tag` is the tag of the reason, where its message was rejected: 373 or 380. `by_reply`: no report said so,
+    but the answer to a status request.
     """
 
     ord_rej_reason: str = ""
     reason_tag: int = 103
+    by_reply: bool = False
 
 
 class OrderUnsent(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="OrderUnsent"):

@@ -119,7 +119,7 @@ class Order(msgspec.Struct, gc=False):
     fulfilled, `former_venue_order_ids` what else the venue called the order. `presumed` names the request of which an
     operator settled the doubt, until the venue speaks of it, and `presumed_over` what was in force before: the name
     of the order at the venue, and its terms (see gateway.core.doubt). `disputed_cum_qty` is the most that the venue
-    says was executed, while that is `disputed`.
+    says was executed, while that is `disputed`. `rejected_by_reply`: a status reply alone called it rejected.
     """
 
     order_id: str
@@ -147,6 +147,7 @@ class Order(msgspec.Struct, gc=False):
     presumed: str = ""
     presumed_over: tuple[str, Terms] | None = None
     disputed_cum_qty: Decimal = ZERO
+    rejected_by_reply: bool = False
 
     @property
     def closed(self) -> bool:

@@ -418,10 +418,10 @@ def _tells_of_a_replacement(order: Order, report: ExecutionReport) -> bool:
 
 _UNDECIDED = (OrdStatus.PENDING_NEW, OrdStatus.PENDING_CANCEL, OrdStatus.PENDING_REPLACE, OrdStatus.REJECTED)
 _CLOSED = (*ENDED_STATUS, OrdStatus.DONE_FOR_DAY, OrdStatus.CALCULATED)
-_ENDINGS: dict[OrdStatus, type[ev.OrderCanceled | ev.OrderExpired | ev.OrderRejected | ev.OrderDoneForDay]] = {
+_ENDINGS: dict[OrdStatus, Callable[..., Event]] = {
     OrdStatus.CANCELED: ev.OrderCanceled,
     OrdStatus.EXPIRED: ev.OrderExpired,
-    OrdStatus.REJECTED: ev.OrderRejected,
+    OrdStatus.REJECTED: lambda *evidence: msgspec.structs.replace(ev.OrderRejected(*evidence), by_reply=True),
     OrdStatus.DONE_FOR_DAY: ev.OrderDoneForDay,
 }
 

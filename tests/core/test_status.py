@@ -330,6 +330,31 @@ def test_an_order_that_the_venue_never_accepted_may_be_rejected_by_a_status_repl
         assert (life.shown, life.world.state.set_aside_total) == (("REJECTED", 0, 0, "-"), 0)
 
 
+@pytest.mark.parametrize(
+    ("steps", "shown"),
+    [
+        ("NEW", ("NEW", 0, 100, "-")),
+        ("TRADE=10", ("PARTIALLY_FILLED", 10, 90, "-")),
+        ("STOPPED", ("STOPPED", 0, 100, "-")),
+        ("PENDING_NEW", ("REJECTED", 0, 0, "-")),
+        ("REPLACED", ("NEW", 0, 100, "-")),
+        ("NEW REJECTED", ("REJECTED", 0, 0, "-")),
+        ("REJECTED NEW", ("REJECTED", 0, 0, "-")),
+    ],
+)
+def test_an_order_that_only_a_status_reply_rejected_lives_when_the_venue_works_it(
+    steps: str, shown: tuple[object, ...]
+) -> None:
+    """A venue that has lost an order says no more than Rejected of it, and has it again. It worked there, with its risk
+    given back here, and neither its owner nor a stop could cancel it.
+    """
+    life = Life().live("PENDING_NEW")
+    status_reply(life, OrdStatus.REJECTED)
+    life.live(steps)
+    assert life.shown == shown
+    assert life.world.recovered() == life.world.state
+
+
 def test_a_reply_with_no_order_id_rejects_no_order_that_the_venue_had_received() -> None:
     """OrderID(37) NONE is what a venue says of an order that it does not know, with OrdRejReason(103) or without. Taken
     for a rejection it freed the risk of an order that the venue then accepted.
