@@ -279,6 +279,8 @@ def _change_requested(state: State, event: ev.CancelRequested | ev.ReplaceReques
 
 def _changed(state: State, event: ev.VenueEvent, at_ns: int) -> Order:
     order = state.orders[event.order_id]  # type: ignore[union-attr]  # Only events of an order are in the table with this function.
+    if state.risk.former:
+        risk_changes.bring_back(state, order.command.symbol)
     _change(state, order, event, at_ns)
     return order
 
@@ -302,6 +304,8 @@ def _executed(
     """The position moves by the same event as the order."""
     order = state.orders[event.order_id]
     command, filled = order.command, type(event) is ev.OrderFilled
+    if state.risk.former:
+        risk_changes.bring_back(state, command.symbol)
     if state.drop_copies and not isinstance(event, ev.OrderRestated):
         drop_copy.executed(state, order, event, at_ns)
     path = exposure.known_path(state, command, order.venue)

@@ -18,13 +18,15 @@ from gateway.core.risk import events as re
 from gateway.core.risk.book import Leaf, Node, Path
 from gateway.core.risk.checks import kind_of
 from gateway.core.risk.controls import Control
-from gateway.core.risk.setup import Limit, RiskSetup
-from gateway.core.risk.state import Kind, KnownMark, Meter, Profit, RiskState
+from gateway.core.risk.setup import Limit, RiskInstrument, RiskSetup
+from gateway.core.risk.state import Former, Kind, KnownMark, Meter, Profit, RiskState
 from gateway.core.state import State
 
 _SECOND_NS = 1_000_000_000
 MOST_RECENT = 100_000
 """How many orders are remembered as possible duplicates, at most: the newest."""
+MOST_FORMER = 10_000
+"""How many instruments are remembered that are no longer configured, at most: those that went last."""
 
 
 # --- Orders ---
@@ -292,18 +294,48 @@ def _with_dropped(state: State, setup: RiskSetup) -> RiskSetup:
     of.
     """
     risk, gone = state.risk, state.risk.setup.instruments.keys() - setup.instruments.keys()
+    for symbol in setup.instruments if risk.former else ():
+        risk.former.pop(symbol, None)
     if not gone:
         return setup
     used = {position.symbol for position in state.positions.values() if position.net_qty}
     used.update([symbol for held in risk.held.values() for symbol, qty in held.items() if qty])
     used.update([order.command.symbol for order in state.orders.values()])
     used.update([symbol for (_, symbol), profit in risk.leaf_profits.items() if profit.day])
-    kept = {
-        symbol: msgspec.structs.replace(instrument, dropped=True)
-        for symbol, instrument in risk.setup.instruments.items()
-        if symbol in gone and symbol in used
-    }
+    leaving = {symbol: each for symbol, each in risk.setup.instruments.items() if symbol in gone}
+    _remember_former(state, {symbol: each for symbol, each in leaving.items() if symbol not in used})
+    return _keeping(setup, {symbol: each for symbol, each in leaving.items() if symbol in used})
+
+
+def _keeping(setup: RiskSetup, instruments: dict[str, RiskInstrument]) -> RiskSetup:
+    kept = {symbol: msgspec.structs.replace(each, dropped=True) for symbol, each in instruments.items()}
     return msgspec.structs.replace(setup, instruments=setup.instruments | kept)
+
+
+def _remember_former(state: State, instruments: dict[str, RiskInstrument]) -> None:
+    former = state.risk.former
+    for symbol, each in instruments.items():
+        former.pop(symbol, None)
+        former[symbol] = Former(each, prices.rate(state, each.currency))
+    while len(former) > MOST_FORMER:
+        del former[next(iter(former))]
+
+
+def bring_back(state: State, symbol: str) -> None:
+    """A venue speaks of an order in an instrument that is no longer configured: what it makes of it counts like
+    whatever else is left of one that was taken out of the file.
+    """
+    risk = state.risk
+    former = risk.former.pop(symbol, None)
+    if former is None:
+        return
+    before, currency = risk.setup, former.instrument.currency
+    if former.rate is not None and currency != before.currency:
+        risk.rates.setdefault(currency, former.rate)
+    risk.setup = _keeping(before, {symbol: former.instrument})
+    risk.book.forget()
+    _regroup(state)
+    watch.regroup(state, before)
 
 
 def _forget_rates(risk: RiskState, before: RiskSetup, setup: RiskSetup) -> None:

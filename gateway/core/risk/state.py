@@ -10,7 +10,7 @@ from gateway.core.money import ZERO, subtract
 from gateway.core.risk.book import Book
 from gateway.core.risk.controls import Control
 from gateway.core.risk.events import BreachBegan, LimitProposed, Mark, OverrideProposed, TradingStopped
-from gateway.core.risk.setup import Limit, RiskSetup
+from gateway.core.risk.setup import Limit, RiskInstrument, RiskSetup
 from gateway.core.types import Side
 
 Kind = tuple[str, str, str, str, Side, Decimal, Decimal | None, Decimal | None, Decimal | None]
@@ -53,6 +53,15 @@ class Held(msgspec.Struct, frozen=True, gc=False):
 
     before: Limit | None
     until_ns: int
+
+
+class Former(msgspec.Struct, frozen=True, gc=False):
+    """An instrument of which nothing was left when it was taken out of the configuration, and what its currency was
+    worth then.
+    """
+
+    instrument: RiskInstrument
+    rate: Decimal | None
 
 
 class KnownMark(msgspec.Struct, frozen=True, gc=False):
@@ -126,7 +135,7 @@ class RiskState(msgspec.Struct):
     canceled. `tallies` are by "breaker|scope" and, where a breaker counts more than one thing there, by its name;
     `anew` is by "breaker|scope", `breaches` by "scope|control", and where each instrument has a figure of its own
     by "scope|control|symbol". `strategies` are the names that orders of an account have had, of those that something is
-    kept of.
+    kept of. `former` are the instruments that a late word of a venue may bring back, the newest last.
     """
 
     setup: RiskSetup = RiskSetup()
@@ -153,4 +162,5 @@ class RiskState(msgspec.Struct):
     away: dict[str, int] = {}
     strategies: dict[str, dict[str, None]] = {}
     day: str = ""
+    former: dict[str, Former] = {}
     book: Book = msgspec.field(default_factory=Book)

@@ -8,9 +8,10 @@ import pytest
 
 from gateway.core.commands import CancelOrder
 from gateway.core.events import Cause
+from gateway.core.order import Order
 from gateway.core.reports import ProcessStarted, SessionUp, TimerFired
-from gateway.core.risk import exposure
-from gateway.core.risk.commands import ResumeTrading, StopTrading
+from gateway.core.risk import changes, exposure
+from gateway.core.risk.commands import StopTrading
 from gateway.core.risk.controls import Control
 from gateway.core.risk.setup import Limit
 from gateway.core.types import ExecType, Reason, Side
@@ -146,9 +147,12 @@ def test_it_goes_when_nothing_is_left_of_it_and_comes_back_as_the_file_says() ->
     assert world.recovered() == world.state
 
 
-def test_a_bust_of_what_has_left_memory_counts_also_when_it_has_gone() -> None:
-    """Rule 4, a long time later: what client and venue hold is known when the instrument comes back."""
-    world = Keeping.started(msgspec.structs.replace(started(FIRM).settings, retire_after_ns=SECOND_NS))
+def gone(**changes: Any) -> tuple[World, Order]:
+    """Nothing was left of an instrument when it was taken out of the file: not even an order in memory. The order that
+    bought 100 of it, which were sold again.
+    """
+    before = started(FIRM, **changes).settings
+    world = Keeping.started(msgspec.structs.replace(before, retire_after_ns=SECOND_NS))
     bought = world.submit("1", 100, strategy=STRATEGY)
     world.fill(bought, 100, exec_id="X1")
     world.fill(world.submit("2", 100, strategy=STRATEGY, side=Side.SELL), 100)
@@ -156,18 +160,64 @@ def test_a_bust_of_what_has_left_memory_counts_also_when_it_has_gone() -> None:
     assert not world.state.orders
     configured(world, **without(SYMBOL))
     assert SYMBOL not in world.state.risk.setup.instruments
+    return world, bought
 
+
+def test_a_late_bust_counts_also_when_the_instrument_has_gone() -> None:
+    """Rule 4, a long time later. The position was there, and counted in no limit."""
+    world, bought = gone()
     world.report(bought, ExecType.TRADE_CANCEL, exec_ref_id="X1")
-
     assert [position.net_qty for position in world.state.positions.values()] == [-100]
-    yes(world, buy("3", 1, symbol=BOND))
-    world.ask(StopTrading("ann", "asset_class:bond", "over"))
-    world.fill(bought, 100)
-    world.report(bought, ExecType.TRADE_CANCEL, exec_ref_id=world.records[-1].event.exec_id)
-    world.ask(ResumeTrading("ann", "asset_class:bond", "kill", "over"))
-    configured(world)
     nodes = exposure.sync(world.state).nodes
     assert [nodes[scope].net for scope in ("firm", f"client:{CLIENT}", f"venue:{VENUE}")] == [-1_000, -1_000, -1_000]
+    no(world, buy("3", 101, symbol=BOND), Reason.RISK_GROSS_NOTIONAL, "2,010 over limit 2,000")
+    no(world, buy("4"), Reason.RISK_NOT_AUTHORISED, "risk knows no instrument ACME", "symbol")
+    assert world.recovered() == world.state
+
+    configured(world, **without(SYMBOL))
+    assert gross(world) == 1_000
+    configured(world)
+    assert (gross(world), world.state.risk.former) == (1_000, {})
+
+
+def test_a_late_correction_is_profit_of_the_day_on_which_it_comes() -> None:
+    world, bought = gone()
+    world.report(bought, ExecType.TRADE_CORRECT, exec_ref_id="X1", last_qty=Decimal(100), last_px=Decimal(12))
+    no(world, buy("3", 1, symbol=BOND), Reason.RISK_LOSS, "loss of the day 200")
+
+
+def test_an_order_that_lives_again_counts_also_when_its_instrument_has_gone() -> None:
+    world, bought = gone()
+    world.report(bought, ExecType.RESTATED, order_qty=Decimal(150))
+    assert gross(world) == 500
+
+
+def test_a_stop_that_took_it_in_has_it_still_when_it_comes_back() -> None:
+    world, bought = gone()
+    world.ask(StopTrading("ann", "asset_class:equity", "over"))
+    world.report(bought, ExecType.RESTATED, order_qty=Decimal(150))
+    world.tell(TimerFired())
+    assert [request.kind for request in world.state.orders[bought.order_id].requests.values()] == ["new", "cancel"]
+
+
+def test_its_currency_has_the_rate_of_when_it_went() -> None:
+    world, bought = gone(**of_acme(currency="USD"), rates={"USD": Decimal(2)})
+    assert world.state.risk.rates == {}
+    world.report(bought, ExecType.TRADE_CANCEL, exec_ref_id="X1")
+    assert gross(world) == 2_000
+
+
+def test_not_more_than_so_many_that_have_gone_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule 7."""
+    monkeypatch.setattr(changes, "MOST_FORMER", 1)
+    world, bought = gone()
+    assert [*world.state.risk.former] == [SYMBOL]
+    configured(world, **without(SYMBOL, "FUT"))
+    assert [*world.state.risk.former] == ["FUT"]
+    world.report(bought, ExecType.TRADE_CANCEL, exec_ref_id="X1")
+    yes(world, buy("3", 1, symbol=BOND))
+    configured(world)
+    assert gross(world) == 1_010
     assert not exposure.differences(world.state)
 
 
