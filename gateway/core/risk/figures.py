@@ -287,7 +287,7 @@ def unsettled(state: State, scope: str) -> int:
     """How many orders of a stopped scope still work, or are not proven to be gone."""
     watched = state.risk.watched.get(scope)
     if watched is not None:
-        return watch.unsettled(state, watched)
+        return watch.unsettled(watched)
     level, _, name = scope.partition(":")
     if level == scopes.ORDER:
         order = state.orders.get(name)

@@ -37,15 +37,16 @@ class Watch(msgspec.Struct):
     """The orders of a scope that are to be canceled, until that is proven for each.
 
     `owed` has, by venue, those that can still execute and have no cancel on its way (or one that may be lost), the
-    oldest first; `waiting` the others that are not settled: canceled and not answered, or filled with something
-    unanswered. `mass_canceled` is when a venue was asked to cancel everything. Orders after the one with the number
-    `until_order_no` may stay.
+    oldest first; `waiting` the others that may execute still: canceled and not answered, or with a replace that is not;
+    `over` those that may not, of which something is unanswered. `mass_canceled` is when a venue was asked to cancel
+    everything. Orders after the one with the number `until_order_no` may stay.
     """
 
     owed: dict[str, dict[str, None]] = {}
     waiting: dict[str, None] = {}
     mass_canceled: dict[str, int] = {}
     until_order_no: int | None = None
+    over: dict[str, None] = {}
 
 
 class Held(msgspec.Struct, frozen=True, gc=False):

@@ -192,7 +192,7 @@ def _completed(state: State) -> list[Event]:
     return [
         re.StopCompleted(stop.stopped.scope, stop.stopped.source)
         for stop in state.risk.stops.values()
-        if stop.stopped.cancels and not stop.completed and watch.is_settled(state, watched[stop.stopped.scope])
+        if stop.stopped.cancels and not stop.completed and watch.is_settled(watched[stop.stopped.scope])
     ]
 
 

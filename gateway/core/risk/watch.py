@@ -90,19 +90,21 @@ def _canceling(state: State, scope: str) -> list[Stop]:
 def is_watched(state: State, order: Order) -> bool:
     """Whether a stop takes this order back now."""
     return bool(state.risk.watched) and any(
-        order.order_id in watch.waiting or order.order_id in watch.owed.get(order.venue, ())
+        order.order_id in watch.waiting
+        or order.order_id in watch.over
+        or order.order_id in watch.owed.get(order.venue, ())
         for _, watch in watches_of(state, order)
     )
 
 
-def is_settled(state: State, watch: Watch) -> bool:
+def is_settled(watch: Watch) -> bool:
     """Whether none of its orders may execute any more."""
-    return not any(watch.owed.values()) and not any(_may_execute(state.orders[each]) for each in watch.waiting)
+    return not (watch.waiting or any(watch.owed.values()))
 
 
-def unsettled(state: State, watch: Watch) -> int:
+def unsettled(watch: Watch) -> int:
     """How many of its orders may still execute."""
-    return sum(map(len, watch.owed.values())) + sum(_may_execute(state.orders[each]) for each in watch.waiting)
+    return sum(map(len, watch.owed.values())) + len(watch.waiting)
 
 
 def _may_execute(order: Order) -> bool:
@@ -151,7 +153,7 @@ def refresh(state: State, scope: str) -> None:
         made.until_order_no = max(each.last_order_no for each in stops)
     _fill(state, made, [scope, *[carried for each in stops for carried in each.carried]])
     for each in stops:
-        each.completed = each.completed and is_settled(state, made)
+        each.completed = each.completed and is_settled(made)
 
 
 def regroup(state: State, before: RiskSetup) -> None:
@@ -218,21 +220,20 @@ def changed(state: State, order: Order) -> None:
 
 
 def _place(watch: Watch, order: Order) -> bool:
-    """Keep the order where it belongs; whether it works, or is in the watch only now."""
+    """Keep the order where it belongs; whether it works, or may execute only now."""
     order_id, owed = order.order_id, watch.owed.setdefault(order.venue, {})
     was = order_id in owed or order_id in watch.waiting
     if watch.until_order_no is not None and number_of(order) > watch.until_order_no:
         return False
-    if order.working and not _on_its_way(order):
-        owed.setdefault(order_id, None)
-        watch.waiting.pop(order_id, None)
-        return True
-    owed.pop(order_id, None)
-    if order.working or order.unanswered or order.in_doubt:
-        watch.waiting.setdefault(order_id, None)
-        return order.working or not was
-    watch.waiting.pop(order_id, None)
-    return False
+    owes = order.working and not _on_its_way(order)
+    waits = not owes and _may_execute(order)
+    over = not (owes or waits) and bool(order.unanswered)
+    for places, belongs in ((owed, owes), (watch.waiting, waits), (watch.over, over)):
+        if belongs:
+            places.setdefault(order_id, None)
+        else:
+            places.pop(order_id, None)
+    return order.working or (waits and not was)
 
 
 def number_of(order: Order) -> int:

@@ -168,7 +168,7 @@ def assert_watches_are_true(state: State) -> None:
             by_scope.setdefault(name, []).append(key)
     assert risk.stopped == by_scope
     for scope, watched in risk.watched.items():
-        owed, waiting = set(), set()
+        owed, waiting, over = set(), set(), set()
         canceling = [each for each in state.risk.stops.values() if each.stopped.cancels]
         places = {scope, *[name for each in canceling if each.stopped.scope == scope for name in each.carried]}
         for order in state.orders.values():
@@ -180,7 +180,9 @@ def assert_watches_are_true(state: State) -> None:
             under_way = any(each.kind == "cancel" and each.state == SENT and not each.in_doubt for each in asked)
             if order.working and not under_way:
                 owed.add((order.venue, order.order_id))
-            elif order.working or order.unanswered or order.in_doubt:
+            elif order.working or order.first_request.in_doubt or any(each.kind == "replace" for each in asked):
                 waiting.add(order.order_id)
+            elif order.unanswered:
+                over.add(order.order_id)
         assert {(venue, each) for venue, names in watched.owed.items() for each in names} == owed, scope
-        assert set(watched.waiting) == waiting, scope
+        assert (set(watched.waiting), set(watched.over)) == (waiting, over), scope

@@ -115,6 +115,8 @@ def test_a_filled_order_whose_cancel_is_never_answered_is_gone_until_it_lives_ag
     assert of(StopCompleted, floor.tick()), "nothing of it can be executed"
     [stop] = floor.state.risk.stops.values()
     assert (stop.completed, figures.unsettled(floor.state, "firm")) == (True, 0)
+    watched = floor.state.risk.watched["firm"]
+    assert (watched.waiting, [*watched.over]) == ({}, [mine.order_id]), "no turn of the clock looks at it again"
     floor.report(mine, ExecType.TRADE_CANCEL, exec_ref_id="F")
     assert mine.working
     assert (stop.completed, figures.unsettled(floor.state, "firm")) == (False, 1)
