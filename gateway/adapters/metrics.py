@@ -5,6 +5,7 @@ is read when somebody scrapes, on the scraper's thread: only lengths and numbers
 holding up the event loop.
 """
 
+import re as reg
 import time
 from bisect import bisect_left
 from collections import Counter as Tally
@@ -23,7 +24,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from gateway.core import events as ev
-from gateway.core.commands import CancelOrder
+from gateway.core.commands import MassCancel
 from gateway.core.intake import BY_COMMAND
 from gateway.core.money import ZERO
 from gateway.core.risk import events as re
@@ -66,6 +67,9 @@ _ACCEPTED: dict[type, str] = {
 }
 _APPROVED = "DecideChange"
 _BY_ITSELF_TOO = (ev.ItemResolved, re.LimitDeclined, re.OverrideEnded, re.TradingStopped, re.TradingResumed)
+
+OWN_NAME = reg.compile(r"(SELF|AWAY|STOP\d+)\.\d+(\.1)*", reg.ASCII)
+"""The ClOrdIDs of cancels and replaces that the gateway makes by itself, to prevent a self-match or for a stop."""
 
 
 class Queues(msgspec.Struct, frozen=True):
@@ -308,12 +312,14 @@ def _by_venue(
 
 
 def _accepts_command(record: ev.Record) -> bool:
-    """Not the gateway's own doing (an order may trip a breaker, evidence may resolve an item), not what an operator's
-    command leads to (a stop cancels, a comparison asks), and not a part of a mass cancel, counted as one.
+    """Not the gateway's own doing (an order may trip a breaker or have others taken out of its way; evidence resolves
+    items), not what an operator's command leads to (a stop cancels, a comparison asks), and not a part of a mass
+    cancel, counted as one.
     """
     event, kind = record.event, record.cause.kind
-    if isinstance(event, ev.CancelRequested):
-        return kind == "client" and isinstance(event.command, CancelOrder)
+    if isinstance(event, (ev.CancelRequested, ev.ReplaceRequested)):
+        own = isinstance(event.command, MassCancel) or OWN_NAME.fullmatch(event.cl_ord_id)
+        return kind == "client" and not own
     if isinstance(event, ev.StatusRequested):
         return event.why == BY_COMMAND
     by_itself = isinstance(event, _BY_ITSELF_TOO) and not event.operator

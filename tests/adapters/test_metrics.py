@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.adapters.metrics import Metrics, Queues
+from gateway.adapters.metrics import OWN_NAME, Metrics, Queues
 from gateway.core import events as ev
 from gateway.core.commands import CancelOrder, HaltInstrument, MassCancel, SubmitOrder
 from gateway.core.events import Cause, Event, Record
@@ -18,11 +18,13 @@ from gateway.core.intake import BY_COMMAND
 from gateway.core.risk import events as re
 from gateway.core.risk.book import Node
 from gateway.core.risk.commands import StopTrading
-from gateway.core.risk.controls import Control
+from gateway.core.risk.controls import Breaker, Control
 from gateway.core.risk.setup import Limit
 from gateway.core.risk.state import Profit, Stop
 from gateway.core.state import Session, State
 from gateway.core.types import OrdType, Reason, Severity, Side
+from tests.core.risk.floor import Floor, breaker
+from tests.core.world import order
 
 SUBMIT = SubmitOrder("demo", "c1", "ACME", Side.BUY, Decimal(1), OrdType.MARKET)
 CLIENT = Cause("client", "demo")
@@ -150,6 +152,28 @@ def test_what_an_operators_command_leads_to_is_no_command(metrics: Metrics) -> N
         if name == "gateway_commands_total" and count
     }
     assert accepted == {"StopTrading": 1, "ReconcileVenue": 1, "ResolveItem": 1}
+
+
+@pytest.mark.parametrize("self_match", ["cancel_old", "decrement"])
+def test_what_an_order_leads_to_is_no_command_of_its_client(metrics: Metrics, self_match: str) -> None:
+    """Others are taken out of its way, in its input; and it trips a breaker, which cancels."""
+    rule = breaker(Breaker.MESSAGE_RATE, 4)
+    floor = Floor.opened(self_match=self_match, breakers=(rule,))
+    rests = floor.working("rests", 300, side=Side.SELL, client_id="other")
+    floor.ask(order("meets", 100))
+    floor.ask(order("trips", 100, price=Decimal(9)))
+    floor.ask(order("late", 100, price=Decimal(9)))
+    assert len(rests.requests) > 1
+    assert floor.state.risk.stops
+    metrics.on_commit(floor.records, 0.001)
+    samples = scrape(metrics)
+    asked = ("CancelOrder", "ReplaceOrder", "StopTrading")
+    assert [value(samples, "gateway_commands_total", type=kind, result="accepted") for kind in asked] == [0, 0, 0]
+
+
+@pytest.mark.parametrize(("name", "own"), [("SELF.7", True), ("STOP12.7.1", True), ("AWAY.7", True), ("SELF", False)])
+def test_the_gateways_own_requests_are_known_by_their_names(name: str, own: bool) -> None:
+    assert bool(OWN_NAME.fullmatch(name)) is own
 
 
 def test_commits_go_into_histograms_that_begin_at_50_microseconds(metrics: Metrics) -> None:
