@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterable, Iterator
 from decimal import ROUND_CEILING, Decimal
 from typing import Any, NamedTuple
 
+import msgspec
+
 from gateway.core import events as ev
 from gateway.core.events import Event, Record
 from gateway.core.money import ZERO, average, multiply, negated, rounded, subtract
@@ -307,12 +309,11 @@ def _is_far(tally: Tally, counter: Counter) -> bool:
     return tally.total < counter.least or (not tally.bad and counter.rule.kind is _REJECT_RATE)
 
 
-def timer(state: State, at_ns: int) -> list[Event]:
-    """What lets go by itself, and what nothing but time or prices trip."""
+def timer(state: State, at_ns: int, jumped_ns: int) -> list[Event]:
+    """What lets go by itself, and what nothing but time or prices trip. The clock was set by `jumped_ns` meanwhile."""
     if not state.risk.setup.breakers:
         return []
-    cleared: list[Event] = list(_cleared(state, at_ns))
-    return cleared + [
+    return list(_cooled_down(state, at_ns, jumped_ns)) + [
         _stopped(rule, scope, figure, at_ns)
         for rule in state.risk.setup.breakers
         for scope, figure in _looked_at(state, rule, at_ns)
@@ -320,16 +321,21 @@ def timer(state: State, at_ns: int) -> list[Event]:
     ]
 
 
-def _cleared(state: State, at_ns: int) -> Iterator[TradingResumed]:
-    """Never what a person has to resume, and never what no rule speaks of any more."""
+def _cooled_down(state: State, at_ns: int, jumped_ns: int) -> Iterator[Event]:
+    """Never what a person has to resume, and never what no rule speaks of any more. A cool-down goes on for as long as
+    was left of it when the clock was set.
+    """
     for stop in state.risk.stops.values():
         stopped = stop.stopped
-        if stopped.until_ns is None or at_ns < stopped.until_ns:
+        if stopped.until_ns is None:
             continue
-        rule = _rule(state, Breaker(stopped.source), stopped.scope)
+        until_ns = stopped.until_ns + jumped_ns
+        rule = _rule(state, Breaker(stopped.source), stopped.scope) if at_ns >= until_ns else None
         if rule is not None and _is_clear(state, rule, stopped.scope, at_ns):
             reason = f"{_WORDS[rule.kind]} below {number(rule.clear)} again, {rule.cool_down_s} s later"
             yield TradingResumed(stopped.scope, stopped.source, reason)
+        elif jumped_ns:
+            yield msgspec.structs.replace(stopped, until_ns=until_ns)
 
 
 def _is_clear(state: State, rule: BreakerRule, scope: str, at_ns: int) -> bool:

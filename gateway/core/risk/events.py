@@ -128,7 +128,7 @@ class TradingStopped(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, 
     """No new orders in this scope. `source` is "kill" when a person stopped it, else the breaker that did.
 
     `cancels` takes working orders back, until that is proven for each. `until_ns` is when a breaker that needs no
-    person may clear by itself.
+    person may clear by itself: it is told again with another one when the clock was set.
     """
 
     scope: str

@@ -11,7 +11,7 @@ from gateway.core.risk.commands import ClientPresence
 from gateway.core.risk.setup import RiskSetup
 from gateway.core.state import Settings, State
 
-_JUMP_NS = 1_000_000_000
+JUMP_NS = 1_000_000_000
 """As long as one turn of the clock: when it is set by less, what it measures stays as good as it was."""
 
 
@@ -36,7 +36,7 @@ def begin_anew(state: State, at_ns: int, jumped_ns: int) -> list[re.ClientAway]:
     """Absences whose length the wall clock does not tell any more: it was set back to before they began, or forward by
     `jumped_ns` when they were not over their grace. They wait it again, from now on: none is cut short.
     """
-    forward_ns = jumped_ns if jumped_ns >= _JUMP_NS else 0
+    forward_ns = jumped_ns if jumped_ns >= JUMP_NS else 0
     over = set(overdue(state, at_ns - forward_ns))
     return [
         re.ClientAway(client_id)

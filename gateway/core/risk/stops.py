@@ -133,7 +133,8 @@ def timer(state: State, settings: Settings, at_ns: int, jumped_ns: int) -> list[
     anew = presence.begin_anew(state, at_ns, jumped_ns)
     waiting = [event.client_id for event in anew]
     owed = _cancels(state, settings, _sweeping(state, at_ns, waiting), at_ns) if state.risk.watched else []
-    return [*anew, *owed, *_completed(state), *breakers.timer(state, at_ns), *breaches.timer(state, at_ns)]
+    set_by_ns = jumped_ns if abs(jumped_ns) >= presence.JUMP_NS else 0
+    return [*anew, *owed, *_completed(state), *breakers.timer(state, at_ns, set_by_ns), *breaches.timer(state, at_ns)]
 
 
 def due(state: State, settings: Settings, at_ns: int) -> bool:
@@ -304,7 +305,9 @@ def _trading_stopped(state: State, event: re.TradingStopped, at_ns: int) -> None
         stops[key] = Stop(event, at_ns, state.risk.last_stop_no, state.last_order_no)
         watch.held(state, key)
     else:
-        known.stopped, known.last_order_no = event, state.last_order_no
+        known.stopped = event
+        if event.source == KILL:  # A breaker's is told again when the clock was set.
+            known.last_order_no = state.last_order_no
     watch.refresh(state, event.scope)
 
 

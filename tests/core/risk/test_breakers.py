@@ -8,6 +8,7 @@ import pytest
 from gateway.core import engine
 from gateway.core import events as ev
 from gateway.core.order import Order
+from gateway.core.reports import TimerFired
 from gateway.core.risk import breakers, watch
 from gateway.core.risk.controls import Breaker
 from gateway.core.risk.events import RiskDayBegan, TradingResumed, TradingStopped
@@ -15,7 +16,7 @@ from gateway.core.risk.setup import RiskSetup
 from gateway.core.types import ExecType, ItemKind, OrdStatus, Reason, Severity, Side
 from tests.core.risk.floor import OPERATOR, Floor, breaker, cancels, of, settings
 from tests.core.risk.tripping import answered_after, floor_with, lasting, rejected, trips
-from tests.core.world import OTHER_VENUE, SYMBOL, VENUE, order
+from tests.core.world import OTHER_VENUE, SECOND_NS, SYMBOL, VENUE, order
 
 # --- What the clock looks at ---
 
@@ -187,7 +188,7 @@ def test_items_are_looked_through_once_for_all_scopes_of_a_level(monkeypatch: py
         return scopes_of(setup, order)
 
     monkeypatch.setattr(watch, "scopes_of", looks)
-    [stopped] = breakers.timer(floor.state, floor.now_ns)
+    [stopped] = breakers.timer(floor.state, floor.now_ns, 0)
     assert isinstance(stopped, TradingStopped)
     assert (stopped.scope, stopped.source) == ("strategy:A1/s7", "items")
     assert len(looked) == 21 * 2, "each item once for each rule"
@@ -251,6 +252,40 @@ def test_a_breaker_that_may_lets_go_after_its_cool_down_once_the_figure_is_low()
     [resumed] = of(TradingResumed, floor.tick())
     assert (resumed.scope, resumed.source, resumed.operator) == ("firm", "loss", "")
     assert floor.ask(order("2")).reason is None
+
+
+@pytest.mark.parametrize("by_s", [3600, 20, -20, -3600])
+def test_a_cool_down_is_as_long_however_the_clock_is_set(by_s: int) -> None:
+    """30 s of it are left. Set forward by an hour it let go at once, set back it lasted an hour longer."""
+    floor = floor_with(lasting(breaker(Breaker.LOSS, 200, clear=Decimal(100))))
+    _lose(floor, "8")
+    floor.tick()
+    floor.mark("10")
+    floor.now_ns += by_s * SECOND_NS
+    [told_again] = of(TradingStopped, floor.tell(TimerFired(by_s * SECOND_NS)))
+    first = floor.events(TradingStopped)[0]
+    assert told_again == msgspec.structs.replace(first, until_ns=first.until_ns + by_s * SECOND_NS)
+    assert not of(TradingResumed, floor.tick(28))
+    assert of(TradingResumed, floor.tick(2))
+    assert floor.recovered() == floor.state
+
+
+def test_a_clock_that_is_set_by_less_than_a_second_changes_no_cool_down() -> None:
+    floor = floor_with(lasting(breaker(Breaker.LOSS, 200)))
+    _lose(floor, "8")
+    floor.tick()
+    assert not of(TradingStopped, floor.tell(TimerFired(SECOND_NS - 1)))
+
+
+def test_a_stop_that_is_told_again_takes_back_no_later_orders() -> None:
+    """Those that reduce a position pass it."""
+    floor = floor_with(lasting(breaker(Breaker.LOSS, 200)))
+    _lose(floor, "8")
+    floor.tick()
+    out = floor.working("out", 50, side=Side.SELL)
+    floor.tell(TimerFired(3_600 * SECOND_NS))
+    floor.tick()
+    assert not out.unanswered
 
 
 def test_a_breaker_whose_rule_has_gone_never_lets_go_by_itself() -> None:
