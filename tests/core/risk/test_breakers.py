@@ -236,6 +236,24 @@ def test_of_two_counting_rules_a_scopes_own_is_the_one() -> None:
     assert trips(floor) == [("account:A1", "fill_rate"), ("account:A2", "fill_rate")]
 
 
+def test_a_corrected_price_leaves_the_days_highest_where_it_was_and_a_person_goes_on_from_there() -> None:
+    """What it would have been cannot be told (docs/risk.md): the drawdown is too large, and not too small."""
+    floor = floor_with(breaker(Breaker.DRAWDOWN, 500))
+    floor.mark("10")
+    mine = floor.working("1")
+    floor.fill(mine, 100, 1, exec_id="wrong")
+    right = {"last_qty": Decimal(100), "last_px": Decimal(10)}
+    floor.report(mine, ExecType.TRADE_CORRECT, exec_ref_id="wrong", **right)
+    profit = floor.state.risk.profits["firm"]
+    assert (profit.day, profit.high, profit.drawdown) == (0, 900, 900)
+    assert of(TradingStopped, floor.tick())
+    floor.resume("firm", "drawdown")
+    floor.mark("5.01")
+    assert not of(TradingStopped, floor.tick())
+    floor.mark("5")
+    assert of(TradingStopped, floor.tick())
+
+
 # --- Letting go ---
 
 
