@@ -10,12 +10,12 @@ from typing import assert_never
 
 import msgspec
 
-from gateway.core import doubt, items, rejects
+from gateway.core import doubt, items, next_day, rejects
 from gateway.core import events as ev
 from gateway.core.events import Event, Terms
 from gateway.core.executions import execution, has_undated, net, totals
 from gateway.core.money import EXACT, ZERO, add, subtract
-from gateway.core.order import ACCEPTED, FACTORS, SENT, UNANSWERED, UNSENT, Order, Request, ord_status, report_key
+from gateway.core.order import ACCEPTED, SENT, UNANSWERED, UNSENT, Order, Request, ord_status, report_key
 from gateway.core.reports import (
     ExecutionReport,
     MassCancelReport,
@@ -30,9 +30,8 @@ from gateway.core.types import ExecType, ItemKind, OrdStatus, Severity
 
 # Looked up once: on Python 3.11 each look at a member of an enum costs as much as a call.
 _TRADE, _TRADE_CANCEL, _ORDER_STATUS = ExecType.TRADE, ExecType.TRADE_CANCEL, ExecType.ORDER_STATUS
+_DONE_FOR_DAY = OrdStatus.DONE_FOR_DAY
 _OF_AN_EXECUTION = frozenset({ExecType.TRADE, ExecType.TRADE_CORRECT, ExecType.TRADE_CANCEL})
-CORPORATE_ACTION = "0"
-"""ExecRestatementReason(378): GT corporate action."""
 ENDED_STATUS = (OrdStatus.FILLED, OrdStatus.CANCELED, OrdStatus.REJECTED, OrdStatus.EXPIRED)
 """What OrdStatus(39) is of an order that nothing can happen to any more."""
 MAX_EXTERNAL = 10_000
@@ -70,6 +69,14 @@ def _execution_report(state: State, settings: Settings, report: ExecutionReport)
         return [*_status_reply(state, order, report), *_surprise(state, settings, order, report)]
     if report.exec_id and report_key(report.trade_date, report.exec_id) in order.seen:
         return [_ignored(order, report, "this ExecID of this order was applied before")]
+    told = _told(state, order, report, exec_type)
+    if _DONE_FOR_DAY in order.marks:
+        told.extend(next_day.told(state, order, report, told[0], _evidence(order, report)))
+    return told
+
+
+def _told(state: State, order: Order, report: ExecutionReport, exec_type: ExecType) -> list[Event]:
+    """What a report says that is no status reply and was not applied before."""
     if exec_type in _PLAIN:
         event = _PLAIN[exec_type](*_evidence(order, report))
     elif exec_type in _OF_AN_EXECUTION:
@@ -319,23 +326,12 @@ def _restatement(order: Order, report: ExecutionReport) -> list[Event]:
         *_evidence(order, report),
         terms=stated_terms(order.terms, report),
         exec_restatement_reason=report.exec_restatement_reason,
-        factor=_split_factor(order, report),
+        factor=next_day.split_factor(order, report),
     )
     cum_qty = EXACT.multiply(order.cum_qty, restated.factor)
     if report.cum_qty is None or report.cum_qty == cum_qty or order.disputed:
         return [restated]
     return [restated, ev.QuantityDisputed(order.order_id, report.cum_qty, cum_qty)]
-
-
-def _split_factor(order: Order, report: ExecutionReport) -> Decimal:
-    """What a corporate action made of one unit: believed only when OrderQty(38) and CumQty(14) agree on it exactly
-    (Appendix D, H.1.b).
-    """
-    told = report.exec_restatement_reason == CORPORATE_ACTION and report.order_qty
-    if not told or not order.cum_qty or not order.terms.order_qty:
-        return Decimal(1)
-    factor = FACTORS.divide(told, order.terms.order_qty)  # Rounded when no decimal holds it; the check then fails.
-    return factor if report.cum_qty == EXACT.multiply(order.cum_qty, factor) else Decimal(1)
 
 
 # --- Evidence about what is in doubt ---
@@ -352,6 +348,7 @@ def _status_reply(state: State, order: Order, report: ExecutionReport) -> list[E
         events.append(_replacement(order, report))
     if _tells_of_an_end(order, report):
         events.append(_ENDINGS[report.ord_status](*_evidence(order, report)))
+    events.extend(next_day.replied(order, report, _evidence(order, report)))
     if pending := doubt.shown_as_pending(order, report.cl_ord_id, report.ord_status):
         events.append(ev.RequestPending(*_evidence(order, report), venue_cl_ord_id=pending))
     events.append(
@@ -489,7 +486,7 @@ def _surprise(state: State, settings: Settings, order: Order, report: ExecutionR
     unsent = order.requests[order.first_venue_cl_ord_id].state == UNSENT
     lives = order.closed and report.ord_status not in _CLOSED
     other_end = ours != theirs and _tells_of_an_end(order, report)
-    taken = unsent or (lives and bool(order.presumed)) or other_end
+    taken = unsent or (lives and bool(order.presumed)) or other_end or next_day.is_replied(order, report)
     if taken or lives:
         severity = Severity.WARNING if taken else Severity.CRITICAL
         kind, venue = ItemKind.STATUS, order.venue

@@ -398,3 +398,38 @@ def test_an_order_that_is_reinstated_may_still_be_done_for_the_day() -> None:
     assert (ord_status(life.order), life.order.working) == (OrdStatus.DONE_FOR_DAY, False)
     life.world.report(life.order, ExecType.NEW, ord_status=OrdStatus.NEW)
     assert (ord_status(life.order), life.order.working) == (OrdStatus.NEW, True)
+
+
+@pytest.mark.parametrize(("said", "shown"), [("NEW", "NEW"), ("PARTIALLY_FILLED", "NEW"), ("SUSPENDED", "SUSPENDED")])
+def test_an_order_that_is_done_for_the_day_works_again_when_its_venue_takes_a_replace(said: str, shown: str) -> None:
+    """It has to count, and a stop has to cancel it. Whether it is so now is asked: the replace may be told late."""
+    life = Life().live("NEW DONE_FOR_DAY SUSPENDED replace=150")
+    world, order = life.world, life.order
+    *_, asked = world.report(order, ExecType.REPLACED, cl_ord_id=[*order.requests][-1], ord_status=OrdStatus[said])
+    assert isinstance(asked, ev.StatusRequested)
+    assert asked.venue_cl_ord_id == order.venue_cl_ord_id
+    assert (ord_status(order).name, order.leaves_qty, order.working) == (shown, 150, True)
+    assert world.ask(CancelOrder(CLIENT, "c", "r")).reason is None
+    world.report(order, ExecType.ORDER_STATUS, exec_id="0", ord_status=OrdStatus.DONE_FOR_DAY)
+    assert (order.leaves_qty, order.working) == (0, False)
+    assert world.recovered() == world.state
+
+
+@pytest.mark.parametrize(("said", "shown"), [("NEW", "NEW"), ("PARTIALLY_FILLED", "NEW"), ("SUSPENDED", "SUSPENDED")])
+def test_an_order_that_is_done_for_the_day_works_again_when_a_reply_says_so(said: str, shown: str) -> None:
+    life = Life().live("NEW DONE_FOR_DAY SUSPENDED")
+    life.world.report(life.order, ExecType.ORDER_STATUS, exec_id="0", ord_status=OrdStatus[said])
+    assert life.shown == (shown, 0, 100, "-")
+    assert life.world.recovered() == life.world.state
+
+
+@pytest.mark.parametrize(
+    "said", [{"ord_status": OrdStatus.DONE_FOR_DAY}, {"ord_status": OrdStatus.NEW, "poss_dup": True}]
+)
+def test_an_order_that_is_done_for_the_day_stays_so_by_an_older_word(said: dict[str, Any]) -> None:
+    """A fill that is told late is of an order that traded; the question what it means is answered now."""
+    life = Life().live("NEW DONE_FOR_DAY")
+    *_, asked = life.world.fill(life.order, 40, ord_status=OrdStatus.PARTIALLY_FILLED)
+    assert isinstance(asked, ev.StatusRequested)
+    life.world.report(life.order, ExecType.ORDER_STATUS, exec_id="0", **said)
+    assert life.shown == ("DONE_FOR_DAY", 40, 0, "-")

@@ -270,6 +270,7 @@ def _report(now: Picture, said: ExecutionReport, asked: dict[str, Asked], first:
                 now.replaced_by.insert(0, request.venue_cl_ord_id)  # It came before the one in force, and is told late.
                 _decided(now, request.venue_cl_ord_id)
                 return
+            _may_trade_again(now, said.ord_status)
             if request is not None and request.kind == "replace":
                 _replaced(now, request)
         case ExecType.ORDER_STATUS:
@@ -415,6 +416,10 @@ _SHOWS_NOTHING = (
 """Statuses that say that no request is pending at the venue."""
 
 
+_CAN_TRADE = (OrdStatus.NEW, OrdStatus.PARTIALLY_FILLED, OrdStatus.STOPPED, OrdStatus.SUSPENDED)
+"""Statuses that say that it is not done for the day."""
+
+
 def _status_reply(now: Picture, said: ExecutionReport, first: str, replace: Asked | None) -> None:
     """Evidence about what is in doubt: whether requests arrived and whether the order ended; never a quantity."""
     status = said.ord_status
@@ -446,8 +451,15 @@ def _status_reply(now: Picture, said: ExecutionReport, first: str, replace: Aske
     if status is OrdStatus.FILLED:
         for key in now.doubtful & set(now.open_requests):
             _decided(now, key)
+    _may_trade_again(now, status)
     if status in (OrdStatus.CANCELED, OrdStatus.EXPIRED) and not now.ended:
         _end(now, status)
+
+
+def _may_trade_again(now: Picture, status: OrdStatus) -> None:
+    if status in _CAN_TRADE and OrdStatus.DONE_FOR_DAY in now.holds and not now.ended:
+        now.holds -= {OrdStatus.SUSPENDED, OrdStatus.DONE_FOR_DAY}
+        now.holds |= {status} & {OrdStatus.SUSPENDED}
 
 
 def _end(now: Picture, status: OrdStatus) -> None:
