@@ -303,7 +303,7 @@ def spoken(state: State, order: Order, event: ev.VenueEvent, at_ns: int) -> None
     if run is None:
         return
     if isinstance(event, ev.OrderStatusReported) and not event.poss_dup:
-        _replied(run, event.mass_status_req_id, at_ns)
+        _replied(run, event.mass_status_req_id, order.order_id, at_ns)
         _heard(run, order.order_id, at_ns)
     else:
         no_longer_asked(state, order, at_ns)
@@ -316,10 +316,15 @@ def no_longer_asked(state: State, order: Order, at_ns: int) -> None:
         _heard(run, order.order_id, at_ns)
 
 
-def _replied(run: Run, mass_status_req_id: str, at_ns: int) -> None:
+def _replied(run: Run, mass_status_req_id: str, about: str, at_ns: int) -> None:
+    """One reply more to the mass question. One that comes again, as with PossResend(97)=Y, is none more: it would take
+    the place of another in TotNumReports(911).
+    """
     if mass_status_req_id and mass_status_req_id == run.mass_status_req_id:
-        run.replies += 1
         run.heard_ns = at_ns
+        run.replies += about not in run.listed
+        if about:
+            run.listed[about] = None
 
 
 def _heard(run: Run, order_id: str, at_ns: int) -> None:
@@ -380,7 +385,9 @@ def _entry_opened(state: State, event: ev.OrderEntryOpened, _: int) -> None:
 def _external_reported(state: State, event: ev.ExternalOrderReported, at_ns: int) -> None:
     known = state.external.setdefault(event.venue, {})
     if (run := state.runs.get(event.venue)) is not None:
-        _replied(run, event.report.mass_status_req_id, at_ns)
+        kept = event.venue_order_id in known or len(known) < MAX_EXTERNAL
+        about = f"external {event.venue_order_id}" if kept else ""
+        _replied(run, event.report.mass_status_req_id, about, at_ns)
     if event.report.ord_status in ENDED_STATUS:
         known.pop(event.venue_order_id, None)
         return
@@ -398,9 +405,10 @@ def _set_aside(state: State, event: ev.ReportSetAside, at_ns: int) -> None:
         return
     if report.poss_dup:
         return
-    _replied(run, report.mass_status_req_id, at_ns)
-    for named in (report.cl_ord_id, report.orig_cl_ord_id):
-        _heard(run, state.by_venue_cl_ord_id.get(named, ""), at_ns)
+    named = [state.by_venue_cl_ord_id.get(name, "") for name in (report.cl_ord_id, report.orig_cl_ord_id)]
+    _replied(run, report.mass_status_req_id, named[0] or named[1], at_ns)
+    for order_id in named:
+        _heard(run, order_id, at_ns)
 
 
 def _item_raised(state: State, event: ev.ItemRaised, at_ns: int) -> None:

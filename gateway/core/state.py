@@ -85,7 +85,8 @@ class Run(msgspec.Struct):
     `how` is "mass" until the mass question is answered or refused, then "each". `awaited` are the order_ids of which
     the venue has not spoken yet with the time of the question (None: not asked yet); `queue` has those that are to be
     asked singly, the next one last; `asked` counts the questions without an answer. `compared` counts the orders that
-    the venue has spoken of, `replies` its replies to the mass question, `heard_ns` is when it spoke last.
+    the venue has spoken of, `replies` its replies to the mass question, each order counted once, and `listed` the
+    orders that those name; `heard_ns` is when it spoke last.
     """
 
     run: int
@@ -99,6 +100,7 @@ class Run(msgspec.Struct):
     asked: int = 0
     replies: int = 0
     heard_ns: int = 0
+    listed: dict[str, None] = {}
 
 
 class LastRun(msgspec.Struct, frozen=True):

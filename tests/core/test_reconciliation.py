@@ -293,6 +293,22 @@ def test_a_line_of_a_mass_answer_that_cannot_be_true_is_one_of_them() -> None:
     assert ended(listed(world, second, tot_num_reports=2)) == [True]
 
 
+def test_a_line_of_a_mass_answer_that_comes_again_is_none_more() -> None:
+    """Another one would be missing from what TotNumReports(911) announces: the last, of an order that is not ours."""
+    world = world_of(MASS)
+    (ours,) = working(world, "1")
+    reconnect(world)
+    answered = {"mass_status_req_id": world.state.runs[VENUE].mass_status_req_id, "tot_num_reports": 3}
+    strange = ExecutionReport(VENUE, ExecType.ORDER_STATUS, OrdStatus.NEW, exec_id="0", **answered)
+    events = [listed(world, ours, tot_num_reports=3), listed(world, ours, tot_num_reports=3)]
+    for name in ("V8", "V8", "V9"):
+        assert not any(map(ended, events)), f"{name} is still to come"
+        events.append(world.hear(msgspec.structs.replace(strange, venue_order_id=name)))
+    assert ended(events[-1]) == [True]
+    assert [*world.state.external[VENUE]] == ["V8", "V9"]
+    assert world.recovered() == world.state
+
+
 def test_a_line_of_an_earlier_mass_answer_is_none_of_this_one() -> None:
     world = world_of(MASS)
     (before,) = world.events(ev.ReconciliationStarted)
