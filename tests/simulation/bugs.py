@@ -5,6 +5,7 @@ They show that the simulator can fail. A bug is a context in which the patched c
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from decimal import Decimal
 from functools import wraps
 from typing import Any
 from unittest.mock import patch
@@ -14,14 +15,28 @@ import msgspec
 from gateway.adapters.quickfix.link import QuickFixLink
 from gateway.adapters.quickfix.store import Store
 from gateway.adapters.quickfix.wire import Wire
-from gateway.core import drop_copy, engine, intake, items, reconciliation, rejects, retention, sessions, venue_reports
+from gateway.codec.fix.encode import Encoder
+from gateway.core import (
+    drop_copy,
+    engine,
+    intake,
+    items,
+    order,
+    reconciliation,
+    rejects,
+    retention,
+    sessions,
+    venue_reports,
+)
 from gateway.core import events as ev
 from gateway.core.events import Event, Record
+from gateway.core.money import ZERO
 from gateway.core.name_index import NameIndex
 from gateway.core.order import Order
 from gateway.core.reports import ExecutionReport, OrderCancelReject, ProcessStarted
-from gateway.core.risk import stops, watch
-from gateway.core.state import Run, State
+from gateway.core.risk import exposure, stops, watch
+from gateway.core.state import Run, Settings, State
+from gateway.core.types import ExecType
 from gateway.runtime.feed import Feed
 from gateway.runtime.ports import JournalError, Known
 from gateway.runtime.sequencer import Sequencer, _Batch, _resolve
@@ -284,22 +299,102 @@ def silent_drop_copy_not_noticed() -> AbstractContextManager[Any]:
     return patch.object(drop_copy, "_unconfirmed", lambda *_: iter(()))
 
 
+def pending_requests_hidden() -> AbstractContextManager[Any]:
+    """Rule 5: a fill while a cancel is pending shows the order as partially filled."""
+    real = order.ord_status
+    return patch.object(order, "ord_status", lambda each, *_: real(each, ()))
+
+
+def silence_taken_for_a_refusal() -> AbstractContextManager[Any]:
+    """Rule 2: a cancel or replace that nobody answered in time is called refused."""
+    real = sessions.timer
+
+    def impatient(state: State, settings: Settings, at_ns: int) -> list[Event]:
+        return [_refused(state, event) for event in real(state, settings, at_ns)]
+
+    return patch.object(sessions, "timer", impatient)
+
+
+def _refused(state: State, event: Event) -> Event:
+    if not isinstance(event, ev.OrderInDoubt):
+        return event
+    request = state.orders[event.order_id].requests[event.venue_cl_ord_id]
+    if request.kind == "new":
+        return event
+    return ev.RequestRejected(event.order_id, text=event.why, venue_cl_ord_id=event.venue_cl_ord_id)
+
+
+def pending_replace_taken_for_accepted() -> AbstractContextManager[Any]:
+    """Rule 2: that the venue has received a replace is taken for its yes."""
+    return patch.dict(venue_reports._ANSWERS, {ExecType.PENDING_REPLACE: venue_reports._replaced})
+
+
+def replace_sent_with_the_price_in_force() -> AbstractContextManager[Any]:
+    """The journal has the price that was asked for, the venue is asked for another."""
+    real = Encoder.encode
+
+    def stale(self: Encoder, record: Record) -> str:
+        event, view = record.event, record.order
+        if isinstance(event, ev.ReplaceRequested) and view is not None:
+            terms = msgspec.structs.replace(event.terms, price=view.terms.price)
+            record = msgspec.structs.replace(record, event=msgspec.structs.replace(event, terms=terms))
+        return real(self, record)
+
+    return patch.object(Encoder, "encode", stale)
+
+
+def sent_after_a_sleep() -> AbstractContextManager[Any]:
+    """C13: a process that was asleep between its commit and the venue does not ask whose the journal is."""
+
+    async def trusting(*_: object) -> None:
+        return None
+
+    return patch.object(Sequencer, "_ask", trusting)
+
+
+def compared_at_logon_only() -> AbstractContextManager[Any]:
+    """A venue that stays logged on is compared once."""
+    real = reconciliation._due
+
+    def seldom(state: State, settings: Settings, at_ns: int) -> Iterator[Event]:
+        done = {venue for venue, last in state.last_runs.items() if last.complete and venue not in state.runs}
+        compared = {venue: each for venue, each in settings.reconcile.items() if venue not in done}
+        yield from real(state, msgspec.structs.replace(settings, reconcile=compared), at_ns)
+
+    return patch.object(reconciliation, "_due", seldom)
+
+
+def doubt_frees_what_it_reserved() -> AbstractContextManager[Any]:
+    """Rule 2: what is in doubt no longer counts against a limit."""
+    real = exposure.open_qty
+
+    def hopeful(order: Order, *given: Any) -> Decimal:
+        return ZERO if order.in_doubt else real(order, *given)
+
+    return patch.object(exposure, "open_qty", hopeful)
+
+
+def strangers_not_adopted() -> AbstractContextManager[Any]:
+    """An order that we never sent is set aside wherever it is found."""
+    return patch.object(venue_reports, "MAX_EXTERNAL", 0)
+
+
 BUGS: dict[Bug, int] = {
     # The bug, and a seed that finds it.
     release_before_commit: 0,
     reply_before_commit: 0,
-    failed_append_retried: 6,
+    failed_append_retried: 16,
     orders_resent: 5,
     duplicates_booked: 3,
     inbound_number_too_high: 0,
-    fill_after_cancel_dropped: 0,
+    fill_after_cancel_dropped: 13,
     doubt_ended_by_a_restart: 0,
     key_forgotten_at_recovery: 0,
     stream_skips_a_record: 0,
     last_batch_not_recovered: 0,
     unknown_order_taken_for_canceled: 6,
-    key_taken_by_another_request: 0,
-    report_lost_with_its_batch: 2,
+    key_taken_by_another_request: 1,
+    report_lost_with_its_batch: 5,
     store_trusted_after_power_loss: 15,
     retired_not_recalled: 1,
     stop_ended_by_a_restart: 0,
@@ -312,5 +407,13 @@ BUGS: dict[Bug, int] = {
     names_counted_one_short: 6,
     copied_execution_never_applied: 14,
     copied_execution_applied_at_once: 2,
-    silent_drop_copy_not_noticed: 48,
+    silent_drop_copy_not_noticed: 40,
+    pending_requests_hidden: 0,
+    silence_taken_for_a_refusal: 2,
+    pending_replace_taken_for_accepted: 1,
+    replace_sent_with_the_price_in_force: 2,
+    sent_after_a_sleep: 146,
+    compared_at_logon_only: 2,
+    doubt_frees_what_it_reserved: 0,
+    strangers_not_adopted: 36,
 }

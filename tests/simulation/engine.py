@@ -361,7 +361,7 @@ class Session:
             return
         said = _fields(raw)
         self._scheduler.note(f"{self.venue} <- 35={said['35']} 34={said['34']} {_shown(said)}")
-        self.process.world.witness.on_wire(self.venue, said, self._wire)
+        self.process.world.witness.on_wire(self.venue, said, self._wire, overtaken=self.process.overtaken)
         self._wire.write(1, raw.encode("latin-1"))
         self.process.point("after the socket")
 

@@ -9,10 +9,11 @@ from typing import Literal
 import msgspec
 
 from gateway.core.instruments import Instrument
-from gateway.core.risk.setup import RiskClient, RiskSetup, RiskVenue
+from gateway.core.risk.controls import Control
+from gateway.core.risk.setup import Limit, RiskClient, RiskSetup, RiskVenue
 from gateway.core.state import Reconcile, Settings
 from sim_exchange.config import FaultConfig
-from tests.risk import open_risk
+from tests.risk import ample, open_risk
 from tests.simulation.scheduler import MS, S
 
 AUTO, MANUAL = "ACME", "DESK"
@@ -98,6 +99,7 @@ class Plan:
     drop_copy: str = ""
     copies_all: bool = False
     stuck_at_ns: int | None = None
+    position: int = 1_000_000
 
     @property
     def drop_copies(self) -> dict[str, str]:
@@ -146,7 +148,8 @@ class Plan:
             for venue, begin_string in venues.items()
         }
         made = open_risk(instruments, venues, desks=DESKS, accounts=ACCOUNTS, clients=clients)
-        return msgspec.structs.replace(made, venues=mass_cancel)
+        firm = {**ample(), Control.MAX_POSITION_QTY: Limit(Decimal(self.position))}
+        return msgspec.structs.replace(made, venues=mass_cancel, limits={"firm": firm})
 
 
 _MACHINE = ("disk full", "fsync fails", "slow disk", "clock forward", "clock back", "snapshot damaged", "taken over")
@@ -211,6 +214,7 @@ def draw(chance: Random, venues: tuple[str, ...]) -> Plan:
         drop_copy=drop_copy,
         copies_all=chance.random() < 0.5,
         stuck_at_ns=chance.randrange(trouble_ns // 2, trouble_ns) if not calm and chance.random() < 0.12 else None,
+        position=chance.choice((150, 500, 1_000_000)),
     )
 
 

@@ -63,7 +63,7 @@ class Process:
         """Recover and go to work."""
         world = self.world
         try:
-            self.journal = SimJournal(world.disk, self.point, world.witness.synced)
+            self.journal = SimJournal(world.disk, self.point, self._synced)
             head = self.journal.open()
             state = recover(self.journal, world.snapshots)
             world.witness.recovered(state, recover(self.journal, world.snapshots), self.journal)
@@ -72,6 +72,10 @@ class Process:
             pass
         except (JournalError, Diverged, InvariantBroken) as error:
             world.failed(f"not started: {error!r}", error)
+
+    def _synced(self, records: Sequence[Record]) -> None:
+        self.world.witness.synced(records)
+        self.world.committed(self, records)
 
     def _build(self, state: State, epoch: int) -> None:
         world = self.world
@@ -158,6 +162,11 @@ class Process:
             link.act(record)
 
     # --- What the outside calls ---
+
+    @property
+    def overtaken(self) -> bool:
+        """Whether another process has taken the journal over."""
+        return self is not self.world.process
 
     def now_ns(self) -> int:
         """The wall clock of this machine."""

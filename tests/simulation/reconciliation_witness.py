@@ -2,7 +2,7 @@
 execution of a drop copy accounted for.
 
 It knows from the records alone which venues may be sent orders, which items are open, and which executions one of two
-sessions has told and the other has not.
+sessions has told and the other has not; and from the venues which orders of somebody else they work.
 """
 
 from collections.abc import Callable
@@ -21,6 +21,7 @@ from gateway.core.events import (
     OrderSubmitted,
     QuantityDisputed,
     ReconciliationEnded,
+    ReconciliationStarted,
     Record,
     ReplaceRequested,
     ReportSetAside,
@@ -48,9 +49,16 @@ BY_A_PERSON = (ItemKind.REPORT_UNKNOWN, ItemKind.ORDER_EXTERNAL, ItemKind.EXECUT
 class ReconciliationWitness:
     """Order entry, items and drop copies, as the durable records have them."""
 
-    def __init__(self, failed: Fail, said: Callable[[str, int], str], settings: Settings) -> None:
+    def __init__(
+        self,
+        failed: Fail,
+        said: Callable[[str, int], str],
+        strangers: Callable[[str], set[str]],
+        settings: Settings,
+    ) -> None:
         self._failed = failed
         self._said = said
+        self._strangers = strangers
         self._compared = settings.reconcile
         self._copied = settings.drop_copies
         self._grace_ns = {
@@ -61,6 +69,8 @@ class ReconciliationWitness:
         self._open: dict[About, str] = {}
         self._owed: dict[About, None] = {}
         self._external: set[tuple[str, str]] = set()
+        self._shown: set[tuple[str, str]] = set()
+        self._to_be_shown: dict[str, set[str]] = {}
         self._showing: set[str] = set()
         self._told: dict[Key, tuple[str, int]] = {}
         self._untold: dict[Key, tuple[str, int]] = {}
@@ -77,6 +87,8 @@ class ReconciliationWitness:
                 self._logged_on(event)
             case SessionLoggedOut():
                 self._logged_out(event.venue)
+            case ReconciliationStarted():
+                self._comparison_begins(event)
             case ReconciliationEnded() if event.complete:
                 self._ready.add(event.venue)
                 self._comparison_is_complete(record.seq, event.venue)
@@ -155,7 +167,18 @@ class ReconciliationWitness:
         else:
             del self._open[about]
 
+    def _comparison_begins(self, event: ReconciliationStarted) -> None:
+        """A mass question is answered with every order that works, of others as well."""
+        if event.how == "mass":
+            self._to_be_shown[event.venue] = self._strangers(event.venue)
+        elif not event.mass_status_req_id:
+            self._to_be_shown.pop(event.venue, None)
+
     def _comparison_is_complete(self, seq: int, venue: str) -> None:
+        works = self._to_be_shown.pop(venue, set()) & self._strangers(venue)
+        for name in sorted(works):
+            if (venue, name) not in self._shown:
+                self._failed(f"record {seq}: {venue} is compared, and {name} of somebody else is not shown")
         for kind in _ENDED_BY_A_COMPARISON:
             if (kind, venue, "", "") in self._open:
                 self._failed(f"record {seq}: {venue} is compared, and its item {kind} is open")
@@ -174,6 +197,7 @@ class ReconciliationWitness:
     def _stranger(self, event: ExternalOrderReported) -> None:
         """An order of somebody else has an item from the first time on that it is heard of."""
         named = (event.venue, event.venue_order_id)
+        self._shown.add(named)
         if event.report.ord_status in ENDED_STATUS:
             self._external.discard(named)
         elif named not in self._external and (event.venue in self._compared or event.venue in self._copied.values()):

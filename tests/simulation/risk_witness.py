@@ -1,6 +1,6 @@
 """The witness of stops, limits and absences: what the journal says about them is what happens.
 
-It knows from the records alone what is stopped and how large an order may be, and which orders work.
+It knows from the records alone what is stopped, how large an order and a position may be, and which orders work.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ from gateway.core.risk.setup import Limit, RiskSetup
 from gateway.core.state import State
 
 Fail = Callable[[str], None]
-_QTY = Control.MAX_ORDER_QTY
+_QTY, _POSITION = Control.MAX_ORDER_QTY, Control.MAX_POSITION_QTY
 
 
 class RiskWitness:
@@ -62,6 +62,7 @@ class RiskWitness:
             case OrderSubmitted():
                 self._submitted[event.order_id] = record.seq, event
                 self._may_pass(record, event.order_id)
+                self._fits(record.seq, event.command)
             case ReplaceRequested():
                 self._may_pass(record, event.order_id)
             case CancelRequested():
@@ -103,6 +104,19 @@ class RiskWitness:
         for scope, limit in self._limits.items():
             if scope in scopes and qty > limit:
                 self._failed(f"record {record.seq}: {qty} of {order_id} are over the limit {limit} of {scope}")
+
+    def _fits(self, seq: int, asked: SubmitOrder) -> None:
+        """No order takes the position of the firm, with all that works and all that is in doubt, over its limit; unless
+        it only makes up for the other side.
+        """
+        limit, worst = self._setup.limits["firm"][_POSITION].value, dict.fromkeys((1, -1), Decimal(0))
+        for each in self._views.values():
+            if each.symbol == asked.symbol:
+                worst[each.side.sign] += each.cum_qty + each.leaves_qty
+                worst[-each.side.sign] -= each.cum_qty
+        with_it = worst[asked.side.sign] + asked.order_qty
+        if with_it > max(limit, worst[-asked.side.sign]):
+            self._failed(f"record {seq}: the position in {asked.symbol} may become {with_it}, and {limit} is the limit")
 
     def _command(self, order_id: str) -> SubmitOrder:
         return self._submitted[order_id][1].command

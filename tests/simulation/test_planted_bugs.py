@@ -14,8 +14,15 @@ MOST_SEEDS = 60
 def test_a_planted_bug_is_found(bug: Bug) -> None:
     found = next((outcome for outcome in outcomes(bug) if outcome.failure), None)
     assert found is not None, f"{bug.__name__} is not found within {MOST_SEEDS} seeds"
+    assert not is_a_crash(found.failure), f"{bug.__name__} breaks the program, not a promise: {found.failure}"
     print(f"{bug.__name__} is found by seed {found.seed}: {found.failure}")
     assert not simulate(found.seed).failure, f"seed {found.seed} fails without the bug too"
+
+
+def is_a_crash(failure: str) -> bool:
+    """A bug that cannot even run would be found by anything."""
+    raised = failure.startswith(("fatal: ", "raised: ", "a task or callback failed: "))
+    return raised and "InvariantBroken" not in failure
 
 
 def outcomes(bug: Bug) -> Iterator[Outcome]:

@@ -338,6 +338,16 @@ class SimVenue:
             found.setdefault(first, {})[exec_id] = (line.last_qty, line.last_px)
         return found
 
+    def working(self) -> dict[str, tuple[Decimal, Decimal | None]]:
+        """What may still trade, by the first ClOrdID(11) of its order: (what is left, the price)."""
+        orders = [order for order in self.exchange.venue.orders.values() if order.leaves_qty and order.cl_ord_ids]
+        return {order.cl_ord_ids[0]: (order.leaves_qty, order.terms.price) for order in orders}
+
+    def strangers(self) -> set[str]:
+        """The OrderIDs(37) of orders that somebody else gave it, and that work."""
+        orders = self.exchange.venue.orders.values()
+        return {order.order_id for order in orders if order.leaves_qty and not order.cl_ord_ids}
+
     def fate(self, cl_ord_id: str, kind: str) -> DoubtOutcome | None:
         """What became of a request here; None when it is not decided, or more happened since."""
         if cl_ord_id not in self._heard:

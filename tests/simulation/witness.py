@@ -17,10 +17,7 @@ from gateway.core.events import (
     Event,
     ExecutionBusted,
     ExecutionCorrected,
-    OrderCanceled,
-    OrderExpired,
     OrderFilled,
-    OrderRejected,
     OrderRouted,
     OrderUnsent,
     OrderView,
@@ -38,20 +35,12 @@ from gateway.core.risk.events import MassCancelSent
 from gateway.core.state import State, inbound
 from gateway.core.types import Reason
 from gateway.runtime.ports import Journal
+from tests.simulation.order_witness import EVIDENCE, OrderWitness
 from tests.simulation.reconciliation_witness import ReconciliationWitness
 from tests.simulation.risk_witness import RiskWitness
 
 CHECK_EVERY = 25
 """Commits from one look at the whole state to the next, where nothing else is said."""
-EVIDENCE: dict[type, tuple[str, ...]] = {
-    # What the venue's message must say, somewhere, for the event to be its word and not ours.
-    OrderFilled: ("150=F", "150=1", "150=2"),
-    OrderCanceled: ("150=4", "39=4"),
-    OrderExpired: ("150=C", "39=C"),
-    OrderRejected: ("150=8", "39=8", "35=3", "35=j"),
-    ExecutionBusted: ("150=H", "20=1"),
-    ExecutionCorrected: ("150=G", "20=2"),
-}
 Fail = Callable[[str], None]
 
 
@@ -71,6 +60,7 @@ class Witness:
         self.recoveries = 0
         self.inbound: dict[str, int] = {}
         self.unheard: set[str] = set()  # Venues whose numbers started over, of which the journal does not know.
+        self.orders = OrderWitness(failed)
         self.risk = RiskWitness(failed)
         self.reconciliation = reconciliation
         self._failed = failed
@@ -104,6 +94,7 @@ class Witness:
             elif venue := _begins_anew(event):
                 self.inbound[venue] = 0
                 self.unheard.discard(venue)
+            self.orders.synced(record)
             self.risk.synced(record)
             self.reconciliation.synced(record)
             if record.order is not None:
@@ -132,17 +123,26 @@ class Witness:
 
     def _evidence(self, record: Record) -> None:
         """No cancel, reject or fill is ever made up."""
-        wanted, event, cause = EVIDENCE.get(type(record.event)), record.event, record.cause
-        if wanted is not None and cause.kind != "operator":
+        event, cause = record.event, record.cause
+        if cause.kind == "operator":
+            return
+        if type(event) in EVIDENCE:
             if cause.kind == "timer" and isinstance(event, OrderFilled | ExecutionCorrected | ExecutionBusted):
                 said = self.reconciliation.copy_of(event)
             else:
                 came = inbound(cause)
                 said = self._said(*came) if came is not None else ""
-            if not any(f"\x01{piece}\x01" in said for piece in wanted):
-                self._failed(f"record {record.seq}: {type(event).__name__} is not what {cause.who} said")
-        elif isinstance(event, OrderUnsent) and cause.kind != "operator" and event.venue_cl_ord_id in self._at_venue:
+            if not self.orders.is_said(record, said):
+                self._failed(f"record {record.seq}: {type(event).__name__} is not what {cause.who or 'anybody'} said")
+        elif isinstance(event, OrderUnsent):
+            self._unsent(record, event)
+
+    def _unsent(self, record: Record, event: OrderUnsent) -> None:
+        """The venue says so, or the store of its session: neither time nor a restart proves it."""
+        if event.venue_cl_ord_id in self._at_venue:
             self._failed(f"record {record.seq}: order {event.order_id} is called unsent, and its venue has it")
+        elif record.cause.kind != "venue":
+            self._failed(f"record {record.seq}: {event.venue_cl_ord_id} is called unsent, and nobody said so")
 
     def _execution(self, record: Record, event: OrderFilled | ExecutionCorrected | ExecutionBusted) -> None:
         made = self._knows_execution(event.exec_id)
@@ -175,8 +175,8 @@ class Witness:
 
     # --- Out ---
 
-    def on_wire(self, venue: str, said: Mapping[str, str], wire: object) -> None:
-        """A message goes into the socket."""
+    def on_wire(self, venue: str, said: Mapping[str, str], wire: object, *, overtaken: bool) -> None:
+        """A message goes into the socket, maybe of a process that another took over from."""
         msg_type, name = said["35"], said.get("11", "")
         if msg_type == "H" and said.get("43") != "Y":
             self._asked[name] = self._asked.get(name, 0) + 1
@@ -192,9 +192,13 @@ class Witness:
             self._failed(f"35={msg_type} {name} was sent again under MsgSeqNum {said['34']}, first under {first[0]}")
         elif not again and (venue, name, "sent") in self._counted:
             self._failed(f"35={msg_type} {name} was sent twice")
+        elif not again and overtaken:
+            self._failed(f"35={msg_type} {name} was sent by a process that another has taken over from")
         elif not again and msg_type in "DG":
             self.reconciliation.on_wire(venue, name)
         self._counted.add((venue, name, "sent"))
+        if msg_type != "q":
+            self.orders.on_wire(said)
 
     def new_order_at_venue(self, venue: str, name: str, counts: Mapping[str, int]) -> None:
         """A venue took a NewOrderSingle(35=D) into its own hands."""
@@ -237,16 +241,26 @@ class Witness:
 
     # --- The end ---
 
-    def difference(self, venue: str, executed: Mapping[str, Mapping[str, tuple[Decimal, Decimal]]]) -> str:
-        """Where our ledger, as we last told it, and the venue's are not the same; "" when they are."""
+    def difference(
+        self,
+        venue: str,
+        executed: Mapping[str, Mapping[str, tuple[Decimal, Decimal]]],
+        working: Mapping[str, tuple[Decimal, Decimal | None]],
+    ) -> str:
+        """Where our ledger, as we last told it, and the venue's are not the same, or what works; "" when they are."""
         for order_id, view in self._views.items():
             if view.venue != venue:
                 continue
-            theirs = executed.get(self._first_names.get(order_id, ""), {}).values()
+            name = self._first_names.get(order_id, "")
+            theirs = executed.get(name, {}).values()
             qty = sum((qty for qty, _ in theirs), Decimal(0))
             avg_px = average(sum((qty * px for qty, px in theirs), Decimal(0)), qty)
             if (qty, avg_px) != (view.cum_qty, view.avg_px):
                 return f"order {order_id}: we have {view.cum_qty} at {view.avg_px}, {venue} has {qty} at {avg_px}"
+            left, price = working.get(name, (Decimal(0), None))
+            if view.leaves_qty != left or (left and view.terms.price != price):
+                ours = f"{view.leaves_qty} at {view.terms.price}"
+                return f"order {order_id}: {ours} is left of it here, and {left} at {price} at {venue}"
         return ""
 
 

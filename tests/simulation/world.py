@@ -4,6 +4,7 @@ import itertools
 import tempfile
 import traceback
 from collections import Counter
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,9 +13,10 @@ import msgspec
 
 from gateway.config import VenueConfig
 from gateway.config.sections import DropCopyConfig
-from gateway.core.events import Event, ItemRaised
+from gateway.core.events import Event, ItemRaised, OrderRouted, Record
 from gateway.core.invariants import InvariantBroken, check_state
 from gateway.core.sessions import takes_orders
+from gateway.runtime.sequencer import SLEPT_S
 from tests.simulation import plan, stand_in
 from tests.simulation.absence import Absence
 from tests.simulation.clients import Client, Operator
@@ -133,7 +135,10 @@ class World:
         self._deaths = list(self.plan.deaths)
         self.deadly = {death.where for death in self._deaths}
         self._slow_disk = False
-        self.reconciliation = ReconciliationWitness(self.failed, self._said, self.settings)
+        self._asleep_ns = 0
+        self.reconciliation = ReconciliationWitness(
+            self.failed, self._said, lambda venue: self.venues[venue].strangers(), self.settings
+        )
         self.witness = Witness(self.failed, self._knows_execution, self._said, self.reconciliation, check_every)
         self.network = Network(self)
         self.venues = {name: SimVenue(self, name, self.plan.faults.get(name, [])) for name in BEGIN_STRINGS}
@@ -222,7 +227,7 @@ class World:
             found = [
                 difference
                 for name, venue in self.venues.items()
-                if (difference := self.witness.difference(name, venue.executed()))
+                if (difference := self.witness.difference(name, venue.executed(), venue.working()))
             ]
         return found[:5]
 
@@ -289,6 +294,15 @@ class World:
         self._move_in()
         self._live()
 
+    def committed(self, process: Process, records: Sequence[Record]) -> None:
+        """These are durable, and the process does not know it yet: with an order among them, a moment to fall asleep
+        at.
+        """
+        pause_ns = self._asleep_ns
+        if pause_ns and process is self.process and any(isinstance(each.event, OrderRouted) for each in records):
+            self._asleep_ns = 0
+            self.scheduler.at(0, "asleep between a commit and the venue", self._taken_over, pause_ns)
+
     def _leave(self, process: Process) -> None:
         for call in sorted(process.calls, key=lambda call: call.number):
             call.cut()
@@ -316,6 +330,8 @@ class World:
                 self.clock_offset_ns -= self._chance.choice((30, 90, 3600)) * S
             case "snapshot damaged":
                 damage(self.snapshots, self._chance.randrange(1 << 20), self.store_dir / "snapshots")
+            case "taken over" if trouble.for_ns % 2:
+                self._asleep_ns = 2 * int(SLEPT_S * S) + trouble.for_ns
             case "taken over":
                 self._taken_over(trouble.for_ns)
             case "connection cut":
