@@ -239,7 +239,7 @@ def one_cancel_for_each_order() -> AbstractContextManager[Any]:
 
 def stop_completed_when_all_is_asked_for() -> AbstractContextManager[Any]:
     """A stop is called completed when every cancel is out, not when each is answered."""
-    return patch.object(watch, "is_settled", lambda _, watched: not any(watched.owed.values()))
+    return patch.object(watch, "is_settled", lambda watched: not any(watched.owed.values()))
 
 
 def order_entry_never_opens() -> AbstractContextManager[Any]:
