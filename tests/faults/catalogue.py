@@ -286,9 +286,12 @@ CATALOGUE: dict[str, tuple[Fault, ...]] = {
             (f"{GRPC}/test_subscribe.py::test_a_slow_reader_is_dropped_and_resumes_without_a_gap",),
         ),
         Fault(
-            "one client that floods",
-            "the others are served",
-            (f"{CLIENTS}::test_while_one_client_floods_another_is_served",),
+            "one client that floods at ten times its rate",
+            "the others are served, each order of theirs with the next commit",
+            (
+                f"{CLIENTS}::test_while_one_client_floods_another_is_served",
+                "tests/runtime/test_sequencer.py::test_an_order_is_in_the_next_commit_however_many_of_another_client_wait",
+            ),
         ),
         Fault(
             "the same key 1,000 times in parallel",

@@ -201,6 +201,21 @@ async def test_facts_go_before_commands() -> None:
         assert all(limit <= 8 for limit in line.asked_for), "what there is no room for stays with its source"
 
 
+async def test_an_order_is_in_the_next_commit_however_many_of_another_client_wait() -> None:
+    """Who floods at ten times what can be done adds no more to another's latency than his share of one batch."""
+    async with running(max_batch=8) as run:
+        first = await run.held_up()
+        flood = [asyncio.create_task(run.sequencer.execute(order(f"loud{n}"), ASKED)) for n in range(80)]
+        await turns()
+        calm = [asyncio.create_task(run.sequencer.execute(order("calm"), Cause("client", "calm")))]
+        await turns()
+        run.journal.let_go()
+        await asyncio.gather(first, *flood, *calm)
+        who = [{record.cause.who for record in batch} for batch in run.journal.batches]
+        assert [number for number, owners in enumerate(who) if "calm" in owners] == [1]
+        assert len(who) > 10
+
+
 async def test_a_flood_of_facts_leaves_commands_a_part_of_each_batch() -> None:
     """A venue that sends a whole day again must not hold up a cancel."""
     async with running(max_batch=8) as run:
