@@ -91,8 +91,13 @@ def trading(state: State) -> tuple[object, ...]:
 # --- C12: QuickFIX's store is older than the journal -----------------------------------------------------------------
 
 
-async def test_c12_an_older_store_never_uses_a_number_twice_and_adopts_what_the_venue_expects(rig: Rigged) -> None:
-    """As after a loss of power: the store of a while ago, and a machine that was started anew."""
+@pytest.mark.parametrize("unjournaled", [0, 3])
+async def test_c12_an_older_store_never_uses_a_number_twice_and_adopts_what_the_venue_expects(
+    rig: Rigged, unjournaled: int
+) -> None:
+    """As after a loss of power: the store of a while ago, and a machine that was started anew. The journal's floor is
+    the number that the venue expects, unless the session's own messages, which no journal has, took more of them.
+    """
     async with rig("") as run:
         store = run.stack.folder / "gateway" / "fix" / "XSIM"
         copy = run.stack.folder / "copy"
@@ -107,13 +112,20 @@ async def test_c12_an_older_store_never_uses_a_number_twice_and_adopts_what_the_
         shutil.copytree(copy, store)
         for note in store.glob("*.note"):
             note.write_text(note.read_text().replace(boot_id(), "another"))
+        with run.venue() as venue:
+            venue.do("set_seq", next_in=venue.do("sessions")["sessions"][0]["next_in"] + unjournaled)
+        log = run.stack.gateway.log
+        before = len(await asyncio.to_thread(log.read_text))
         await run.restarts()
         for handle in (first, second, last):
             await run.up()
             await handle.cancel()
             assert (await handle.done(timeout_s=WAIT_S)).ord_status is OrdStatus.CANCELED
-        log = await asyncio.to_thread(run.stack.gateway.log.read_text)
-        assert any("older than the journal" in line or "too low" in line for line in log.splitlines())
+        told = (await asyncio.to_thread(log.read_text))[before:].splitlines()
+        assert any("store older than the journal" in line for line in told)
+        too_low = [line for line in told if "too low, expecting" in line]
+        assert bool(too_low) == bool(unjournaled), too_low
+        assert all('"level": "error"' in line for line in too_low)
         await run.agrees()
 
 
