@@ -199,7 +199,7 @@ if not os.fork():
     try:
         loop.run(asyncio.sleep(0))
     except Unavailable as error:
-        print(error)
+        print(error, flush=True)
     os._exit(0)
 os.wait()
 loop.stop()
