@@ -1,11 +1,14 @@
 /* Laid under a real process with LD_PRELOAD: while the file FAULT_SWITCH exists, its first letter makes what the system
- * offers fail. E: fsync and fdatasync give EIO. S: they take two seconds. T: no thread can be started. */
+ * offers fail. E: the first fsync or fdatasync of SQLite's log gives EIO, and those after it none, as with a kernel that
+ * tells of a lost page once. S: they take two seconds. T: no thread can be started. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static char fault(void)
@@ -21,11 +24,21 @@ static char fault(void)
     return letter;
 }
 
+static int is_log(int file)
+{
+    char link[64], path[4096];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", file);
+    ssize_t size = readlink(link, path, sizeof path);
+    return size > 4 && memcmp(path + size - 4, "-wal", 4) == 0;
+}
+
 static int synced(const char *name, int file)
 {
     int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, name);
+    static int told;
     char letter = fault();
-    if (letter == 'E') {
+    if (letter == 'E' && !told && is_log(file)) {
+        told = 1;
         errno = EIO;
         return -1;
     }
