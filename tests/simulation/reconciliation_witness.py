@@ -71,6 +71,7 @@ class ReconciliationWitness:
         self._external: set[tuple[str, str]] = set()
         self._shown: set[tuple[str, str]] = set()
         self._to_be_shown: dict[str, set[str]] = {}
+        self._hidden: dict[str, set[str]] = {}
         self._showing: set[str] = set()
         self._told: dict[Key, tuple[str, int]] = {}
         self._untold: dict[Key, tuple[str, int]] = {}
@@ -175,10 +176,8 @@ class ReconciliationWitness:
             self._to_be_shown.pop(event.venue, None)
 
     def _comparison_is_complete(self, seq: int, venue: str) -> None:
-        works = self._to_be_shown.pop(venue, set()) & self._strangers(venue)
-        for name in sorted(works):
-            if (venue, name) not in self._shown:
-                self._failed(f"record {seq}: {venue} is compared, and {name} of somebody else is not shown")
+        if venue in self._to_be_shown:
+            self._shows_strangers(seq, venue)
         for kind in _ENDED_BY_A_COMPARISON:
             if (kind, venue, "", "") in self._open:
                 self._failed(f"record {seq}: {venue} is compared, and its item {kind} is open")
@@ -203,6 +202,14 @@ class ReconciliationWitness:
         elif named not in self._external and (event.venue in self._compared or event.venue in self._copied.values()):
             self._external.add(named)
             self._owes((ItemKind.ORDER_EXTERNAL, *named, ""))
+
+    def _shows_strangers(self, seq: int, venue: str) -> None:
+        """A line of an answer may be told behind its last one, where the venue tells things out of turn; not twice."""
+        works = self._to_be_shown.pop(venue) & self._strangers(venue)
+        hidden = {name for name in works if (venue, name) not in self._shown}
+        for name in sorted(hidden & self._hidden.get(venue, set())):
+            self._failed(f"record {seq}: {venue} is compared again, and {name} of somebody else is not shown")
+        self._hidden[venue] = hidden
 
     # --- The drop copy ---
 
