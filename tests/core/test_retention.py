@@ -1,5 +1,6 @@
 """What has ended leaves memory."""
 
+from collections.abc import Callable
 from decimal import Decimal
 
 import msgspec
@@ -8,13 +9,16 @@ import pytest
 from gateway.core import engine, retention
 from gateway.core import events as ev
 from gateway.core.commands import CancelOrder, ReplaceOrder
+from gateway.core.events import Cause
 from gateway.core.invariants import InvariantBroken, check_state
-from gateway.core.order import view
-from gateway.core.reports import TimerFired
+from gateway.core.order import Order, view
+from gateway.core.reports import SessionUp, TimerFired
 from gateway.core.risk.events import RiskDayBegan
-from gateway.core.types import ExecType, Side, TimeInForce
+from gateway.core.types import ExecType, OrdStatus, Side, TimeInForce
 from tests.core.keeping import KEEP_NS, NOTHING, RETIRING, Keeping, filled, known
-from tests.core.world import CLIENT, OTHER_VENUE, PROCESS, SECOND_NS, SETTINGS, order
+from tests.core.test_drop_copy import DROP, SETTLED, copied
+from tests.core.test_reconciliation import EACH
+from tests.core.world import CLIENT, OTHER_VENUE, PROCESS, SECOND_NS, SETTINGS, VENUE, order
 
 
 @pytest.fixture
@@ -119,6 +123,44 @@ def test_an_order_with_anything_open_never_leaves(world: Keeping, lives: object)
     world.later(10 * KEEP_NS)
     assert len(world.state.orders) == 1
     assert world.events(ev.OrderRetired) == []
+
+
+def told_to_live_on(world: Keeping, made: Order) -> None:
+    """By two replies, after its end: a critical item."""
+    world.report(made, ExecType.CANCELED, ord_status=OrdStatus.CANCELED)
+    for _ in range(2):
+        world.report(made, ExecType.ORDER_STATUS, exec_id="0", ord_status=OrdStatus.NEW)
+
+
+def told_by_the_copy_alone(world: Keeping, made: Order) -> None:
+    world.report(made, ExecType.CANCELED, ord_status=OrdStatus.CANCELED)
+    copied(world, made, "E9")
+
+
+def not_shown_by_the_copy(world: Keeping, made: Order) -> None:
+    world.fill(made, 100, exec_id="E9")
+
+
+@pytest.mark.parametrize("opens", [told_to_live_on, told_by_the_copy_alone, not_shown_by_the_copy])
+def test_an_order_that_is_named_by_what_is_open_stays_until_that_is_over(
+    opens: Callable[[Keeping, Order], None],
+) -> None:
+    """An item, or an execution that waits for the other of two sessions: who looks at it wants the order."""
+    reconcile = {VENUE: msgspec.structs.replace(EACH, grace_ns=10 * KEEP_NS, every_ns=100 * KEEP_NS)}
+    world = Keeping.started(msgspec.structs.replace(SETTLED, retire_after_ns=KEEP_NS, reconcile=reconcile))
+    world.tell(SessionUp(DROP), Cause("venue", DROP))
+    made = world.submit()
+    world.acknowledge(made)
+    opens(world, made)
+    assert made.order_id in world.state.ended
+    assert ev.OrderRetired not in map(type, world.later(2 * KEEP_NS))
+    world.report(made, ExecType.ORDER_STATUS, exec_id="0", ord_status=OrdStatus.CANCELED)
+    if opens is told_by_the_copy_alone:
+        world.fill(made, 10, exec_id="E9")
+    elif opens is not_shown_by_the_copy:
+        copied(world, made, "E9")
+    assert ev.OrderRetired in map(type, world.later(2 * KEEP_NS))
+    assert world.recovered() == world.state
 
 
 def test_of_an_order_that_executed_nothing_no_sum_is_kept(world: Keeping) -> None:
