@@ -24,7 +24,7 @@ from gateway.adapters.quickfix import DictionaryError, QuickFixLink, check_dicti
 from gateway.cli.accept import Looked, refuse_less
 from gateway.cli.configured import CONFIGURATION_WRONG
 from gateway.cli.follow import Following, attend
-from gateway.cli.keep import LOCK, kept_journal, kept_reader, kept_snapshots
+from gateway.cli.keep import LOCK, kept_journal, kept_snapshots
 from gateway.config import Config, VenueConfig, core_risk
 from gateway.core import mass_cancel, retention
 from gateway.core.engine import Diverged
@@ -124,8 +124,7 @@ async def _run(config: Config, path: Path) -> int:
     try:
         began = time.monotonic()
         snapshots = kept_snapshots(config, _note_snapshot)
-        passed, beside = _said_now_and_then(head.seq), kept_reader(config)
-        state = await asyncio.to_thread(recover, journal, snapshots, _note_snapshot, passed, beside)
+        state = await asyncio.to_thread(recover, journal, snapshots, _note_snapshot, _said_now_and_then(head.seq))
         took_s = round(time.monotonic() - began, 3)
         in_memory, executions = len(state.orders), state.executions
         _log.info("recovered", seq=state.seq, epoch=head.epoch, orders=in_memory, executions=executions, seconds=took_s)

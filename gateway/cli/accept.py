@@ -12,7 +12,7 @@ import typer
 
 from gateway.adapters.journal import SqlJournal
 from gateway.cli.configured import ConfigFile, configuration
-from gateway.cli.keep import failures, kept_journal, kept_reader, kept_snapshots, nobody_runs
+from gateway.cli.keep import failures, kept_journal, kept_snapshots, nobody_runs
 from gateway.cli.progress import progress
 from gateway.config import Config
 from gateway.core.retention import is_requested
@@ -124,7 +124,7 @@ def accept_loss(
         head, state = journal.head(), State()
         if head is not None:
             with progress("Replaying", 0, head.seq) as passed:
-                state = recover(journal, passed=passed, beside=kept_reader(loaded))
+                state = recover(journal, passed=passed)
         looked = look(loaded, journal, state)
         if not looked.missing:
             print(f"{journal.label}: nothing is missing at seq {state.seq:,}, so there is nothing to accept")

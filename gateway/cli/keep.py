@@ -15,7 +15,6 @@ import typer
 from gateway import __version__
 from gateway.adapters.journal import SqlJournal
 from gateway.adapters.journal.archive import Archive
-from gateway.adapters.journal.beside import ReaderBeside
 from gateway.adapters.journal.sqlite import seal
 from gateway.cli.configured import ConfigFile, configuration
 from gateway.cli.failing import failed
@@ -49,11 +48,6 @@ class Manifest(msgspec.Struct, frozen=True):
 def kept_journal(config: Config) -> SqlJournal:
     """The journal of a configuration, with its archive."""
     return SqlJournal(config.journal.url, config.journal.durability, older=_kept_archive(config))
-
-
-def kept_reader(config: Config) -> ReaderBeside:
-    """What reads that journal ahead of a long replay."""
-    return ReaderBeside(config.journal.url, _kept_archive(config).directory)
 
 
 def kept_snapshots(
@@ -166,7 +160,7 @@ def restore(
         head = target.import_batches(going)
         _prove(target, head)
         with progress("Replaying", 0, head.seq) as passed:
-            state = recover(target, passed=passed, beside=kept_reader(loaded))
+            state = recover(target, passed=passed)
         _leave(manifest, Path(loaded.data_dir), pending=False)
     print(
         f"{target.label}: {head.seq:,} events, {len(state.orders):,} orders in memory, "

@@ -306,11 +306,6 @@ def remembered(record: Record, name: str) -> Memory | Key | None:
     return None
 
 
-def retired_order(memory: bytes) -> Order:
-    """The order that left memory, as the record has it that says so."""
-    return _decode_memory(memory).order
-
-
 def _bare_name(key: Key) -> str:
     return _key_name(*_bare(key))
 
