@@ -430,6 +430,20 @@ def test_the_journal_knows_a_number_that_was_used() -> None:
     assert session.sender_floor == 2, "our Logon, and the question about the order"
 
 
+def test_the_number_that_a_venue_is_expected_to_go_on_from_starts_over_with_its_numbers() -> None:
+    """After a restart a higher one would hide what it sent since, and a lower one of its own keep the session down."""
+    world = world_of()
+    (one,) = working(world, "1")
+    session = world.state.session(VENUE)
+    assert session.inbound_seq == 1
+    reconnect(world, reset=True)
+    assert session.inbound_seq == 0
+    reply(world, one)
+    world.hear(ExecutionReport(VENUE, ExecType.NEW, OrdStatus.NEW, exec_id="E9", cl_ord_id="stranger"))
+    reconnect(world)
+    assert (session.inbound_seq, world.recovered() == world.state) == (3, True)
+
+
 def test_numbers_that_started_over_close_order_entry_until_the_venue_is_reconciled() -> None:
     world = world_of()
     (one,) = working(world, "1")
