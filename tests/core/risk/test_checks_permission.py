@@ -218,6 +218,19 @@ def test_one_order_may_be_stopped_and_a_stop_may_let_what_only_reduces_pass() ->
 
 
 @pytest.mark.control("stopped")
+@pytest.mark.parametrize(("held", "closing"), [(Side.BUY, Side.SELL), (Side.SELL, Side.BUY)])
+def test_what_turns_a_position_around_reduces_none_whichever_side_it_is_on(held: Side, closing: Side) -> None:
+    """All that works on the closing side counts together."""
+    world = started()
+    hold(world, 100, side=held)
+    world.ask(StopTrading("ann", "firm", "over", cancels=False, allow_reducing=True))
+    no(world, buy("1", 101, side=closing), Reason.RISK_STOPPED, "stopped at the firm")
+    yes(world, buy("2", 60, side=closing))
+    no(world, buy("3", 41, side=closing), Reason.RISK_STOPPED, "stopped at the firm")
+    yes(world, buy("4", 40, side=closing))
+
+
+@pytest.mark.control("stopped")
 @pytest.mark.parametrize("scope", [scope for scope in SCOPES if not scope.startswith("strategy:")])
 def test_a_stop_lets_nothing_pass_that_reduces_one_strategy_and_takes_its_scope_further(scope: str) -> None:
     world = started()
