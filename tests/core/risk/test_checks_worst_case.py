@@ -11,7 +11,7 @@ from gateway.core import retention
 from gateway.core.commands import CancelOrder, OpenOrderEntry, ReplaceOrder, ResolveItem, ResumeInstrument
 from gateway.core.events import Cause
 from gateway.core.invariants import check_state
-from gateway.core.reports import OrderCancelReject, SessionUp
+from gateway.core.reports import OrderCancelReject, SessionUp, TimerFired
 from gateway.core.risk import exposure
 from gateway.core.risk.controls import SPECS, Control
 from gateway.core.risk.events import Mark, MarksSet
@@ -39,7 +39,7 @@ from tests.core.risk.trading import (
     started,
     yes,
 )
-from tests.core.world import CLIENT, OTHER_VENUE, VENUE, World, restarted
+from tests.core.world import CLIENT, OTHER_VENUE, SECOND_NS, VENUE, World, restarted
 
 pytestmark = pytest.mark.usefixtures("both_ways")
 
@@ -263,6 +263,24 @@ def test_max_drawdown(scope: str) -> None:
     yes(world, sell("3"))
     if scope != "firm":
         yes(world, elsewhere(buy("4")))
+
+
+@pytest.mark.control("max_loss")
+@pytest.mark.control("max_drawdown")
+@pytest.mark.parametrize("control", [Control.MAX_LOSS, Control.MAX_DRAWDOWN])
+def test_what_was_gained_on_the_day_before_counts_in_neither(control: Control) -> None:
+    """The second day begins 200 up: what is lost on it is lost from there, and its highest profit is at least 0."""
+    world = limited("firm", control, 100)
+    hold(world, 100)
+    mark(world, 12)
+    world.now_ns += 24 * 3600 * SECOND_NS
+    world.tell(TimerFired())
+    mark(world, "11.5")
+    yes(world, buy("1"))
+    mark(world, "11")
+    yes(world, buy("2"))
+    mark(world, "10.99")
+    no(world, buy("3"), SPECS[control].reason, "of the day 101 over limit 100")
 
 
 @pytest.mark.control("max_drawdown")
