@@ -73,7 +73,7 @@ class Journal(Protocol):
 
     def confirm(self) -> None:
         """See that we own it still, without writing: who has nothing to commit, or slept since the last commit, would
-        not learn it otherwise (C13).
+        not learn it otherwise (C13). May be called while an append is under way, and does not make it wait.
 
         Raises:
             EpochStale: another owner has taken over, or what is written here does not reach the journal any more.

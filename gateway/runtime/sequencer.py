@@ -284,17 +284,22 @@ class Sequencer:
 
     async def watch(self) -> None:
         """Look from time to time whether the journal is ours still, until this is canceled. A process that was
-        overtaken while it had nothing to commit would keep its sessions to venues otherwise (C13).
+        overtaken while it had nothing to commit would keep its sessions to venues otherwise (C13). It looks in a thread
+        of its own: a look may take long, and no commit has to wait for it.
         """
-        while True:
-            await asyncio.sleep(CONFIRM_S)
-            try:
-                await self._loop.run_in_executor(self._writer, self._journal.confirm)
-            except EpochStale as error:
-                self._fatal(error)
-                return
-            except JournalError:  # It cannot be seen now: the next commit finds out what is wrong.
-                continue
+        looker = ThreadPoolExecutor(1, thread_name_prefix="journal-watch")
+        try:
+            while True:
+                await asyncio.sleep(CONFIRM_S)
+                try:
+                    await self._loop.run_in_executor(looker, self._journal.confirm)
+                except EpochStale as error:
+                    self._fatal(error)
+                    return
+                except JournalError:  # It cannot be seen now: the next commit finds out what is wrong.
+                    continue
+        finally:
+            looker.shutdown(wait=False)
 
     def stop(self) -> None:
         """Take no more commands and end when the queue is empty."""

@@ -1,6 +1,7 @@
 """Recovery: the state is the sum of the journal, every time."""
 
 import asyncio
+import threading
 from decimal import Decimal
 
 import msgspec
@@ -170,6 +171,33 @@ async def test_a_process_that_was_overtaken_and_has_nothing_to_commit_ends_too(m
         assert [type(error) for error in old.fatal] == [EpochStale]
         old.sequencer.stop()
         await asyncio.wait_for(old.task, 10)
+
+
+class SlowToLookAt(HeldJournal):
+    """A journal of which nobody can see for now whose it is, as behind a name server that does not answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looked, self.seen = threading.Event(), threading.Event()
+
+    def confirm(self) -> None:
+        self.looked.set()
+        assert self.seen.wait(10)
+        super().confirm()
+
+
+async def test_no_commit_waits_for_a_look_whose_the_journal_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sequencer, "CONFIRM_S", 0)
+    journal = SlowToLookAt()
+    async with running(journal=journal) as run:
+        watch = asyncio.create_task(run.sequencer.watch())
+        assert await asyncio.to_thread(journal.looked.wait, 10)
+        try:
+            assert (await asyncio.wait_for(run.sequencer.execute(order("1"), ASKED), 5)).order_id
+            assert not journal.seen.is_set()
+        finally:
+            journal.seen.set()
+            watch.cancel()
 
 
 def test_a_journal_may_start_with_any_input() -> None:

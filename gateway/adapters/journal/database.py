@@ -1,6 +1,6 @@
 """What a database has to offer so that the journal can be kept in it. `sqlite` and `postgres` do."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Literal, Protocol
 
@@ -113,3 +113,16 @@ def as_batch(row: Sequence[object], first_seq: int) -> Batch:
     if [type(value) for value in row] != [int, int, int, bytes, bytes, bytes]:
         raise ChainBroken(Damage(first_seq, "a row of the table holds values of the wrong types"))
     return Batch(*row)  # type: ignore[arg-type]  # Seen just now.
+
+
+def chunks(batches: Iterable[Batch]) -> Iterator[list[Batch]]:
+    """Lists of a bounded size, at least one."""
+    chunk: list[Batch] = []
+    size = 0
+    for each in batches:
+        chunk.append(each)
+        size += len(each.records)
+        if len(chunk) >= CHUNK_BATCHES or size >= CHUNK_BYTES:
+            yield chunk
+            chunk, size = [], 0
+    yield chunk

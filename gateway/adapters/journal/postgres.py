@@ -336,13 +336,15 @@ _CHUNK: Final = (
     .order_by(_near_rows.c.first_seq)
 )
 
-_UNREACHABLE = "see that the server runs and that this machine reaches it, and the URL; then start again"
+# Of a connection that was refused libpq gives a text and no SQLSTATE: whatever the reason is, it is one of these.
+_UNREACHABLE = (
+    "see that the server runs, that this machine reaches it, and that user, password and database in the URL are "
+    "right; then start again"
+)
 _NEXT_STEPS = {
     "": _UNREACHABLE,
     "08": _UNREACHABLE,
-    "28": "correct the user or the password",
     "25006": "the server is a standby or read-only: name the one that takes writes",
-    "3D000": "create the database, or correct its name",
     "42501": "grant this user CREATE and USAGE on the schema, and all rights on the journal's tables",
     "53": "the server has no room left: free some, then start again",
     "55P03": f"another process holds it for longer than {_LOCK_TIMEOUT_MS // 1000} s: find and stop that one",

@@ -19,7 +19,7 @@ import structlog
 from msgspec import structs
 
 from gateway.adapters.journal import rows
-from gateway.adapters.journal.database import CHUNK_BATCHES, CHUNK_BYTES, Durability, Older, Writer
+from gateway.adapters.journal.database import CHUNK_BATCHES, Durability, Older, Writer, chunks
 from gateway.adapters.journal.reading import Reader, corruption
 from gateway.adapters.journal.sqlite import SqliteDatabase
 from gateway.adapters.journal.tables import REVISIONS, batch, owner
@@ -141,23 +141,33 @@ class SqlJournal:
 
     def confirm(self) -> None:
         """See `Journal.confirm`."""
-        if self._writer is None:
+        writer = self._writer
+        if writer is None:
             raise JournalError(f"journal {self.label} is not open")
         over = f"journal {self.label}: epoch {self._epoch} is over, another process took the journal over"
         try:
             with self._translated("read"):
-                if self._writer.replaced():
+                if writer.replaced():
                     raise EpochStale(f"journal {self.label} was removed or replaced while it was open: {_REPLACED}")
                 try:
                     with self._reading() as reader:
                         epoch = rows.owned_epoch(reader.connection, self.label)
                 except sa.exc.DBAPIError:
-                    if (epoch := self._writer.owned_epoch()) is None:
+                    if (epoch := self._seen_by_the_writer()) is None:
                         raise
         except JournalNewer as error:
             raise EpochStale(f"{over}: {error}") from error
         if epoch != self._epoch:
             raise EpochStale(over)
+
+    def _seen_by_the_writer(self) -> int | None:
+        """The epoch in force on the connection that commits; None while it is at work: its commit finds out then."""
+        if not self._lock.acquire(blocking=False):
+            return None
+        try:
+            return self._writer.owned_epoch() if self._writer is not None else None
+        finally:
+            self._lock.release()
 
     def close(self) -> None:
         """See `Journal.close`."""
@@ -322,7 +332,7 @@ class SqlJournal:
 
     def _import(self, writer: Writer, batches: Iterable[Batch], after: Link, *, readable: bool) -> JournalHead:
         epoch, end, begun = 0, Link(), False
-        for chunk in _chunks(batches):
+        for chunk in chunks(batches):
             with writer.transaction() as connection:
                 if not begun:
                     epoch, end = self._begin_import(connection, after, readable=readable)
@@ -473,19 +483,6 @@ class SqlJournal:
 
 
 _REPLACED = "what is committed now is not in it. Put its files back as they were before you start again"
-
-
-def _chunks(batches: Iterable[Batch]) -> Iterator[list[Batch]]:
-    """Lists of a bounded size, at least one."""
-    chunk: list[Batch] = []
-    size = 0
-    for each in batches:
-        chunk.append(each)
-        size += len(each.records)
-        if len(chunk) >= CHUNK_BATCHES or size >= CHUNK_BYTES:
-            yield chunk
-            chunk, size = [], 0
-    yield chunk
 
 
 def _whole(batch: Batch) -> bool:

@@ -9,11 +9,12 @@ from typing import Any
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 import structlog
 
 from gateway.adapters.journal import SqlJournal
 from gateway.adapters.journal.postgres import PostgresDatabase
-from gateway.runtime.ports import EpochStale, JournalError
+from gateway.runtime.ports import EpochStale, JournalAway, JournalError
 from tests.adapters.journal.proxy import SilentProxy
 from tests.adapters.journal.records import fill, fills
 from tests.postgres import PostgresServer
@@ -368,6 +369,31 @@ def test_who_has_nothing_to_write_learns_of_a_takeover_also_after_its_connection
         old.confirm()
     new.close()
     old.close()
+
+
+def test_a_look_waits_for_no_append_where_no_new_connection_comes_about(
+    server: PostgresServer, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection that commits is busy then, and what it commits finds out."""
+    journal = SqlJournal(server.url(name))
+    journal.open()
+    journal.append([fill(1)])
+    with server.connect(name) as other:
+        other.execute("BEGIN; LOCK TABLE journal_batch IN SHARE MODE")
+        appending = Appending(lambda: journal.append([fill(2)]))
+        _until(lambda: _waiting(server, name, "Lock"))
+
+        def refused(**_: bool) -> None:
+            raise sa.exc.OperationalError("", None, psycopg.OperationalError("connection failed"))
+
+        monkeypatch.setattr(journal._database, "connect", refused)
+        with pytest.raises(JournalAway, match="connection failed"):
+            journal.confirm()
+        assert not appending.ended
+        other.execute("COMMIT")
+        appending.join()
+    journal.confirm()
+    journal.close()
 
 
 def test_a_server_that_lost_what_it_had_confirmed_gets_nothing_more(
