@@ -15,6 +15,7 @@ from rich.text import Text
 from gateway.cli import ctl_reconcile, ctl_risk, query, tables
 from gateway.cli.ctl_api import EXECUTIONS, REFUSED, Newest, event_types
 from gateway.cli.ctl_command import USAGE, Ctl, command, confirm, fail
+from gateway.cli.failing import run
 from gateway.codec.proto.fields import MAX_MSG_SEQ_NUM
 from gateway.pb.v1 import gateway_pb2 as pb
 
@@ -261,7 +262,7 @@ def main() -> None:
     """The console script `gatewayctl`."""
     # What goes wrong is told by `explain`; the notes that gRPC's core writes beside it would only disturb.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    app()
+    run(app)
 
 
 def _ord_status(name: str) -> Any:

@@ -15,7 +15,7 @@ import typer
 from gateway import __version__
 from gateway.cli import accept, journal, keep, replay
 from gateway.cli.configured import CONFIGURATION_WRONG, ConfigFile, configuration
-from gateway.cli.failing import failed
+from gateway.cli.failing import failed, run
 from gateway.cli.follow import follow
 from gateway.cli.layout import output
 from gateway.cli.summary import summary
@@ -46,9 +46,9 @@ def serve(config: ConfigFile) -> None:
     Exit codes: 0 clean stop, 1 fatal error at run time, 2 configuration wrong, 3 journal refused.
     """
     loaded = configuration(config)
-    from gateway.app import serve as run  # noqa: PLC0415  # Brings the FIX engine with it, which no other command needs.
+    from gateway.app import serve as run_stack  # noqa: PLC0415  # Brings the FIX engine with it, which no other command needs.
 
-    raise typer.Exit(run(loaded, config.absolute()))
+    raise typer.Exit(run_stack(loaded, config.absolute()))
 
 
 @app.command("check-config")
@@ -85,4 +85,4 @@ def main() -> None:
     """The console script `gateway`."""
     # The log says what goes wrong, a JSON object a line; the notes that gRPC's core writes beside it are none.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    app()
+    run(app)
