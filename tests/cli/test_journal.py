@@ -119,6 +119,14 @@ def test_what_is_not_there_is_an_error_and_is_not_created(tmp_path: Path) -> Non
     assert not (tmp_path / "no.sqlite").exists()
 
 
+@pytest.mark.parametrize("command", ["verify", "show"])
+def test_a_folder_is_no_damaged_disk(tmp_path: Path, command: str) -> None:
+    """As one types who stands in the data directory."""
+    result = _run(command, tmp_path)
+    assert result.exit_code == 1
+    assert result.stderr == f"error: {tmp_path} is a folder: name the journal's file in it, such as journal.sqlite\n"
+
+
 @pytest.mark.parametrize("arguments", [["verify"], ["show"], ["verify", "x", "--config", "y"]])
 def test_the_journal_is_named_in_one_way(arguments: list[str]) -> None:
     result = _run(*arguments)

@@ -126,6 +126,7 @@ class SqliteDatabase:
 
     def writer(self, *, patient: bool = False) -> SqliteWriter:
         """See `Database.writer`."""
+        self._refuse_folder()
         connection = self._engine.connect()
         try:
             if patient:
@@ -161,8 +162,13 @@ class SqliteDatabase:
         if not self._path.exists():
             yield None
             return
+        self._refuse_folder()
         with self._reader.connect() as reader:
             yield reader
+
+    def _refuse_folder(self) -> None:
+        if self._path.is_dir():
+            raise JournalError(f"{self.label} is a folder: name the journal's file in it, such as journal.sqlite")
 
     def missing(self) -> str:
         """See `Database.missing`."""
