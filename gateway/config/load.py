@@ -45,7 +45,8 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Config:
 def _parse(path: Path) -> dict[str, Any]:
     try:
         # Decimal, because no float may ever touch a price or a quantity (rule 6).
-        return tomllib.loads(path.read_text("utf-8"), parse_float=Decimal)
+        # Some editors begin a file with a byte order mark, which nobody sees and TOML does not know.
+        return tomllib.loads(path.read_text("utf-8").removeprefix("\ufeff"), parse_float=Decimal)
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read: {error.strerror or error}"]) from None
     except UnicodeDecodeError as error:

@@ -202,6 +202,13 @@ def test_a_file_that_is_not_there_or_not_text_is_an_error_with_its_name(tmp_path
     assert problems(tmp_path / "bytes.toml") == ["byte 9 is not UTF-8, expected a TOML file"]
 
 
+def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path: Path) -> None:
+    """An editor on Windows writes one: line 1 was an "Invalid statement", and nothing wrong could be seen in it."""
+    path = written(tmp_path)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert load(path, {}).stack == load(written(tmp_path), {}).stack
+
+
 # --- Secrets ---
 
 CREDENTIALS = ("port = 9001", 'port = 9001\nusername = "me"\npassword = "${XSIM_PASSWORD}"')
