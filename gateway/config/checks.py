@@ -21,6 +21,8 @@ from gateway.resources import fix_spec_path
 
 Item = TypeVar("Item")
 
+# Each session's FIX store is a folder of the venue's name, and beside them is one with this name for all dictionaries.
+_NO_FOLDERS = (".", "..", "dictionaries")
 # BeginString, BodyLength, CheckSum, MsgSeqNum, MsgType, PossDupFlag, SenderCompID, SendingTime, TargetCompID,
 # PossResend, OrigSendingTime.
 _SESSION_TAGS = frozenset({"8", "9", "10", "34", "35", "43", "49", "52", "56", "97", "122"})
@@ -116,6 +118,8 @@ def _client(key: str, client: ClientConfig) -> Iterator[Problem]:
 
 
 def _venue(key: str, venue: VenueConfig, accounts: Collection[str]) -> Iterator[Problem]:
+    if venue.name in _NO_FOLDERS:
+        yield Problem(f"{key}.name", f'found "{venue.name}", expected another name: a folder is named after the venue')
     yield from _dialect(f"{key}.dialect", venue.dialect, accounts)
     if venue.password and not venue.username:
         yield Problem(f"{key}.username", "is missing, expected the Username(553) that belongs to the password")

@@ -55,6 +55,15 @@ def test_names_are_unique(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("name", [".", "..", "dictionaries"])
+def test_a_venues_name_is_that_of_a_folder_of_its_own(tmp_path: Path, name: str) -> None:
+    """The stores of two sessions would stand in one another, or in the data directory itself."""
+    venue = VENUE.format(name=name, port=9001, sender="GW")
+    instrument = INSTRUMENT.format(symbol="ACME", venues=f'{{ "{name}" = "ACME" }}')
+    expected = f'found "{name}", expected another name: a folder is named after the venue'
+    assert problems(tmp_path, CLIENT, venue, instrument) == [f"venues[0].name ({name}): {expected}"]
+
+
 def test_accounts_of_a_client_are_unique_and_a_trader_has_one(tmp_path: Path) -> None:
     twice = '[[clients]]\nid = "a"\naccounts = ["ACC1", "ACC1"]\n'
     none = '[[clients]]\nid = "b"\n'
