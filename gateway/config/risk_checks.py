@@ -40,6 +40,7 @@ def check_risk(config: Config) -> Iterator[Problem]:
     yield from wrong_limits
     yield from each("risk.breakers", risk.breakers, lambda key, item: _breaker(key, item, setup))
     yield from unique("risk.breakers[{}]", [f"{item.kind} at {item.scope}" for item in risk.breakers])
+    yield from _lots(config)
     if not wrong_limits:  # What is meant for another scope may be all that is missing.
         yield from _missing(config, setup)
 
@@ -114,6 +115,21 @@ def _limits(key: str, item: RiskLimitsConfig, setup: RiskSetup) -> Iterator[Prob
     for name, symbols in (("restricted", item.restricted), ("permitted", item.permitted or ())):
         for place, symbol in enumerate(symbols):
             yield from known(f"{key}.{name}[{place}]", symbol, list(setup.instruments), "a configured instrument")
+
+
+def _lots(config: Config) -> Iterator[Problem]:
+    """Instruments of which one lot is more than a limit lets pass that every order of theirs meets."""
+    largest = {item.scope: item.max_order_qty for item in config.risk.limits if item.max_order_qty is not None}
+    for place, item in enumerate(config.instruments):
+        for level, name in ((scopes.FIRM, ""), ("asset_class", item.asset_class), ("instrument", item.symbol)):
+            every = scopes.scope(level, "*")
+            scope = own if (own := scopes.scope(level, name)) in largest else every
+            if scope in largest and item.lot_size > largest[scope]:
+                yield Problem(
+                    f"instruments[{place}].lot_size",
+                    f"found {item.lot_size}, expected at most {largest[scope]}, the max_order_qty at {scope}: no order"
+                    " would pass it",
+                )
 
 
 def _scope(key: str, scope: str, setup: RiskSetup) -> Iterator[Problem]:

@@ -245,6 +245,23 @@ def test_a_scope_has_its_limits_in_one_place(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("scope", ["instrument:BUND", "instrument:*", "asset_class:future", "asset_class:*"])
+def test_one_lot_is_within_what_every_order_may_be_for(tmp_path: Path, scope: str) -> None:
+    """Each order was refused, for its quantity or for not being a multiple of the lot, and nothing said so before."""
+    limit = f'\n[[risk.limits]]\nscope = "{scope}"\nmax_order_qty = 0.5\n'
+    changes = [("lot_size = 1", "lot_size = 0.5")]  # Of the other one, ACME.
+
+    assert problems(tmp_path, *changes, more=limit) == [
+        f"instruments[1].lot_size (BUND): found 1, expected at most 0.5, the max_order_qty at {scope}: no order would pass it"
+    ]
+
+
+def test_a_lot_may_be_as_large_as_an_order_and_too_large_for_some_accounts(tmp_path: Path) -> None:
+    limits = '\n[[risk.limits]]\nscope = "instrument:*"\nmax_order_qty = 1\n'
+    limits += '\n[[risk.limits]]\nscope = "account:ACC1"\nmax_order_qty = 0.5\n'
+    load(written(tmp_path, more=limits), {})
+
+
 def test_desks_are_a_tree_of_known_accounts(tmp_path: Path) -> None:
     assert problems(tmp_path, more=desk("A", "B") + desk("B", "C") + desk("C", "A") + desk("D", "A")) == [
         "risk.desks[0].parent (A): found a cycle, A -> B -> C -> A, expected desks that end at the firm",
