@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-_DAY_NS = 86_400 * 1_000_000_000
+_SECOND_NS = 1_000_000_000
+_DAY_NS = 86_400 * _SECOND_NS
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -67,12 +68,34 @@ def _days(session: TradingSession, utc_day: int, zone: ZoneInfo) -> list[date]:
 
 def _span(day: date, begin: time, end: time, zone: ZoneInfo) -> tuple[int, int]:
     last = day if end > begin else day + timedelta(days=1)
-    return _epoch_ns(day, begin, zone), _epoch_ns(last, end, zone)
+    return moment_ns(day, begin, zone), moment_ns(last, end, zone)
 
 
-def _epoch_ns(day: date, local: time, zone: ZoneInfo) -> int:
-    """A local time in nanoseconds since the epoch, exactly: a float of seconds would blur the last microsecond."""
-    return (datetime.combine(day, local, zone) - _EPOCH) // timedelta(microseconds=1) * 1_000
+def moment_ns(day: date, local: time, zone: ZoneInfo) -> int:
+    """The moment of a local time, in nanoseconds since the epoch, UTC: the first one when it comes twice, and the end
+    of the gap when it does not come.
+    """
+    first = datetime.combine(day, local, zone)
+    early, late = _epoch_ns(first.replace(fold=1)), _epoch_ns(first)
+    # With the offset after a gap the time is too early, with the one before it too late.
+    return late if early >= late else _end_of_gap(early // _SECOND_NS, late // _SECOND_NS, zone) * _SECOND_NS
+
+
+def _end_of_gap(early_s: int, late_s: int, zone: ZoneInfo) -> int:
+    """When the clocks change between two moments, in seconds since the epoch: the first one that is after it."""
+    before = datetime.fromtimestamp(early_s, zone).utcoffset()
+    while late_s - early_s > 1:
+        middle_s = (early_s + late_s) // 2
+        if datetime.fromtimestamp(middle_s, zone).utcoffset() == before:
+            early_s = middle_s
+        else:
+            late_s = middle_s
+    return late_s
+
+
+def _epoch_ns(moment: datetime) -> int:
+    """Exactly: a float of seconds would blur the last microsecond."""
+    return (moment - _EPOCH) // timedelta(microseconds=1) * 1_000
 
 
 class Instrument(msgspec.Struct, frozen=True):

@@ -11,6 +11,9 @@ from gateway.core.instruments import TradingSession
 
 XETRA = TradingSession("continuous", "Europe/Berlin", time(9), time(17, 30))
 GLOBEX = TradingSession("globex", "America/New_York", time(18), time(17), ("sun", "mon", "tue", "wed", "thu"))
+# In Berlin the clocks go from 02:00 to 03:00 on 29 March 2026, at 01:00 UTC.
+IN_THE_GAP = TradingSession("night", "Europe/Berlin", time(2, 30), time(17), ("sun",))
+UNTIL_THE_GAP = TradingSession("late", "Europe/Berlin", time(18), time(2, 15), ("sat",))
 ROUND_THE_CLOCK = TradingSession(
     "round the clock", "UTC", time(0), time(0), ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 )
@@ -55,6 +58,11 @@ def at(text: str) -> int:
         (GLOBEX, "2026-03-08 22:00:00", True),
         (GLOBEX, "2026-11-01 22:30:00", False),
         (GLOBEX, "2026-11-01 23:00:00", True),
+        # A time that does not come is that of the change: it opened half an hour late, and closed 15 minutes late.
+        (IN_THE_GAP, "2026-03-29 00:59:59.999999999", False),
+        (IN_THE_GAP, "2026-03-29 01:00:00", True),
+        (UNTIL_THE_GAP, "2026-03-29 00:59:59.999999999", True),
+        (UNTIL_THE_GAP, "2026-03-29 01:00:00", False),
         (ROUND_THE_CLOCK, "2026-01-03 00:00:00", True),
         (ROUND_THE_CLOCK, "2026-01-03 23:59:59.999999999", True),
     ],

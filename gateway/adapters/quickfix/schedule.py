@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from gateway.config import ScheduleConfig
+from gateway.core.instruments import moment_ns
 
 SETTLE_S = 300.0
 """How long after a jump of the wall clock no new session begins."""
@@ -75,7 +76,7 @@ class Schedule(msgspec.Struct, frozen=True):
             days = (self.end_day - self.start_day) % 7
             if days == 0 and self.end <= self.start:
                 days = 7
-        return _at(first, self.start, zone), _at(first + timedelta(days=days), self.end, zone)
+        return moment_ns(first, self.start, zone), moment_ns(first + timedelta(days=days), self.end, zone)
 
 
 class Keeper:
@@ -139,18 +140,3 @@ def schedule_of(config: ScheduleConfig) -> Schedule:
         start_day=_WEEK.index(config.start_day) if weekly else None,
         end_day=_WEEK.index(config.end_day) if weekly else None,
     )
-
-
-def _at(day: date, local: time, zone: ZoneInfo) -> int:
-    """The moment of a local time: the first one when it comes twice, the end of the gap when it does not come."""
-    first = datetime.combine(day, local, zone)
-    second = first.replace(fold=1)
-    early, late = int(second.timestamp()), int(first.timestamp())
-    if early < late:  # A gap. With the offset after it the time is too early, with the one before it too late.
-        while late - early > 1:
-            middle = (early + late) // 2
-            if datetime.fromtimestamp(middle, zone).utcoffset() == first.utcoffset():
-                early = middle
-            else:
-                late = middle
-    return late * _NS
