@@ -33,6 +33,7 @@ _THOUSANDS = re.compile(r"[+-]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?")
 
 _UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _LONGEST_NS = 100 * 366 * 86_400 * 1_000_000_000
+_LONGEST_EXPONENT = 100
 _NONE = "none"
 _MOST_STOPS = 5
 
@@ -368,7 +369,11 @@ def _number(text: str) -> str:
         number = Decimal(plain)
     except InvalidOperation:
         fail(f"{text!r} is not a number", USAGE)
-    return f"{number:f}" if number.is_finite() else fail(f"{text!r} is not a number", USAGE)
+    if not number.is_finite():
+        fail(f"{text!r} is not a number", USAGE)
+    if abs(number.adjusted()) > _LONGEST_EXPONENT:  # Written out, 1e999999999 is a gigabyte.
+        fail(f"{text!r} has too many digits: the gateway takes 15 before the point and 10 behind it", USAGE)
+    return f"{number:f}"
 
 
 def _period_ns(text: str) -> int:

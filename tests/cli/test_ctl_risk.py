@@ -345,6 +345,8 @@ def test_a_narrow_terminal_has_breaches_without_their_words() -> None:
             ("set", "firm", "max_loss", "1", "USD", "--reason", "r", "--per-s", "9999999999"),
             "less than or equal to 86400",
         ),
+        (("marks", "ACME=1e999999999"), "'1e999999999' has too many digits"),
+        (("set", "firm", "max_loss", "1e-999999999", "USD", "--reason", "r"), "takes 15 before the point"),
         (("marks", "ACME=100,25"), "'100,25' has a comma that sets no thousands apart"),
         (("marks", "ACME=1:0,99:1,01"), "'0,99' has a comma"),
         (("marks", "--rate", "USD=1,00.5"), "'1,00.5' has a comma"),
