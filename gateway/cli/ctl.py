@@ -101,20 +101,24 @@ def order(
     ],
     client: Annotated[str, typer.Option(help="Whose ClOrdID it is; you when not given.")] = "",
 ) -> None:
-    """One order's life: terms, requests, executions and every event."""
+    """One order's life: terms, requests, executions, and its events among the newest 200,000."""
     found = ctl.api.order(key, client)
     if found is None:
         whose = f"{client}'s" if client else "yours"
         hint = "" if client else "; with --client CLIENT it is looked for among that client's"
         fail(f"ORDER_UNKNOWN: no order has the order_id {key!r}, and none of {whose} that ClOrdID{hint}", REFUSED)
-    events = ctl.api.life(found.order, found.as_of_seq)
+    life = ctl.api.life(found.order, found.as_of_seq)
     document = {
         "order": found.order,
         "requests": list(found.requests),
         "executions": list(found.executions),
-        "events": events,
+        "events": life.events,
+        "looked_from_seq": str(life.first_seq),
     }
-    ctl.show(document, tables.order_life(found, events, ctl.now_ns))
+    whole = life.events and life.events[0].type == pb.ORDER_SUBMITTED
+    others = f"all of its life is in: gateway journal show --config FILE --order {found.order.order_id}"
+    older = [] if whole else _stopped_short(life, len(life.events) + 1, others)
+    ctl.show(document, tables.order_life(found, life.events, ctl.now_ns), *older)
 
 
 @command(app, "executions")

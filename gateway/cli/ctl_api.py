@@ -192,14 +192,15 @@ class Api:
                 break
         return Newest(found[-limit:], first_seq, last_seq)
 
-    def life(self, order: pb.Order, to_seq: int) -> list[pb.Event]:
-        """Every event of an order up to `to_seq`. Looks back to its submission, and not to the journal's beginning."""
-        found: list[pb.Event] = []
-        for _, part in self._back(to_seq, pb.EventFilter(symbol=order.symbol, venue=order.venue)):
-            found = [*(event for event in part if event.order.order_id == order.order_id), *found]
+    def life(self, order: pb.Order, to_seq: int) -> Newest:
+        """The events of an order up to `to_seq`. Looks back to its submission, and at MOST_BACK events at most."""
+        wanted = pb.EventFilter(symbol=order.symbol, venue=order.venue)
+        first_seq, found = to_seq + 1, list[pb.Event]()
+        for start, part in self._back(to_seq, wanted, max(1, to_seq - MOST_BACK + 1)):
+            first_seq, found = start, [*(event for event in part if event.order.order_id == order.order_id), *found]
             if found and found[0].type == pb.ORDER_SUBMITTED:
                 break
-        return found
+        return Newest(found, first_seq, to_seq)
 
     def _back(self, to_seq: int, wanted: pb.EventFilter, from_seq: int = 1) -> Iterator[tuple[int, list[pb.Event]]]:
         """Events that fit in stretches that grow, the newest stretch first, each with where it begins."""

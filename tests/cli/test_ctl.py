@@ -13,7 +13,7 @@ import typer
 from google.rpc import status_pb2
 from typer.testing import CliRunner
 
-from gateway.cli import ctl
+from gateway.cli import ctl, ctl_api
 from gateway.cli.ctl_api import Api
 from gateway.cli.ctl_top import Watcher
 from gateway.pb.v1 import gateway_pb2 as pb
@@ -149,6 +149,29 @@ def test_an_orders_life_is_looked_for_from_its_end(
     assert [event["seq"] for event in found["events"]] == [str(submitted), "9500"]
     subscribed = [request for request in gateway.requests if isinstance(request, pb.SubscribeRequest)]
     assert [request.from_seq for request in subscribed] == asked
+
+
+def test_the_older_events_of_an_order_are_looked_for_elsewhere(
+    run: Run, gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one that is good till canceled: the gateway would read its journal of months beside its trading."""
+    monkeypatch.setattr(ctl_api, "MOST_BACK", 15_000)
+    submitted, filled = gateway.events[1:3]
+    gateway.events = [an_event(seq, pb.SESSION_LOGGED_OUT, venue="YSIM") for seq in range(1, 20_001)]
+    for seq, event in ((5, submitted), (19_000, filled)):
+        event.seq = seq
+        gateway.events[seq - 1] = event
+    gateway.details["O1"].as_of_seq = 20_000
+
+    shown, found = run("order", "O1"), document(run, "order", "O1")
+
+    assert "of the newest 15,000 events, from seq 5,001 on; all of its life is in: gateway journal show" in shown.stdout
+    assert "--order O1" in shown.stdout
+    assert [event["seq"] for event in found["events"]] == ["19000"]
+    assert found["looked_from_seq"] == "5001"
+    assert [execution["exec_id"] for execution in found["executions"]] == ["E1"]
+    subscribed = [request for request in gateway.requests if isinstance(request, pb.SubscribeRequest)]
+    assert min(request.from_seq for request in subscribed) == 5_001
 
 
 def test_an_order_that_does_not_exist_is_told_with_the_reason_code(run: Run) -> None:
