@@ -15,6 +15,7 @@ import quickfix as fix
 from gateway.adapters.quickfix.inbox import Entry, Inbox, Kind
 from gateway.adapters.quickfix.pace import Pace
 from gateway.adapters.quickfix.store import Store
+from gateway.adapters.quickfix.waiting import Waiting
 from gateway.codec.fix import readable, whole
 from gateway.config import VenueConfig
 
@@ -55,6 +56,7 @@ class Engine(Protocol):
     def getExpectedTargetNum(self) -> int: ...  # noqa: N802
     def setNextSenderMsgSeqNum(self, number: int) -> None: ...  # noqa: N802
     def setNextTargetMsgSeqNum(self, number: int) -> None: ...  # noqa: N802
+    def next(self, message: fix.Message, now: fix.UtcTimeStamp) -> None: ...
 
 
 @dataclass
@@ -114,6 +116,7 @@ class Wire:
         self._expected: int | None = None
         self._adoptions = 0
         self._told = ""
+        self._waiting = Waiting()
 
     # --- The session ---
 
@@ -209,6 +212,7 @@ class Wire:
         elif msg_type == "3":
             self._refused(message)
         elif msg_type == "2":
+            self._waiting.asked()
             gap = f"asking the venue to resend from {message.getField(7)}"
             self._inbox.put_now(Entry(self._now_ns(), Kind.NOTICE, gap))
         self.last_sent_ns = self._now_ns()
@@ -280,9 +284,12 @@ class Wire:
 
     def received_admin(self, msg_type: str, message: fix.Message) -> None:
         """Note what says something about the session."""
+        if self._waiting.is_ours():
+            return
         text = message.toString()
         self._heard(text)
         if msg_type == "A":
+            self._waiting.begins(int(message.getHeader().getField(34)))
             if _text(message, 141) == "Y":
                 self.start_over(asked=False)
         elif msg_type == "5":
@@ -290,8 +297,8 @@ class Wire:
             self._expected = expected_number(self.logout_text)
         elif msg_type == "3":
             self._rejected(int(message.getHeader().getField(34)), text)
-        elif msg_type == "4" and _text(message, 123) != "Y":
-            self._skipped(_number(message, 36) or 0)
+        elif msg_type == "4":
+            self._goes_on(message, _number(message, 36) or 0)
         elif msg_type == "0" and message.isSetField(112):
             self._heartbeat(message.getField(112))
 
@@ -308,6 +315,16 @@ class Wire:
         # Message 1 of a session is its Logon, which nobody misses.
         if not in_place and expected > 1:
             self.engine.setNextTargetMsgSeqNum(expected - 1)
+
+    def _goes_on(self, message: fix.Message, following: int) -> None:
+        """A SequenceReset(35=4), which QuickFIX follows once this callback is over."""
+        number = int(message.getHeader().getField(34))
+        if _text(message, 123) != "Y":
+            self._skipped(following)
+            number = self.engine.getExpectedTargetNum() - 1  # Its own may be any.
+        if not self._waiting.lead(self.engine, message, number, following):
+            text = f"the venue goes on with number {following}: what it sent before may be lost: compare our orders"
+            self._put(Entry(self._now_ns(), Kind.ALERT, text))
 
     def _skipped(self, number: int) -> None:
         """A SequenceReset(35=4) that is no gap fill: what the venue had under the numbers below is lost to it."""
