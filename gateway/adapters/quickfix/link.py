@@ -112,7 +112,7 @@ class QuickFixLink:
         self._store = Store(store_dir / config.name, session_id)
         self._inbox = Inbox(inbox_limit, wake)
         self._wire = Wire(config, self._session_id, self._store, self._inbox, now_ns, monotonic)
-        self._application = Application(self._wire, fatal)
+        self._application = Application(self._wire, lambda error: fatal(self._store.named(error)))
         self._mark = next(MARKS)
         self._line = Line(self._mark, config.port)
         self._log = structlog.get_logger().bind(venue=config.name)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+import quickfix as fix
 from structlog.typing import FilteringBoundLogger
 
 from gateway.runtime.ports import Known
@@ -241,6 +242,15 @@ class Store:
         return StoreError(
             f"{self.folder}: message {number} could not be written: see that its disk works and has room, then start "
             "again"
+        )
+
+    def named(self, error: BaseException) -> BaseException:
+        """The error by which a process ends. QuickFIX's own, when it cannot write the next numbers, names no file."""
+        if not isinstance(error, fix.IOException):
+            return error
+        file = self._file("seqnums")
+        return StoreError(
+            f"{file} could not be written ({error}): see that its disk works and has room, then start again"
         )
 
     def _doubt(self, logon_seq_num: int) -> str:

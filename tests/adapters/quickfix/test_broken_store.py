@@ -1,5 +1,6 @@
 """A store that cannot be written ends the process, and what only looks like one does not."""
 
+import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -59,6 +60,44 @@ def test_a_store_that_fails_while_nothing_is_sent_ends_the_process(
     assert "could not be written" in str(error)
 
 
+def test_an_order_whose_number_cannot_be_stored_ends_the_process_and_never_left(
+    venue: RawVenue, gateways: Gateways, tmp_path: Path
+) -> None:
+    gateway = gateways(venue_config(venue.port)).start()
+    venue.logon()
+    gateway.wait_for(SessionUp)
+    takes_nothing(tmp_path / "gateway" / "XSIM" / "FIX.4.4-GW-VENUE-XSIM.seqnums")
+    gateway.order("g1")
+    (error,) = gateway.fatal
+    assert isinstance(error, StoreError)
+    assert "message 2 could not be written" in str(error)
+    venue.drop()
+    gateway.link.stop()
+
+    after = gateways(venue_config(venue.port)).start()
+    venue.logon()
+    after.wait_for(SessionUp)
+    after.order("g2")
+    assert venue.read_until("D")["11"] == "g2"
+    assert "g1" not in {message.get("11") for message in venue.got}
+
+
+def test_numbers_that_cannot_be_stored_end_the_process_where_they_are(
+    venue: RawVenue, gateways: Gateways, tmp_path: Path
+) -> None:
+    """QuickFIX cuts the connection without a word, and its own error at the next Logon names no file."""
+    gateway = gateways(venue_config(venue.port)).start()
+    venue.logon()
+    gateway.wait_for(SessionUp)
+    seqnums = tmp_path / "gateway" / "XSIM" / "FIX.4.4-GW-VENUE-XSIM.seqnums"
+    takes_nothing(seqnums)
+    venue.send("35=0\x01")
+    (error,) = wait_until(lambda: gateway.fatal, "the store is found out")
+    assert isinstance(error, StoreError)
+    assert str(error).startswith(f"{seqnums} could not be written (IO Error")
+    assert str(error).endswith("see that its disk works and has room, then start again")
+
+
 def test_numbers_that_an_operator_sets_again_are_no_broken_store(venue: RawVenue, gateways: Gateways) -> None:
     gateway = gateways(venue_config(venue.port)).start()
     for _ in range(4):
@@ -103,6 +142,15 @@ def test_a_gateway_that_starts_over_at_each_logon_is_no_broken_store(venue: RawV
     venue.accept()
     venue.read_until("A")
     assert not gateway.fatal
+
+
+def takes_nothing(path: Path) -> None:
+    """A file of this process that fails from now on, whoever has it open."""
+    with Path("/dev/full").open("r+b", buffering=0) as full_device:
+        for each in Path("/proc/self/fd").iterdir():
+            with suppress(OSError):
+                if each.readlink() == path:
+                    os.dup2(full_device.fileno(), int(each.name))
 
 
 @contextmanager
