@@ -4,7 +4,9 @@ The engine is left to judge what belongs to the session layer: framing, header, 
 and that a tag is not repeated outside of a group. What an application message says is judged by the codec, which sets a
 report aside with its full text where the engine would throw it away: an OrdRejReason(103) that FIX 4.2 does not list,
 an AvgPx(6) that is left out. So value lists are dropped, and in application messages no field is required and none but
-counts and raw data has a type.
+counts and raw data has a type. Encoded texts, EncodedText(355) and its like, are no raw data here: the engine believes
+whatever length stands before data, reads on behind the message by it, and one below zero ends the process. None of the
+encodings that FIX allows for texts has a delimiter in it.
 
 A start reads them again, and the engine searches the whole file for each component that a message names: FIX50SP2.xml
 took it a second. So the components of application messages are written out. Of a message that the codec does not read
@@ -198,7 +200,8 @@ def _loosen(root: ET.Element) -> None:
     for field in _section(root, "fields"):
         for value in field.findall("value"):
             field.remove(value)
-        if field.get("name") not in strict and field.get("type") not in _KEPT_TYPES:
+        kept = field.get("name") in strict or field.get("type") in _KEPT_TYPES
+        if _is_text(field) or not kept:
             field.set("type", "STRING")
     for message in _section(root, "messages"):
         if message.get("msgcat") != "admin":
@@ -209,6 +212,12 @@ def _loosen(root: ET.Element) -> None:
         # QuickFIX's FIX50SP2.xml has the name of a later extension pack only, AffectedOrigClOrdID(1824).
         if group.find("field[@name='OrigClOrdID']") is None:
             ET.SubElement(group, "field", name="OrigClOrdID", required="N")
+
+
+def _is_text(field: ET.Element) -> bool:
+    """An encoded text, or the length of one."""
+    name = field.get("name", "")
+    return "Encoded" in name or (field.get("type") == "XMLDATA" and name != "XmlData")
 
 
 def _require_nothing(element: ET.Element) -> None:

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from gateway.adapters.quickfix.dictionary import DictionaryError, standard_dictionary, write_dictionary
-from gateway.core.reports import ExecutionReport, SessionUp, UnexpectedMessage
+from gateway.core.reports import ExecutionReport, MessageRejected, SessionUp, UnexpectedMessage
 from gateway.resources import fix_spec_path
 from tests.adapters.quickfix.conftest import Gateways, venue_config
 from tests.adapters.quickfix.peers import RawVenue
@@ -41,6 +41,25 @@ def test_application_messages_are_loosened_and_the_session_layer_is_not(tmp_path
     assert {member.get("required") for member in messages["ExecutionReport"].iter("field")} == {"N"}
     assert messages["Logon"].find("field[@name='HeartBtInt']").get("required") == "Y"
     assert root.find("header/field[@name='MsgSeqNum']").get("required") == "Y"
+
+
+@pytest.mark.parametrize("begin_string", ["FIX.4.2", "FIX.4.4", "FIXT.1.1"])
+def test_no_length_of_an_encoded_text_hides_a_field_or_ends_the_process(begin_string: str, gateways: Gateways) -> None:
+    """QuickFIX would look for the end of the text so far behind its begin, whatever is there."""
+    lengths = ["-1", "-2147483648", "0", "1", "9", "2147483647", "many", ""]
+    with contextlib.closing(RawVenue(begin_string)) as venue:
+        gateway = gateways(venue_config(venue.port, begin_string)).start()
+        venue.logon()
+        gateway.wait_for(SessionUp)
+        for each in lengths:
+            text = f"354={each}\x01355=ab\x01"
+            venue.send(f"35=8\x0111=g1\x0117=e{each}\x0120=0\x01150=0\x0139=0\x0114=5\x01{text}")
+            venue.send(f"35=3\x0145=1\x01{text}")
+        gateway.wait_for(MessageRejected, len(lengths))
+        reports = gateway.bodies(ExecutionReport)
+    assert [report.exec_id for report in reports] == [f"e{each}" for each in lengths]
+    assert {report.cum_qty for report in reports} == {5}
+    assert not gateway.bodies(UnexpectedMessage)
 
 
 def test_no_component_is_left_for_the_engine_to_search(tmp_path: Path) -> None:
