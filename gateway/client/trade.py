@@ -62,7 +62,7 @@ class _Pending:
     def is_settled_by(self, refusal: Failure) -> bool:
         """Whether it says what became of the command. When it was sent before, one that kept nothing under the key only
         speaks of this time: who restarts may be let do less. Nor does one say that finds the key used: it may have been
-        by this command, which a gateway that came back with another default account takes for another one.
+        by this command, when it named no account, was taken by an older version, and the default is another one now.
         """
         if not self.lost or not self.has_key:
             return True

@@ -17,7 +17,8 @@ class SubmitOrder(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag
 
     (client_id, cl_ord_id) is the idempotency key (rule 3). An order by amount of money has `cash_order_qty`,
     CashOrderQty(152), and the `order_qty` 0: the venue says what quantity it makes of it. `locate_id` says who lends
-    the shares of a short sale: LocateReqd(114) is N then.
+    the shares of a short sale: LocateReqd(114) is N then. `account_given` is False where the client named none, and
+    `account` is the one that was its first then; also True in journals of before it was kept.
     """
 
     client_id: str
@@ -37,6 +38,7 @@ class SubmitOrder(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag
     venue: str = ""
     cash_order_qty: Decimal | None = None
     locate_id: str = ""
+    account_given: bool = True
 
 
 class ReplaceOrder(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="ReplaceOrder"):

@@ -7,6 +7,8 @@ Every refusal is an event too (rule 3): the same request gets the same answer, a
 from decimal import Decimal
 from typing import assert_never
 
+from msgspec import structs
+
 from gateway.core import doubt, mass_cancel, reconciliation
 from gateway.core import events as ev
 from gateway.core.commands import (
@@ -102,11 +104,21 @@ def _is_repeated(state: State, command: ClientCommand) -> bool:
     key = state.keys.get(command.client_id, {}).get(getattr(command, "cl_ord_id", ""))
     if key is None:
         return False
-    if key.command != command:
+    if not _is_same(key.command, command):
         raise Refusal(
             Reason.DUPLICATE_CL_ORD_ID, "cl_ord_id", "this ClOrdID was used for another request; choose a new one"
         )
     return True
+
+
+def _is_same(first: ClientCommand, again: ClientCommand) -> bool:
+    """Whether two requests under one key say the same. One that names no account says so also when the configuration
+    gives the client another first account meanwhile.
+    """
+    if isinstance(first, SubmitOrder) and isinstance(again, SubmitOrder):
+        account = again.account if again.account_given or first.account_given else first.account
+        again = structs.replace(again, account=account, account_given=first.account_given)
+    return first == again
 
 
 # --- New orders ---

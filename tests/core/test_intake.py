@@ -273,6 +273,29 @@ def test_another_body_under_the_same_key_is_refused_and_the_first_stands() -> No
 
 
 @pytest.mark.parametrize(
+    ("first", "again", "is_same"),
+    [
+        # Neither names an account: the first one of the client was A1, and is A2 now.
+        (order(account_given=False), order(account="A2", account_given=False), True),
+        (order(account_given=False), order(order_qty=200, account="A2", account_given=False), False),
+        # One does. It says the same as long as A1 is what the other stands for.
+        (order(account_given=False), order(), True),
+        (order(), order(account_given=False), True),
+        (order(account_given=False), order(account="A2"), False),
+        (order(), order(account="A2", account_given=False), False),
+    ],
+)
+def test_a_request_that_names_no_account_is_the_same_whichever_account_is_the_first(
+    first: SubmitOrder, again: SubmitOrder, is_same: bool
+) -> None:
+    world = World.started()
+    answer, repeated = world.ask(first), world.ask(again)
+    assert (repeated == msgspec.structs.replace(answer, repeated=True)) is is_same
+    assert (repeated.reason is Reason.DUPLICATE_CL_ORD_ID) is not is_same
+    assert len(world.events(ev.OrderSubmitted)) == 1
+
+
+@pytest.mark.parametrize(
     "command",
     [
         ReplaceOrder(CLIENT, "1", "1"),

@@ -52,6 +52,7 @@ def submit_order(request: pb.SubmitOrderRequest, client_id: str, default_account
         venue=fields.name("venue", request.venue),
         cash_order_qty=_quantity(request, "cash_order_qty"),
         locate_id=fields.name("locate_id", request.locate_id),
+        account_given=bool(request.account),
     )
 
 

@@ -7,7 +7,8 @@ import grpc
 import pytest
 
 from gateway.adapters.grpc import orders
-from gateway.config import LimitsConfig
+from gateway.adapters.memory_journal import Disk
+from gateway.config import ClientConfig, LimitsConfig
 from gateway.core.order import Order
 from gateway.core.reports import ExecutionReport, TimerFired
 from gateway.core.retention import Wanted
@@ -15,6 +16,7 @@ from gateway.core.types import ExecType, OrdStatus
 from gateway.pb.v1 import gateway_pb2 as pb
 from gateway.runtime.ports import Journal
 from gateway.runtime.retired import retired_order
+from tests.adapters.grpc import harness
 from tests.adapters.grpc.harness import (
     Client,
     Error,
@@ -99,6 +101,22 @@ async def test_the_same_key_with_another_body_is_refused(alpha: Client, gateway:
     assert (error.code, error.reason) == (grpc.StatusCode.ALREADY_EXISTS, "DUPLICATE_CL_ORD_ID")
     assert (error.metadata["field"], error.metadata["key_spent"]) == ("cl_ord_id", "true")
     assert (await alpha.submit("k-1")).order_id == first.order_id
+
+
+async def test_another_order_of_accounts_in_the_configuration_changes_no_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Rule 3, for a request that names no account: its order stays where it is."""
+    disk = Disk()
+    async with running(disk=disk) as gateway:
+        first = await gateway.as_client("alpha").submit("k-1")
+    monkeypatch.setattr(harness, "CLIENTS", (ClientConfig("alpha", accounts=("A2", "A1")),))
+    async with running(disk=disk) as gateway:
+        alpha = gateway.as_client("alpha")
+        again, new = await alpha.submit("k-1"), await alpha.submit("k-2")
+        assert (again.order_id, again.seq, again.repeated) == (first.order_id, first.seq, True)
+        orders = gateway.sequencer.state.orders
+        assert [orders[reply.order_id].command.account for reply in (again, new)] == ["A1", "A2"]
 
 
 async def test_keys_belong_to_the_client(alpha: Client, bravo: Client) -> None:
