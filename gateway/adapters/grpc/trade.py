@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import grpc
 
-from gateway.adapters.grpc.calls import parse
+from gateway.adapters.grpc.calls import MOST_FIELDS, parse
 from gateway.adapters.grpc.errors import Failure, failure, slow_reader, unavailable
 from gateway.adapters.grpc.identity import Call
 from gateway.adapters.grpc.replies import check_account, reply
@@ -90,7 +90,8 @@ class TradeStream:
 
     async def _read(self) -> pb.TradeRequest | None:
         data = await self._call.context.read()
-        return None if data is grpc.aio.EOF else parse(pb.TradeRequest, data)
+        most = MOST_FIELDS + self._services.config.limits.trade_batch
+        return None if data is grpc.aio.EOF else parse(pb.TradeRequest, data, most)
 
     async def _read_first(self) -> None:
         self._first = await self._read()

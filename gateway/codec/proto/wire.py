@@ -18,8 +18,9 @@ LOOKED_THROUGH_BYTES = 16 * 1024
 microseconds: a message of 4 MiB would hold up everybody for seconds.
 """
 
-_LENGTH_DELIMITED = 2
-_VARINT = 0
+_VARINT, _FIXED64, _LENGTH_DELIMITED, _FIXED32 = 0, 1, 2, 5
+_FIXED_BYTES = {_FIXED64: 8, _FIXED32: 4}
+_VARINT_BITS = 70
 
 
 def _tag(message: Any, field: str, wire_type: int) -> bytes:
@@ -86,6 +87,46 @@ def _broken(field: FieldDescriptor, data: bytes) -> str:
         return ""
     inner = broken_text_field(field.message_type, data)
     return f"{field.name}.{inner}" if inner else ""
+
+
+def crowded_field(message: Any, data: bytes, most: int) -> str | None:
+    """The name of the field that is one too many where a message has more than `most` in a row, entries of a list
+    counted one by one: empty for one that is not known, None when there are not more.
+
+    `message` is the descriptor of its type. Protobuf makes an object of each entry, two million in 4 MiB, which takes
+    most of a second. This looks at no more than `most` of them and at nothing inside.
+    """
+    place = 0
+    for _ in range(most + 1):
+        if place >= len(data):
+            return None
+        tag, place = _varint_at(data, place)
+        place = _behind(tag & 7, data, place)
+    field = message.fields_by_number.get(tag >> 3)
+    return field.name if field is not None else ""
+
+
+def _varint_at(data: bytes, place: int) -> tuple[int, int]:
+    """The number there and the place behind it. One that is broken is as long as it goes on: the parser refuses it."""
+    number = shift = 0
+    while place < len(data) and shift < _VARINT_BITS:
+        byte = data[place]
+        number |= (byte & 0x7F) << shift
+        place += 1
+        if byte < 0x80:
+            break
+        shift += 7
+    return number, place
+
+
+def _behind(wire_type: int, data: bytes, place: int) -> int:
+    """The place behind a field's value. What is in a group counts as fields of the message."""
+    if wire_type == _VARINT:
+        return _varint_at(data, place)[1]
+    if wire_type == _LENGTH_DELIMITED:
+        size, place = _varint_at(data, place)
+        return place + size
+    return place + _FIXED_BYTES.get(wire_type, 0)
 
 
 def _is_utf8(data: bytes) -> bool:

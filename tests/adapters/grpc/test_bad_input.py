@@ -8,6 +8,7 @@ import pytest
 
 from gateway.adapters.grpc.server import MAX_MESSAGE_BYTES
 from gateway.codec.proto.fields import LIST_LENGTH
+from gateway.codec.proto.wire import LOOKED_THROUGH_BYTES
 from gateway.pb.v1 import gateway_pb2 as pb
 from tests.adapters.grpc.harness import Client, Running, failing, order
 
@@ -60,9 +61,9 @@ async def test_text_that_is_not_utf8_is_named(gateway: Running) -> None:
 
 
 async def test_a_long_message_that_is_not_utf8_holds_up_nobody(gateway: Running) -> None:
-    """Two million fields and a broken text at their end: looking for it took the event loop for ten seconds."""
-    hurt = order("k-1", symbol="HURT").SerializeToString().replace(b"HURT", b"\xc3\x28\xff\xfe")
-    data = b"\x0a\x00" * ((MAX_MESSAGE_BYTES - len(hurt)) // 2) + hurt
+    """Looking for the broken text took the event loop for ten seconds where there were two million."""
+    hurt = order("k-1", symbol="HURT", strategy="x" * LOOKED_THROUGH_BYTES)
+    data = hurt.SerializeToString().replace(b"HURT", b"\xc3\x28\xff\xfe")
     with failing() as error:
         async with asyncio.timeout(3):
             await raw(gateway, data)
@@ -101,6 +102,26 @@ async def test_a_message_over_the_bound_never_reaches_us(alpha: Client, gateway:
         await alpha.submit("k-1", symbol="x" * (MAX_MESSAGE_BYTES + 1))
     assert (error.code, error.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "")
     assert (await alpha.submit("k-1")).order_id
+
+
+@pytest.mark.parametrize(
+    ("message", "one", "path", "field"),
+    [
+        (pb.TradeRequest, b"\x12\x00", "/gateway.v1.OrderService/Trade", "commands"),
+        (pb.ListOrdersRequest, b"\x28\x01", "/gateway.v1.OrderService/ListOrders", "ord_status"),
+    ],
+)
+async def test_a_message_of_two_million_entries_is_refused_before_they_are_made(
+    gateway: Running, monkeypatch: pytest.MonkeyPatch, message: Any, one: bytes, path: str, field: str
+) -> None:
+    """Rule 7: that takes most of a second, and everybody waits."""
+    monkeypatch.setattr(message, "FromString", None)
+    call = gateway.channel.stream_stream(path)(metadata=(("client-id", "alpha"),), timeout=20)
+    with failing() as error:
+        await call.write(one * (MAX_MESSAGE_BYTES // len(one)))
+        await call.done_writing()
+        await call.read()
+    assert (error.code, error.reason, error.fields) == (grpc.StatusCode.INVALID_ARGUMENT, "FIELD_INVALID", (field,))
 
 
 async def test_metadata_that_is_too_large_is_refused(alpha: Client) -> None:

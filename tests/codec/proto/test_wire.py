@@ -49,6 +49,32 @@ def test_the_text_that_is_not_utf8_is_named(message: Any, path: str) -> None:
     assert wire.broken_text_field(message.DESCRIPTOR, data) == path
 
 
+@pytest.mark.parametrize(
+    ("message", "field", "one"),
+    [
+        (pb.TradeRequest, "commands", b"\x12\x00"),
+        (pb.TradeRequest, "commands", b"\x12\x80\x01" + b"x" * 128),
+        (pb.TradeRequest, "subscribe", b"\x0a\x02\x08\x01"),
+        (pb.SetMarksRequest, "rates", b"\x12\x00"),
+        (pb.ListOrdersRequest, "ord_status", b"\x28\x01"),
+        (pb.TradeRequest, "", b"\xf8\xff\xff\xff\x0f\x01"),
+        (pb.TradeRequest, "", b"\x7d1234"),
+        (pb.TradeRequest, "", b"\x7912345678"),
+        (pb.TradeRequest, "", b"\x7b\x7c"),
+    ],
+)
+def test_the_field_that_is_one_too_many_is_named(message: Any, field: str, one: bytes) -> None:
+    fields = 2 if one == b"\x7b\x7c" else 1
+    assert wire.crowded_field(message.DESCRIPTOR, one * 100, 100 * fields) is None
+    assert wire.crowded_field(message.DESCRIPTOR, one * 101, 100 * fields) == field
+
+
+@given(st.binary(max_size=200), st.integers(1, 20))
+def test_bytes_that_are_no_message_are_counted_too(data: bytes, most: int) -> None:
+    """Whatever they are: the parser is the one that refuses them."""
+    assert wire.crowded_field(pb.TradeRequest.DESCRIPTOR, data, most) in {None, "", "commands", "subscribe"}
+
+
 def test_a_long_message_is_not_looked_through() -> None:
     """Each field costs microseconds: two million of them would hold up the event loop for ten seconds (rule 7)."""
     fits = pb.SubmitOrderRequest(symbol="HURT").SerializeToString().replace(b"HURT", b"\xc3\x28\xff\xfe")
