@@ -68,8 +68,10 @@ _ACCEPTED: dict[type, str] = {
 _APPROVED = "DecideChange"
 _BY_ITSELF_TOO = (ev.ItemResolved, re.LimitDeclined, re.OverrideEnded, re.TradingStopped, re.TradingResumed)
 
-OWN_NAME = reg.compile(r"(SELF|AWAY|STOP\d+)\.\d+(\.1)*", reg.ASCII)
-"""The ClOrdIDs of cancels and replaces that the gateway makes by itself, to prevent a self-match or for a stop."""
+_OWN_NAME = reg.compile(r"(SELF|AWAY|STOP\d+)\.(?P<number>\d+)(\.1)*", reg.ASCII)
+"""The ClOrdIDs of cancels and replaces that the gateway makes by itself, to prevent a self-match or for a stop. The
+number is the one in the request's own venue_cl_ord_id: a client that makes such a name up does not know it before.
+"""
 
 
 class Queues(msgspec.Struct, frozen=True):
@@ -318,9 +320,13 @@ def _accepts_command(record: ev.Record) -> bool:
     """
     event, kind = record.event, record.cause.kind
     if isinstance(event, (ev.CancelRequested, ev.ReplaceRequested)):
-        own = isinstance(event.command, MassCancel) or OWN_NAME.fullmatch(event.cl_ord_id)
-        return kind == "client" and not own
+        return kind == "client" and not (isinstance(event.command, MassCancel) or _is_own(event))
     if isinstance(event, ev.StatusRequested):
         return event.why == BY_COMMAND
     by_itself = isinstance(event, _BY_ITSELF_TOO) and not event.operator
     return kind in {"client", "operator"} and not by_itself
+
+
+def _is_own(event: ev.CancelRequested | ev.ReplaceRequested) -> bool:
+    named = _OWN_NAME.fullmatch(event.cl_ord_id)
+    return named is not None and event.venue_cl_ord_id.endswith(f"R{named['number']}")

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.adapters.metrics import OWN_NAME, Metrics, Queues
+from gateway.adapters.metrics import Metrics, Queues
 from gateway.core import events as ev
 from gateway.core.commands import CancelOrder, HaltInstrument, MassCancel, SubmitOrder
 from gateway.core.events import Cause, Event, Record
@@ -171,9 +171,25 @@ def test_what_an_order_leads_to_is_no_command_of_its_client(metrics: Metrics, se
     assert [value(samples, "gateway_commands_total", type=kind, result="accepted") for kind in asked] == [0, 0, 0]
 
 
-@pytest.mark.parametrize(("name", "own"), [("SELF.7", True), ("STOP12.7.1", True), ("AWAY.7", True), ("SELF", False)])
-def test_the_gateways_own_requests_are_known_by_their_names(name: str, own: bool) -> None:
-    assert bool(OWN_NAME.fullmatch(name)) is own
+@pytest.mark.parametrize(
+    ("name", "venue_cl_ord_id", "own"),
+    [
+        ("SELF.7", "abR7", True),
+        ("STOP12.7.1", "abR7", True),
+        ("AWAY.7", "abR7", True),
+        ("SELF", "abR7", False),
+        # A client's own, which it happened to call so.
+        ("SELF.7", "abR17", False),
+        ("STOP1.7", "abR8", False),
+    ],
+)
+def test_the_gateways_own_requests_are_known_by_their_names_and_numbers(
+    metrics: Metrics, name: str, venue_cl_ord_id: str, own: bool
+) -> None:
+    asked = ev.CancelRequested("O1", "XSIM", name, venue_cl_ord_id, "abR1", CancelOrder("demo", name, "1"))
+    metrics.on_commit([record(asked)], 0.001)
+    count = value(scrape(metrics), "gateway_commands_total", type="CancelOrder", result="accepted")
+    assert count == (0 if own else 1)
 
 
 def test_commits_go_into_histograms_that_begin_at_50_microseconds(metrics: Metrics) -> None:
