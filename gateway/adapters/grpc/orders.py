@@ -145,12 +145,18 @@ def _number(order_id: str) -> int:
 
 
 def _behind(state: State, after: int) -> Iterable[str]:
-    """The order_ids whose number is above `after`, in order. Those that came back into memory stand behind newer ones
-    there.
+    """The order_ids whose number is above `after`, in order, as many as one page looks at. Those that came back into
+    memory stand behind newer ones there.
     """
     back = sorted(state.recalled, key=_number)
-    rest = [order_id for order_id in state.orders if order_id not in state.recalled] if back else list(state.orders)
-    late, usual = (ids[bisect_right(ids, after, key=_number) :] for ids in (back, rest))
+    rest = state.orders.copy() if back else state.orders
+    for order_id in back:
+        rest.pop(order_id, None)
+    if not after:
+        return merge(rest, back, key=_number) if back else rest
+    ids = list(rest)
+    first, first_back = (bisect_right(each, after, key=_number) for each in (ids, back))
+    usual, late = ids[first : first + SCANNED_PER_PAGE + 1], back[first_back:]
     return merge(usual, late, key=_number) if late else usual
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Iterator
 
 import grpc
 import pytest
@@ -339,6 +340,43 @@ async def test_a_page_is_bounded_by_what_it_looks_at(
     page = await bravo.orders.ListOrders(pb.ListOrdersRequest(), metadata=bravo.metadata)
     assert (len(page.orders), bool(page.next_page_token)) == (0, True)
     assert await listed(bravo) == ["b-1"]
+
+
+class Counted(dict[str, Order]):
+    """Orders in memory, and how many of them were looked at one by one."""
+
+    looked_at = 0
+
+    def __iter__(self) -> Iterator[str]:
+        for order_id in super().__iter__():
+            self.looked_at += 1
+            yield order_id
+
+
+async def test_a_page_from_the_beginning_looks_at_no_more_orders_than_it_shows(alpha: Client, gateway: Running) -> None:
+    """Every client of Python asks for one order when it connects, whatever is in memory."""
+    for number in range(20):
+        await alpha.submit(f"k-{number}")
+    held = gateway.sequencer.state.orders = Counted(gateway.sequencer.state.orders)
+    page = await alpha.orders.ListOrders(pb.ListOrdersRequest(page_size=2), metadata=alpha.metadata)
+    assert [item.cl_ord_id for item in page.orders] == ["k-0", "k-1"]
+    assert held.looked_at == 3
+    assert await listed(alpha, page_size=2) == [f"k-{number}" for number in range(20)]
+
+
+@pytest.mark.parametrize("page_size", [1, 2, 3, 100])
+@pytest.mark.parametrize("back", [(), (0,), (2, 1), (6, 0, 3)])
+async def test_orders_that_came_back_into_memory_are_listed_in_their_place(
+    alpha: Client, gateway: Running, back: tuple[int, ...], page_size: int
+) -> None:
+    """They stand behind newer ones there."""
+    replies = [await alpha.submit(f"k-{number}") for number in range(7)]
+    state = gateway.sequencer.state
+    for number in back:
+        order_id = replies[number].order_id
+        state.orders[order_id] = state.orders.pop(order_id)
+        state.recalled[order_id] = None
+    assert await listed(alpha, page_size=page_size) == [f"k-{number}" for number in range(7)]
 
 
 @pytest.mark.parametrize("token", ["x", "b3JkZXJzOjk5OTk5", "b3JkZXJzOi0x", "é", "b3RoZXI6MQ=="])
