@@ -7,8 +7,9 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import structlog
 import uvloop
@@ -199,45 +200,62 @@ class _Stack:
         services = Services(config, self._sequencer, self._feed, self._links, self._overview, journal)
         self._api = ApiServer(services)
         self._stop = asyncio.Event()
+        self._sequencing: asyncio.Task[None] | None = None
+        self._ticking: list[asyncio.Task[None]] = []
+        self._behind: list[asyncio.Task[None]] = []
 
     async def run(self) -> int:
-        """Start everything, wait for a signal, stop everything in order."""
+        """Start everything, wait for a signal, stop everything in order; also when something could not be started.
+
+        Raises:
+            AddressInUse, JournalError, OSError: it could not. What was logged on before is logged out.
+        """
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
+        try:
+            await self._start()
+            await self._stop.wait()
+            _log.info("stopping")
+        finally:
+            await self._end()
+        _log.info("stopped", seq=self._sequencer.committed_seq)
+        return CLEAN
+
+    async def _start(self) -> None:
         api = self._config.api
         await self._api.start(api.host, api.port, Path(api.unix_socket) if api.unix_socket else None)
-        try:
-            metrics_port = self._metrics.serve(self._config.metrics.host, self._config.metrics.port)
-        except OSError:
-            await self._api.stop(0)
-            raise
-        sequencing = asyncio.create_task(self._sequencer.run())
+        metrics_port = self._metrics.serve(self._config.metrics.host, self._config.metrics.port)
+        self._sequencing = asyncio.create_task(self._sequencer.run())
         await self._take_over()
         for name, link in self._links.items():
             self._sequencer.add_source(link)
             link.start(self._known(name))
         self._settle_restored()
-        watch = asyncio.create_task(self._sequencer.watch())
-        timer = asyncio.create_task(self._tick(Garbage()))
+        self._ticking = [self._beside("watch", self._sequencer.watch()), self._beside("timer", self._tick(Garbage()))]
         await self._api.open()
         self._say_ready(self._api.port, metrics_port)
-        following = asyncio.create_task(self._follow())
-        noting = asyncio.create_task(self._note_now_and_then())
-        await self._stop.wait()
-        _log.info("stopping")
-        timer.cancel()
-        watch.cancel()
+        self._behind = [self._beside("follower", self._follow()), self._beside("note", self._note_now_and_then())]
+
+    async def _end(self) -> None:
+        """Stop what was started: who sends commands first, and what follows the journal last."""
+        for task in self._ticking:
+            task.cancel()
         await self._api.stop(API_GRACE_S)
         await asyncio.gather(*(asyncio.to_thread(link.stop) for link in self._links.values()))
-        self._sequencer.stop()
-        await sequencing
-        following.cancel()
-        noting.cancel()
-        await asyncio.gather(following, noting, return_exceptions=True)
-        await self._note()
+        if self._sequencing is not None:
+            self._sequencer.stop()
+            await self._sequencing
+            for task in self._behind:
+                task.cancel()
+            await asyncio.gather(*self._behind, return_exceptions=True)
+            await self._note()
         self._metrics.stop()
-        _log.info("stopped", seq=self._sequencer.committed_seq)
-        return CLEAN
+
+    def _beside(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Do something for as long as we run. Nobody else does it: an error that ends it ends the process."""
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(_fatal_if_broken)
+        return task
 
     def _say_ready(self, api_port: int, metrics_port: int) -> None:
         """One line of JSON for whoever started us; the log is for people."""
@@ -280,7 +298,7 @@ class _Stack:
         """A note that could not be written is only older than it might be."""
         try:
             await asyncio.to_thread(self._keeper.write, self._sequencer.committed_seq)
-        except (JournalError, OSError) as error:
+        except (JournalError, OSError, RuntimeError) as error:  # RuntimeError: there can be no further thread.
             _log.warning("journal not noted", reason=str(error))
 
     def _known(self, name: str) -> Known:
@@ -369,6 +387,12 @@ class _Stack:
             stops=len(state.risk.stops),
             breaches=len(state.risk.breaches),
         )
+
+
+def _fatal_if_broken(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.critical("background task broke", task=task.get_name())
+        fatal(error)
 
 
 def fatal(error: BaseException) -> None:

@@ -214,7 +214,7 @@ async def _attended(config: Path, following: Following) -> int:
     """One follower's exit code. It ends with us, when we are canceled."""
     try:
         process = await spawn(config)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # RuntimeError: there can be no further thread.
         _log.error("follower_not_started", reason=str(error))  # No defect, but a machine that is full.
         return FAILED
     following.runs = True

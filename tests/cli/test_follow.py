@@ -20,6 +20,7 @@ import structlog
 import uvloop
 from msgspec.structs import replace
 from sqlalchemy.exc import SQLAlchemyError
+from structlog.testing import capture_logs
 from typer.testing import CliRunner, Result
 
 from gateway.adapters.journal import SqlJournal
@@ -460,6 +461,25 @@ async def test_one_that_was_killed_is_started_again(
     keeping.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await keeping
+
+
+async def test_one_that_no_thread_can_start_now_is_started_later(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that is full for a moment: the follower stayed away for good, without a word."""
+    tried: list[Path] = []
+
+    def spawned(path: Path) -> subprocess.Popen[bytes]:
+        tried.append(path)
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(following, "_spawned", spawned)
+    monkeypatch.setattr(following, "_AGAIN_S", (0.01, 0.01))
+    with capture_logs() as lines:
+        keeping = asyncio.create_task(following.attend(config, Following()))
+        await asyncio.to_thread(until, lambda: len(tried) > 1, "it is tried again")
+    keeping.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await keeping
+    assert [line["event"] for line in lines][:2] == ["follower_not_started", "follower_ended"]
 
 
 async def test_one_that_found_the_journal_wrong_is_not_started_again(
