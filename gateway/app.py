@@ -24,6 +24,7 @@ from gateway.adapters.metrics import Metrics, Queues
 from gateway.adapters.quickfix import DictionaryError, QuickFixLink, check_dictionaries, links_of
 from gateway.cli.accept import Looked, refuse_less
 from gateway.cli.configured import CONFIGURATION_WRONG
+from gateway.cli.failing import give_up_unwritten
 from gateway.cli.follow import Following, attend
 from gateway.cli.keep import LOCK, kept_journal, kept_snapshots
 from gateway.config import Config, VenueConfig, core_risk
@@ -267,7 +268,11 @@ class _Stack:
             "unix_socket": socket,
             "metrics_port": metrics_port,
         }
-        print(json.dumps(ready), flush=True)  # noqa: T201  # The one thing that goes to standard output.
+        try:
+            print(json.dumps(ready), flush=True)  # noqa: T201  # The one thing that goes to standard output.
+        except OSError as error:
+            _log.warning("standard output does not take the line that we are ready", reason=str(error))
+            give_up_unwritten()
         _log.info("ready", **ready)
 
     async def _take_over(self) -> None:

@@ -1,6 +1,9 @@
 """How a gateway starts, runs and stops: what cannot be started, what breaks beside trading, and where it writes to."""
 
 import json
+import signal
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -40,3 +43,51 @@ def test_a_session_that_cannot_be_started_leaves_none_behind_without_a_logout(ow
     assert str(numbers) in str(refused["reason"])
     came = [each.msg_type for each in ledger.read_lines(own_stack.ledger("XSIM")) if isinstance(each, ledger.Received)]
     assert came[-1] == "5"
+
+
+# --- Where it writes to -----------------------------------------------------------------------------------------------
+
+
+def said(text: str, path: Path) -> None:
+    """Wait until a file has these words."""
+    end = time.monotonic() + WAIT_S
+    while text not in path.read_text():
+        assert time.monotonic() < end, path.read_text()
+        time.sleep(0.02)
+
+
+def test_a_gateway_whose_standard_output_takes_nothing_runs_and_stops_as_ever(tmp_path: Path) -> None:
+    """A full disk, or a reader that is gone: it ended with "not started", or with 120, which a service manager takes
+    for a fault.
+    """
+    command, log = Stack(tmp_path / "stack").gateway.command, tmp_path / "log"
+    log.touch()
+    with Path("/dev/full").open("wb") as full, log.open("wb") as err:
+        gateway = subprocess.Popen(command, stdout=full, stderr=err)
+        said('"ready"', log)
+        gateway.send_signal(signal.SIGTERM)
+        assert gateway.wait(WAIT_S) == 0
+    assert "standard output does not take the line that we are ready" in log.read_text()
+
+
+def test_a_gateway_that_is_started_without_standard_streams_puts_no_file_in_their_place(tmp_path: Path) -> None:
+    """The lock of its data directory was its standard output: every child and library could write there."""
+    script = 'exec "$@" <&- >&- 2>&-'
+    stack = Stack(tmp_path / "stack")
+    gateway = subprocess.Popen(["sh", "-c", script, "sh", *stack.gateway.command])
+    sock = tmp_path / "stack" / "gateway" / "gateway.sock"
+    end = time.monotonic() + WAIT_S
+    while not sock.exists():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    assert {str(Path(f"/proc/{gateway.pid}/fd/{number}").readlink()) for number in range(3)} == {"/dev/null"}
+    gateway.send_signal(signal.SIGTERM)
+    assert gateway.wait(WAIT_S) == 0
+
+
+def test_a_wrong_configuration_has_its_exit_code_also_where_nobody_can_be_told(tmp_path: Path) -> None:
+    """Not 1, after which a service manager starts it again and again."""
+    stack = Stack(tmp_path)
+    stack.gateway_config.write_text("nonsense")
+    with Path("/dev/full").open("wb") as full:
+        assert subprocess.run(stack.gateway.command, stderr=full, check=False, timeout=WAIT_S).returncode == 2
