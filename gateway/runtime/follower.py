@@ -21,6 +21,7 @@ from gateway.core.engine import Diverged, replay
 from gateway.core.events import OrderView, Record
 from gateway.core.invariants import InvariantBroken
 from gateway.core.state import State
+from gateway.runtime.files import Taken
 from gateway.runtime.ports import Journal, JournalDamaged, JournalError
 from gateway.runtime.snapshots import Snapshots
 
@@ -32,6 +33,9 @@ SOONEST_S, LATEST_S = 0.2, 1.0
 
 PROOF_S = 0.2
 """For how long old batches are proven before the journal's end is looked at again."""
+
+SAVE_AGAIN_S = 30.0
+"""After which a snapshot that could not be written is tried again, whether or not something came meanwhile."""
 
 _RETRY_S = (0.5, 10.0)
 
@@ -108,6 +112,7 @@ class Follower:
         self._snapshot_seq = 0
         self._hash = b""
         self._patience = _Patience("projections", clock)
+        self._save_again_s = 0.0
         self._proof: _Proof | None = None
         self._batches = batches
         self._damaged = damaged
@@ -197,10 +202,11 @@ class Follower:
             self._project(records, journal_hash)
             if records[-1].seq == self.state.seq:
                 self._hash = journal_hash
-                if self.state.seq - self._snapshot_seq >= self._snapshot_events:
-                    self._save()
+                self._save_if_due()
             if stop():
                 break
+        if self._save_again_s and self._is_ours():  # Also while nothing comes.
+            self._save_if_due()
         return self.state.seq - before
 
     def _refuse_another_journal(self) -> None:
@@ -217,14 +223,20 @@ class Follower:
     def _is_ours(self) -> bool:
         return not self._hash or self._journal.hash_at(self.state.seq) == self._hash
 
+    def _save_if_due(self) -> None:
+        if self.state.seq - self._snapshot_seq >= self._snapshot_events and self._clock() >= self._save_again_s:
+            self._save()
+
     def _save(self) -> None:
         if self._snapshots is None or not self._hash:
             return
-        self._snapshot_seq = self.state.seq
         try:
             self._snapshots.save(self.state, self._hash)
-        except OSError as error:
-            _log.error("snapshot_failed", seq=self.state.seq, reason=str(error))
+        except (OSError, Taken) as error:
+            self._save_again_s = self._clock() + SAVE_AGAIN_S
+            _log.error("snapshot_failed", seq=self.state.seq, reason=str(error), tried_again_in_s=SAVE_AGAIN_S)
+        else:
+            self._snapshot_seq, self._save_again_s = self.state.seq, 0.0
 
     def _projecting(self) -> bool:
         """Whether the projections can be used; those that could not be are tried again after a while."""

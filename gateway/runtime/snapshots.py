@@ -10,16 +10,19 @@ from pathlib import Path
 
 from gateway.codec.snapshot import HEAD_SIZE, SnapshotUnusable, head, pack, place, unpack
 from gateway.core.state import State
-from gateway.runtime.files import make_durably, sync
+from gateway.runtime.files import alone, make_durably, sync
 from gateway.runtime.ports import Journal
 from gateway.runtime.witnesses import Witness, missing
+
+WRITER_S = 10.0
+"""How long one who writes a snapshot waits for another: a follower and `gateway prepare-update` may meet."""
 
 _SUFFIX, _UNFINISHED, _LOST = ".snapshot", ".unfinished", ".lost"
 
 
 class Snapshots:
-    """The newest `keep` snapshots of one journal. One process writes them, any may read. `note` is told why one is not
-    used.
+    """The newest `keep` snapshots of one journal. One process at a time writes them, any may read. `note` is told why
+    one is not used.
     """
 
     def __init__(self, directory: Path, keep: int = 2, note: Callable[[str], None] = lambda _reason: None) -> None:
@@ -35,7 +38,13 @@ class Snapshots:
 
         Raises:
             OSError: it could not be written. Nothing is lost.
+            Taken: another process is writing one, and still after 10 seconds.
         """
+        lock = self._directory.with_name(f"{self._directory.name}.lock")
+        with alone(lock, f"another process is writing a snapshot in {self._directory}: try again later", WRITER_S):
+            return self._save(state, chain_hash)
+
+    def _save(self, state: State, chain_hash: bytes) -> Path:
         make_durably(self._directory)
         self._remove(self._directory.glob(f"*{_UNFINISHED}"))  # Of a process that died while it wrote.
         final = self._directory / f"{state.seq:020d}{_SUFFIX}"

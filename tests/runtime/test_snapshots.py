@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 
@@ -16,6 +18,8 @@ from gateway.codec.snapshot import HEAD_SIZE, pack
 from gateway.core.engine import Diverged, replay
 from gateway.core.invariants import InvariantBroken
 from gateway.core.state import State
+from gateway.runtime import snapshots
+from gateway.runtime.files import Taken, alone
 from gateway.runtime.ports import JournalError
 from gateway.runtime.recovery import recover
 from gateway.runtime.snapshots import Snapshots
@@ -266,6 +270,35 @@ def test_what_a_killed_writer_left_is_removed_by_the_next(kept: Kept, disk: Disk
     assert not left.exists()
 
 
+def test_one_who_writes_leaves_the_unfinished_of_another_alone(
+    kept: Kept, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The follower and `gateway prepare-update` may meet: each took the other's file for that of a dead process."""
+    writing, go_on, sync = threading.Event(), threading.Event(), os.fsync
+
+    def slow(descriptor: int) -> None:
+        writing.set()
+        assert go_on.wait(10)
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(kept.save, *state_at(disk, 50))
+        assert writing.wait(10)
+        second = pool.submit(kept.save, *state_at(disk, 45))
+        assert not second.done()
+        go_on.set()
+        assert [first.result(10), second.result(10)] == kept.paths()
+
+
+def test_one_who_has_waited_long_for_another_says_so(
+    kept: Kept, disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshots, "WRITER_S", 0.0)
+    with alone(tmp_path / "snapshots.lock", ""), pytest.raises(Taken, match="another process is writing a snapshot"):
+        kept.save(*state_at(disk, 50))
+
+
 def test_killed_at_any_moment_the_old_snapshot_or_the_new_one_is_there(tmp_path: Path) -> None:
     """C10, with a real process and kill -9: whatever the moment, each finished file is whole."""
     seed = int(os.environ.get("KILL_SEED", "10"))
@@ -273,8 +306,8 @@ def test_killed_at_any_moment_the_old_snapshot_or_the_new_one_is_there(tmp_path:
     random = Random(seed)
     journal = snapshot_writer.journal()
     whole = recover(journal)
-    snapshots = Kept(tmp_path)
-    snapshots.save(whole, journal.hash_at(whole.seq) or b"")
+    kept = Kept(tmp_path)
+    kept.save(whole, journal.hash_at(whole.seq) or b"")
     finished: set[int] = set()
     for _ in range(12):
         command = [sys.executable, "-m", "tests.runtime.snapshot_writer", str(tmp_path / "snapshots")]
@@ -286,14 +319,14 @@ def test_killed_at_any_moment_the_old_snapshot_or_the_new_one_is_there(tmp_path:
                 pass
             writer.send_signal(signal.SIGKILL)
             writer.wait(10)
-        paths = snapshots.paths()
+        paths = kept.paths()
         assert paths, "there is always one"
         finished.update(int(path.stem) for path in paths)
-        found = snapshots.newest(journal)
+        found = kept.newest(journal)
         assert found is not None
-        assert found.seq == int(paths[0].stem), snapshots.said
-        assert recover(journal, snapshots) == whole
-    assert snapshots.said == []
+        assert found.seq == int(paths[0].stem), kept.said
+        assert recover(journal, kept) == whole
+    assert kept.said == []
     assert len(finished) > 1
 
 

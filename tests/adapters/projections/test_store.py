@@ -1,5 +1,6 @@
 """Projections: after any day, however it was cut and interrupted, the rows are what the core's state says."""
 
+import os
 import signal
 import sqlite3
 import subprocess
@@ -304,6 +305,31 @@ def test_at_its_end_a_follower_keeps_no_snapshot_of_a_journal_that_is_gone(tmp_p
     _replace(disk, _day_with("k1", "other"))
     follower.finish(0)
     assert snapshots.paths() == []
+
+
+def test_a_snapshot_that_fails_is_tried_again_soon_also_while_nothing_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waited for as many events as lie between two: a restart had twice as much to replay."""
+    world, snapshots, now = _day_with("k1", "k2"), Snapshots(tmp_path / "snapshots"), [0.0]
+    follower = Follower(journal_of(world.records), None, snapshots, snapshot_events=5, clock=lambda: now[0])
+    with monkeypatch.context() as broken, structlog.testing.capture_logs() as logs:
+        broken.setattr(os, "fsync", _full)
+        follower.catch_up()
+        now[0] += 1
+        follower.catch_up()
+    assert [line["event"] for line in logs if line["log_level"] == "error"] == ["snapshot_failed"]
+    assert snapshots.paths() == []
+    now[0] += 60
+    follower.catch_up()
+    assert snapshots.newest_seq() == world.state.seq
+    written = snapshots.paths()[0].stat().st_mtime_ns
+    follower.catch_up()
+    assert snapshots.paths()[0].stat().st_mtime_ns == written, "once it is there, it is there"
+
+
+def _full(_: int) -> None:
+    raise OSError(28, "No space left on device")
 
 
 def _replace(disk: Disk, world: World) -> None:
