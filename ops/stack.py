@@ -27,7 +27,7 @@ VENUES = ("XSIM", "YSIM")
 # Those of config/gateway.toml.
 API_PORT, METRICS_PORT = 7001, 7002
 READY_S = 60.0
-# A stop waits 15 s for a follower that gets no processor, and some seconds for the logouts.
+# A stop waits 8 s for a follower that gets no processor, and some seconds for the logouts.
 STOP_S = 60.0
 
 

@@ -400,6 +400,23 @@ async def test_it_yields_to_everybody_from_its_first_moment_on(config: Path, jou
         process.communicate()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="nice is all that other systems have")
+async def test_at_its_end_it_yields_no_more(config: Path, journal: SqlJournal) -> None:
+    """A stop waits for it, and on a busy machine it got nothing of the processor for as long as that."""
+    process = await following.spawn(config)
+    try:
+        os.kill(process.pid, signal.SIGSTOP)
+        ending = asyncio.create_task(following._end(process))
+        await asyncio.sleep(0)
+        assert _autogroup_nice(process.pid) in (None, 0)
+        if os.geteuid() == 0:  # Nobody else may take back that he yields.
+            assert os.sched_getscheduler(process.pid) == os.SCHED_OTHER
+            assert os.getpriority(os.PRIO_PROCESS, process.pid) == 0
+    finally:
+        process.kill()
+    await asyncio.wait_for(ending, WITHIN_S)
+
+
 def test_it_inherits_no_connection_of_the_gateway(config: Path, journal: SqlJournal) -> None:
     """C0 to C12: a venue has to see at once that a gateway was killed. QuickFIX opens what a child would inherit."""
     ours, venues = socket.socketpair()
