@@ -250,12 +250,19 @@ async def _campaign(given: argparse.Namespace, seed: int, folder: Path, journals
 
 def _given() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make crash", description=__doc__)
-    parser.add_argument("--cycles", type=int, default=50)
+    parser.add_argument("--cycles", type=_at_least_one, default=50)
     parser.add_argument("--seed", type=int, default=None, help="what is killed when; printed when not given")
-    parser.add_argument("--lanes", type=int, default=LANES, help="stacks at a time")
+    parser.add_argument("--lanes", type=_at_least_one, default=LANES, help="stacks at a time")
     parser.add_argument("--journal", choices=JOURNALS, default="sqlite")
     parser.add_argument("--report", type=Path, help="keep the result as a line of JSON in this file, from early on")
     return parser.parse_args()
+
+
+def _at_least_one(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"found {text}, expected a whole number of at least 1")
+    return number
 
 
 @contextlib.contextmanager

@@ -26,11 +26,15 @@ from gateway.runtime.files import Taken, alone
 from gateway.runtime.ports import JournalError
 from ops.demo.compare import ClientView, Verdict, compare, every_order, journal_view, venue_view
 from ops.demo.view import View
-from ops.stack import ROOT, NotReady, Process, Stack
+from ops.stack import ROOT, VENUES, NotReady, Process, Stack
 
 CLIENT_ID = "demo"
 STRATEGY_STOP_S = 90.0
 LOOK_S = 0.25
+LEFT = {"gateway", "gateway.toml", "gateway.log", "strategy.json", "strategy.log"} | {
+    f"{before}{venue}{after}" for venue in VENUES for before, after in (("venue-", ""), ("", ".toml"), ("", ".log"))
+}
+"""All that a demo leaves in its folder."""
 
 
 def main() -> int:
@@ -72,16 +76,29 @@ def _asks_to(stop: threading.Event) -> Callable[[int, FrameType | None], None]:
 def _fresh_folder() -> Iterator[Path]:
     """var/demo, without what an earlier demo left; where the checkout cannot be written, or a demo runs there, a
     temporary folder.
+
+    Raises:
+        NotReady: it has something that no demo left there, and would be emptied.
     """
-    folder = Path(os.environ.get("DEMO_DIR") or ROOT / "var" / "demo")
+    folder = Path(os.environ.get("DEMO_DIR") or ROOT / "var" / "demo").absolute()
     with contextlib.ExitStack() as held:
         try:
+            _refuse_others(folder)
             held.enter_context(alone(folder.with_name(f"{folder.name}.lock"), f"a demo runs in {folder}"))
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
         except (OSError, Taken):
             folder = Path(tempfile.mkdtemp(prefix="gateway-demo-"))
         yield folder
+
+
+def _refuse_others(folder: Path) -> None:
+    there = {each.name for each in folder.iterdir()} if folder.is_dir() else set()
+    if others := sorted(there - LEFT) or (sorted(there) if "XSIM.toml" not in there else []):
+        names = ", ".join(others[:3])
+        raise NotReady(
+            f"{folder} has what no demo left there ({names}), and a demo empties its folder: name another in DEMO_DIR"
+        )
 
 
 def _empty_journal() -> str:

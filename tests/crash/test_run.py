@@ -156,6 +156,19 @@ def test_nothing_outlives_a_lane_that_is_killed(tmp_path: Path) -> None:
 # --- Which stacks, and what they come to ------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("option", ["--cycles", "--lanes"])
+@pytest.mark.parametrize("number", ["0", "-1", "many"])
+def test_a_campaign_of_nothing_is_refused_with_the_option(
+    option: str, number: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It divided by zero."""
+    monkeypatch.setattr(sys, "argv", ["crash", option, number])
+    with pytest.raises(SystemExit) as ended:
+        run.main()
+    assert ended.value.code == 2
+    assert option in capsys.readouterr().err
+
+
 def test_stacks_come_to_the_cycles_that_were_asked_for_and_each_can_be_run_again_by_itself() -> None:
     planned = list(stacks(2_000, SEED))
     assert sum(cycles for _, cycles in planned) == 2_000

@@ -112,6 +112,18 @@ def test_a_second_demo_leaves_the_files_of_the_first_alone(tmp_path: Path) -> No
     shutil.rmtree(folder)
 
 
+@pytest.mark.parametrize("names", [["precious.txt"], ["gateway.toml", "gateway"], ["XSIM.toml", "notes"]])
+def test_a_folder_with_anything_else_in_it_is_refused_and_stays_as_it_is(tmp_path: Path, names: list[str]) -> None:
+    """It was emptied, whatever it was."""
+    for name in names:
+        (tmp_path / name).write_text("mine")
+    running = demo(tmp_path, seconds=1)
+    said, _ = running.communicate(timeout=ENDS_S)
+    assert running.returncode == 1
+    assert "has what no demo left there" in said
+    assert {each.name: each.read_text() for each in tmp_path.iterdir()} == dict.fromkeys(names, "mine")
+
+
 def test_ctrl_c_ends_the_demo_in_order_and_leaves_nothing_running(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     running = demo(folder, seconds=600)
