@@ -36,6 +36,11 @@ def lane_path(unix_socket: str) -> str:
     return unix_socket + _SUFFIX
 
 
+def grpc_target(unix_socket: str) -> str:
+    """What gRPC calls that Unix socket: of its names it takes "%41" for an "A"."""
+    return f"unix:{unix_socket.replace('%', '%25')}"
+
+
 class Kind(IntEnum):
     """What a frame is."""
 

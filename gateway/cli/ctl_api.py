@@ -7,6 +7,7 @@ import grpc
 from google.protobuf.message import Message
 
 from gateway.client.errors import of_call
+from gateway.client.lane import target_of
 from gateway.pb.v1 import gateway_pb2 as pb
 from gateway.pb.v1 import gateway_pb2_grpc
 
@@ -44,7 +45,7 @@ class Api:
         self.client_id = client_id
         self.unanswered = False
         self._metadata = (("client-id", client_id),)
-        self._channel = grpc.insecure_channel(address, [("grpc.max_receive_message_length", _LONGEST_REPLY)])
+        self._channel = grpc.insecure_channel(target_of(address), [("grpc.max_receive_message_length", _LONGEST_REPLY)])
         stubs: Any = gateway_pb2_grpc  # protoc gives the services no types.
         self._orders = stubs.OrderServiceStub(self._channel)
         self._events = stubs.EventServiceStub(self._channel)

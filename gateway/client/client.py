@@ -19,7 +19,7 @@ from gateway.client.errors import Failure, Overloaded, Unavailable, Unknown, of_
 from gateway.client.event_stream import EventStream
 from gateway.client.handle import Handles, OrderHandle
 from gateway.client.keys import KeyGenerator, default_prefix
-from gateway.client.lane import lane_call, unix_socket_of
+from gateway.client.lane import lane_call, target_of, unix_socket_of
 from gateway.client.trade import TradeStream
 from gateway.client.types import CommandReply, EventType, Order, OrderDetail, Position
 from gateway.client.wire import Number
@@ -98,7 +98,7 @@ class GatewayClient:
             Unavailable: the gateway cannot be reached within `timeout_s`.
             NotAllowed: it does not know the client id.
         """
-        self._channel = grpc.aio.insecure_channel(self._address, options=_CHANNEL_OPTIONS)
+        self._channel = grpc.aio.insecure_channel(target_of(self._address), options=_CHANNEL_OPTIONS)
         self._closed, self._handles = asyncio.Event(), Handles(self.client_id)  # It may be opened again.
         try:
             self._orders = gateway_pb2_grpc.OrderServiceStub(self._channel)  # type: ignore[no-untyped-call]

@@ -9,7 +9,7 @@ from google.protobuf.message import DecodeError
 from google.rpc import status_pb2
 
 from gateway.client.errors import Failure, of_status
-from gateway.lane import MAX_SOCKET_PATH_BYTES, BrokenLane, Kind, Lane, lane_path
+from gateway.lane import MAX_SOCKET_PATH_BYTES, BrokenLane, Kind, Lane, grpc_target, lane_path
 from gateway.pb.v1 import gateway_pb2 as pb
 
 _UNIX = "unix:"
@@ -63,6 +63,12 @@ def _ended(status: status_pb2.Status) -> Any:
 def unix_socket_of(address: str) -> str:
     """The path of a Unix socket's address; empty of another."""
     return address.removeprefix(_UNIX).removeprefix("//") if address.startswith(_UNIX) else ""
+
+
+def target_of(address: str) -> str:
+    """What gRPC calls the gateway at an address, as GatewayClient takes it."""
+    unix_socket = unix_socket_of(address)
+    return grpc_target(unix_socket) if unix_socket else address
 
 
 async def lane_call(address: str, client_id: str) -> LaneCall | None:

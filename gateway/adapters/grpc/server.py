@@ -28,7 +28,7 @@ from gateway.adapters.grpc.presence import Presence
 from gateway.adapters.grpc.risk import RiskService
 from gateway.adapters.grpc.services import Services
 from gateway.adapters.grpc.streams import EventEncoder, Streams
-from gateway.lane import MAX_SOCKET_PATH_BYTES, lane_path
+from gateway.lane import MAX_SOCKET_PATH_BYTES, grpc_target, lane_path
 from gateway.pb.v1 import gateway_pb2 as pb
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
@@ -118,7 +118,7 @@ class ApiServer:
             raise AddressInUse(f"cannot listen on {lane}: {error.strerror}") from None
         before = os.umask(0o177)
         try:
-            self._server.add_insecure_port(f"unix:{path}")
+            self._server.add_insecure_port(grpc_target(str(path)))
         except RuntimeError:
             raise AddressInUse(f"cannot listen on {path}: another program does, or we may not") from None
         finally:

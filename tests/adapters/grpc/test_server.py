@@ -17,6 +17,8 @@ from gateway.adapters.grpc import orders
 from gateway.adapters.grpc import server as server_module
 from gateway.adapters.grpc.server import AddressInUse, ApiServer
 from gateway.adapters.grpc.trade import TradeStream
+from gateway.cli.ctl_api import Api
+from gateway.client import GatewayClient
 from gateway.pb.v1 import gateway_pb2 as pb
 from tests.adapters.grpc.harness import Client, Running, events_until, eventually, failing, running
 from tests.adapters.grpc.lane_peer import submits
@@ -62,6 +64,22 @@ async def test_it_listens_on_a_unix_socket_for_its_owner_only(tmp_path: Path) ->
         async with grpc.aio.insecure_channel(f"unix:{path}") as channel:
             await gateway.as_client("alpha", channel).submit("k-1")
     assert not path.exists()
+
+
+async def test_a_path_with_a_percent_sign_is_taken_as_it_is(tmp_path: Path) -> None:
+    """gRPC listened on "gateA.sock", or on nothing where a directory was called so."""
+    path = tmp_path / "gate%41.sock"
+    async with running(unix_socket=path):
+        assert path.exists()
+        async with GatewayClient(f"unix:{path}", client_id="alpha", timeout_s=20) as client:
+            assert [each async for each in client.list_orders()] == []
+        assert await asyncio.to_thread(_seq_of, f"unix:{path}")
+    assert not path.exists()
+
+
+def _seq_of(address: str) -> int:
+    with Api(address, "op") as api:
+        return int(api.overview().seq)
 
 
 async def test_a_socket_that_a_dead_process_left_is_taken_over(tmp_path: Path) -> None:
