@@ -6,18 +6,23 @@ holding up the event loop.
 """
 
 import re as reg
+import socket
+import sys
 import time
 from bisect import bisect_left
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from itertools import accumulate
-from threading import Thread
-from typing import get_args
-from wsgiref.simple_server import WSGIServer
+from socketserver import ThreadingMixIn
+from threading import BoundedSemaphore, Thread
+from typing import Any, get_args
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 import msgspec
-from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
+import structlog
+from prometheus_client import CollectorRegistry, ProcessCollector, make_wsgi_app
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
@@ -34,6 +39,13 @@ from gateway.core.risk.state import Profit
 from gateway.core.state import Item, State
 from gateway.core.types import Reason, Severity
 from gateway.runtime.latency import FirstWords
+
+MOST_SCRAPES = 8
+"""At a time; each has a thread and a connection. One more is told so with 503 Service Unavailable."""
+SCRAPE_S = 10.0
+"""How long a scraper may say nothing, or not read, before its connection is closed."""
+
+_log = structlog.get_logger(__name__)
 
 _COMMIT_S = (50e-6, 1e-4, 2e-4, 3e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 _ACK_S = (1e-4, 2e-4, 3e-4, 5e-4, 7.5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -142,9 +154,12 @@ class Metrics(Collector):
             OSError: the address is taken or not ours; the message names it.
         """
         try:
-            server, thread = start_http_server(port, host, self.registry)
+            server = _listening(host, port)
         except OSError as error:
             raise OSError(f"cannot listen on {host}:{port} for metrics: {error}") from error
+        server.set_app(make_wsgi_app(self.registry))
+        thread = Thread(target=server.serve_forever, name="metrics", daemon=True)
+        thread.start()
         self._server = server, thread
         return server.server_port
 
@@ -167,6 +182,61 @@ class Metrics(Collector):
             self._reasons[event.reason] += 1
         elif (took_ns := self._first_words.took_ns(record)) is not None:
             self._ack.observe(took_ns / 1e9)
+
+
+# ruff: noqa: A002, ARG002 - the names and the arguments of the two below are the library's.
+
+
+class _Scrape(WSGIRequestHandler):
+    """One request."""
+
+    timeout = SCRAPE_S
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """That somebody scrapes is no news."""
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    """A thread for each request, for so many at a time: whoever connects takes none of what trading needs."""
+
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], family: socket.AddressFamily) -> None:
+        self.address_family = family
+        self._places = BoundedSemaphore(MOST_SCRAPES)
+        super().__init__(address, _Scrape)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if not self._places.acquire(blocking=False):
+            with suppress(OSError):
+                request.settimeout(0.1)
+                request.recv(65_536)  # Who closes with something unread resets the connection, and the answer is lost.
+                request.sendall(b"HTTP/1.0 503 Service Unavailable\r\n\r\n%d scrapes are the limit\n" % MOST_SCRAPES)
+            self.shutdown_request(request)
+            return
+        try:
+            super().process_request(request, client_address)
+        except BaseException:  # No thread can be started now.
+            self._places.release()
+            raise
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Who left or was silent is no error of ours."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, ConnectionError | TimeoutError):
+            _log.error("scrape failed", error=repr(error), exc_info=error)
+
+
+def _listening(host: str, port: int) -> _Server:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, _, _, _, address = found[0]
+    return _Server((str(address[0]), port), family)
 
 
 class _Histogram:

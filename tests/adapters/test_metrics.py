@@ -1,15 +1,21 @@
 """The metrics say what was committed and how things stand; Prometheus can read them over HTTP."""
 
 import re as reg
+import socket
+import struct
+import threading
+import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
+from urllib.error import HTTPError
 
 import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from gateway.adapters import metrics as served
 from gateway.adapters.metrics import Metrics, Queues
 from gateway.core import events as ev
 from gateway.core.commands import CancelOrder, HaltInstrument, MassCancel, SubmitOrder
@@ -330,6 +336,43 @@ def test_a_port_that_is_taken_is_an_error_and_stopping_twice_is_none(metrics: Me
     metrics.stop()
     assert other.serve("127.0.0.1", port) == port
     other.stop()
+
+
+def test_who_connects_and_says_nothing_takes_few_threads_and_no_more(metrics: Metrics) -> None:
+    """Each had a thread and a file descriptor for good, until the journal got none."""
+    port, before = metrics.serve("127.0.0.1", 0), threading.active_count()
+    silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(served.MOST_SCRAPES)]
+    _until(lambda: threading.active_count() == before + served.MOST_SCRAPES)
+    with pytest.raises(HTTPError, match="503"):
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20)
+    for each in silent:
+        each.close()
+    _until(lambda: threading.active_count() == before)
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20) as reply:
+        assert b"gateway_events_total" in reply.read()
+
+
+@pytest.mark.parametrize("end", [socket.socket.close, lambda sock: None], ids=["left", "silent"])
+def test_a_scraper_that_goes_away_says_nothing_in_the_log(
+    metrics: Metrics, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, end: Callable[..., object]
+) -> None:
+    """It left a traceback there, where each line is a JSON object."""
+    monkeypatch.setattr(served._Scrape, "timeout", 0.2)
+    port, before = metrics.serve("127.0.0.1", 0), threading.active_count()
+    with socket.create_connection(("127.0.0.1", port)) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # Its end is a reset.
+        sock.sendall(b"GET /metr")
+        _until(lambda: threading.active_count() > before)
+        end(sock)
+        _until(lambda: threading.active_count() == before)
+    assert capfd.readouterr().err == ""
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def test_two_in_one_process_do_not_meet() -> None:
