@@ -65,9 +65,12 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Tell what happened, one line an event. Exit code 1 when there is no such order, or the journal is damaged."""
+    if to_seq is not None and to_seq < from_seq:
+        raise failed(f"--to {to_seq} is before --from {from_seq}", CONFIGURATION_WRONG)
     out = _json_lines if as_json else _people_lines(naming_orders=not order)
     try:
         source = named_journal(journal, config)
+        _refuse_beyond(source, from_seq)
         records = _life(source, order, client) if order else source.read(_first(source, from_seq, to_seq, tail))
         until = takewhile(lambda each: to_seq is None or each.seq <= to_seq, records)
         wanted = (record for record in until if record.seq >= from_seq)
@@ -75,6 +78,16 @@ def show(
             out(record)
     except JournalError as error:
         raise failed(str(error)) from None
+
+
+def _refuse_beyond(source: SqlJournal, from_seq: int) -> None:
+    """Nothing shown would look like nothing that happened.
+
+    Raises:
+        JournalError: the journal ends before that seq.
+    """
+    if from_seq > 1 and from_seq > (last := source.last_seq()):
+        raise JournalError(f"journal {source.label} ends at seq {last:,}, before --from {from_seq}")
 
 
 def _first(source: SqlJournal, from_seq: int, to_seq: int | None, tail: int | None) -> int:

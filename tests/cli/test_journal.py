@@ -119,6 +119,21 @@ def test_what_is_not_there_is_an_error_and_is_not_created(tmp_path: Path) -> Non
     assert not (tmp_path / "no.sqlite").exists()
 
 
+@pytest.mark.parametrize(
+    ("asked", "said", "code"),
+    [
+        (["--from", 9], "ends at seq 8, before --from 9", 1),
+        (["--from", 9, "--order", "O1"], "ends at seq 8, before --from 9", 1),
+        (["--from", 5, "--to", 4], "--to 4 is before --from 5", 2),
+    ],
+)
+def test_what_the_journal_does_not_have_is_told(path: Path, asked: list[object], said: str, code: int) -> None:
+    """Silence would say that nothing happened."""
+    result = _run("show", path, *asked)
+    assert result.exit_code == code
+    assert said in result.stderr
+
+
 @pytest.mark.parametrize("command", ["verify", "show"])
 def test_a_folder_is_no_damaged_disk(tmp_path: Path, command: str) -> None:
     """As one types who stands in the data directory."""
