@@ -39,6 +39,7 @@ def decide(state: State, settings: Settings, fact: DropCopied) -> list[Event]:
         return _stranger(state, fact)
     known = report_key(report.trade_date, report.exec_id) in order.seen
     if report.exec_type in _EXECUTIONS:
+        known = known and order.has_execution(report.trade_date, report.exec_id)
         known = known or has_undated(order.executions, order.seen, report.trade_date, report.exec_id)
         return [ev.DropCopyNoted(fact.session, report, known, order.order_id)]
     noted = ev.DropCopyNoted(fact.session, report, True, order.order_id)

@@ -67,7 +67,9 @@ def _execution_report(state: State, settings: Settings, report: ExecutionReport)
     exec_type = report.exec_type
     if exec_type is _ORDER_STATUS:
         return [*_status_reply(state, order, report), *_surprise(state, settings, order, report)]
-    if report.exec_id and report_key(report.trade_date, report.exec_id) in order.seen:
+    known = report.exec_id and report_key(report.trade_date, report.exec_id) in order.seen
+    # A status reply may have had the ExecID(17) of an execution that is not booked yet.
+    if known and (exec_type not in _OF_AN_EXECUTION or order.has_execution(report.trade_date, report.exec_id)):
         return [_ignored(order, report, "this ExecID of this order was applied before")]
     told = _told(state, order, report, exec_type)
     if _DONE_FOR_DAY in order.marks:

@@ -141,6 +141,15 @@ def test_an_execution_that_only_the_drop_copy_tells_is_applied_after_the_grace_t
     assert (one.cum_qty, one.disputed, kinds(world), lists(world)) == (10, False, [], (0, 0))
 
 
+def test_a_status_reply_with_its_exec_id_does_not_tell_an_execution() -> None:
+    world, one = world_with()
+    world.report(one, ExecType.ORDER_STATUS, exec_id="E9", ord_status=OrdStatus.PARTIALLY_FILLED)
+    (noted,) = copied(world, one, "E9", cum_qty=Decimal(10))
+    assert not noted.known
+    wait(world)
+    assert one.cum_qty == 10
+
+
 def test_the_order_sessions_later_copy_is_dropped_by_its_exec_id() -> None:
     world, one = world_with()
     copied(world, one, "E9")

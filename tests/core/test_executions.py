@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.executions import Execution, net, totals
+from gateway.core.types import ExecType, OrdStatus
 from tests.core.world import World
 
 DAY, NEXT_DAY, THIRD_DAY = "20260105", "20260106", "20260107"
@@ -119,6 +120,17 @@ def test_the_same_exec_id_counts_once_a_day_and_once_in_each_order() -> None:
         world.fill(first, 10, exec_id="A", trade_date=NEXT_DAY)
         world.fill(second, 10, exec_id="A")
     assert (first.cum_qty, second.cum_qty) == (20, 10)
+
+
+@pytest.mark.parametrize("exec_type", [ExecType.ORDER_STATUS, ExecType.NEW])
+def test_an_execution_whose_exec_id_another_report_had_counts(exec_type: ExecType) -> None:
+    """A status reply with the ExecID(17) of the last execution, which comes later, as from a resend."""
+    world = World.started()
+    one = world.submit("1")
+    world.report(one, exec_type, exec_id="A", ord_status=OrdStatus.NEW)
+    world.fill(one, 10, exec_id="A")
+    world.fill(one, 10, exec_id="A")
+    assert one.cum_qty == 10
 
 
 def test_an_amended_order_with_many_executions_stays_quick() -> None:
