@@ -327,6 +327,7 @@ class QuickFixLink:
         if sender is not None:
             # From here on a number may stand for two messages: none of before is resent, and none proves anything.
             self._store.emptied()
+            self._refs.clear()
             wire.resend_from = sender
             session.setNextSenderMsgSeqNum(sender)
             wire.numbered_anew()
@@ -349,7 +350,6 @@ class QuickFixLink:
         self._wire.numbers.asked = False
         if event.reset:
             self._wire.numbers = Numbers()
-            self._refs.clear()
             self._store.noted(reset=False, asked=False)
 
     # --- What has to be looked after ------------------------------------------------------------------------------
@@ -438,6 +438,8 @@ class QuickFixLink:
             case Kind.ENGINE_REJECT:
                 return self._engine_reject(entry)
             case Kind.UP:
+                if entry.reset:
+                    self._refs.clear()
                 log = self._log.error if entry.unexpected else self._log.info
                 log("session is up", reset=entry.reset, unexpected=entry.unexpected)
                 up = SessionUp(self.venue, entry.reset, entry.logon_seq_num, entry.unexpected)

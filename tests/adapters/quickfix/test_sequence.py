@@ -335,6 +335,35 @@ def test_a_reset_by_the_venue_is_reported_and_numbers_begin_at_one(venue: RawVen
     assert "2" not in {m["35"] for m in venue.got}
 
 
+def test_a_reject_names_no_order_of_before_the_numbers_started_over(venue: RawVenue, gateways: Gateways) -> None:
+    """It is of our Heartbeat, which has the number that the order had. The order may work."""
+    gateway = gateways(venue_config(venue.port)).start()
+    venue.logon()
+    gateway.wait_for(SessionUp)
+    gateway.order("g1")
+    assert venue.read_until("D")["34"] == "2"
+    venue.accept()
+    venue.read_until("A")
+    venue.next_out = 1
+    venue.send("35=A\x0198=0\x01108=30\x01141=Y\x01")
+    venue.send("35=1\x01112=x\x01")
+    assert venue.read_until("0")["34"] == "2"
+    venue.send("35=3\x0145=2\x01373=5\x01")
+    wait_until(lambda: gateway.link.status().next_target_msg_seq_num == 4, "the Reject is there")
+    assert gateway.wait_for(MessageRejected).ref_cl_ord_id == ""
+
+
+def test_a_reject_names_no_order_of_before_an_operator_set_our_numbers(venue: RawVenue, gateways: Gateways) -> None:
+    gateway = gateways(venue_config(venue.port)).start()
+    venue.logon()
+    gateway.wait_for(SessionUp)
+    gateway.order("g1")
+    number = int(venue.read_until("D")["34"])
+    gateway.act(SessionAdministered("olga", "XSIM", "set_sequence", "agreed", next_sender_msg_seq_num=number))
+    venue.send(f"35=3\x0145={number}\x01373=5\x01")
+    assert gateway.wait_for(MessageRejected).ref_cl_ord_id == ""
+
+
 def test_a_reset_that_the_journal_does_not_have_yet_outlives_the_process(venue: RawVenue, gateways: Gateways) -> None:
     gateway = gateways(venue_config(venue.port)).start(committed=40)
     gateway.committing = False
