@@ -97,7 +97,7 @@ def _execution_report(fields: Fields, dialect: Dialect, poss_dup: bool) -> Execu
         venue=dialect.venue,
         exec_type=exec_type,
         ord_status=_ord_status(fields, f.required(fields, "39")),
-        exec_id=fields.get("17", ""),
+        exec_id=_exec_id(fields, exec_type),
         exec_ref_id=fields.get("19", ""),
         cl_ord_id=fields.get("11", ""),
         orig_cl_ord_id=fields.get("41", ""),
@@ -129,6 +129,14 @@ def _execution_report(fields: Fields, dialect: Dialect, poss_dup: bool) -> Execu
     if exec_type in _EXECUTIONS:
         _check_execution(report)
     return report
+
+
+def _exec_id(fields: Fields, exec_type: ExecType) -> str:
+    """ExecID(17). "Will be 0 (zero) for ExecTransType(20)=3 (Status)" in FIX 4.2, and at some venues wherever there is
+    no execution: then it names nothing, and the next such report is another one.
+    """
+    exec_id = fields.get("17", "")
+    return "" if exec_id == "0" and exec_type not in _EXECUTIONS else exec_id
 
 
 def _side(fields: Fields, exec_type: ExecType) -> Side | None:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.codec.fix import FIX42, FIX44, FIX50SP2, decode
+from gateway.core.order import ord_status
 from gateway.core.reports import (
     ExecutionReport,
     MassCancelReport,
@@ -17,6 +18,7 @@ from gateway.core.reports import (
 )
 from gateway.core.types import CxlRejResponseTo, ExecType, OrdStatus, Side
 from tests.codec.fix.reports import VERSIONS, dialect, encode_report, wire
+from tests.core.world import World
 
 ids = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=20)
 maybe_ids = st.just("") | ids
@@ -36,7 +38,7 @@ def reports(draw: st.DrawFn) -> ExecutionReport:
         venue="XSIM",
         exec_type=exec_type,
         ord_status=draw(st.sampled_from(OrdStatus)),
-        exec_id=draw(ids if executes else maybe_ids),
+        exec_id=draw(ids if executes else maybe_ids.filter(lambda each: each != "0")),
         exec_ref_id=draw(ids if executes and exec_type is not ExecType.TRADE else maybe_ids),
         cl_ord_id=draw(maybe_ids),
         orig_cl_ord_id=draw(maybe_ids),
@@ -99,6 +101,20 @@ def test_fix_42_in_fix_44_terms(changes: dict[str, str], exec_type: ExecType, or
     fact = decode(report(**changes), dialect(FIX42)).fact
     assert isinstance(fact, ExecutionReport)
     assert (fact.exec_type, fact.ord_status) == (exec_type, ord_status)
+
+
+def test_reports_without_an_execution_whose_exec_id_is_zero_are_not_the_same() -> None:
+    """The cancellation of an order would be taken for its acknowledgement that came again."""
+    world = World.started()
+    one = world.submit()
+    named = {"t11": one.venue_cl_ord_id, "t17": "0", "t60": "20260105-08:00:00", "t20": "0"}
+    for exec_type in ("0", "4"):
+        world.hear(decode(report(**named, t150=exec_type, t39=exec_type), dialect(FIX42)).fact)
+    assert ord_status(one) is OrdStatus.CANCELED
+    executed = {"t150": "2", "t39": "2", "t32": "5", "t31": "9"}
+    fact = decode(report(**named | executed), dialect(FIX42)).fact
+    assert isinstance(fact, ExecutionReport)
+    assert fact.exec_id == "0"
 
 
 def test_a_triggered_stop_order_says_how_the_order_stands() -> None:
