@@ -337,7 +337,7 @@ class Wire:
     def _heartbeat(self, test_req_id: str) -> None:
         mark, _, number = test_req_id.rpartition("-")
         if mark == f"GW-{self.logon_seq_num}":
-            self.confirmed = max(self.confirmed, whole(number) or 0)
+            self.confirmed = max(self.confirmed, min(whole(number) or 0, self.probed))
 
     def received_app(self, text: str) -> None:
         """Take an application message; wait while too many are waiting."""

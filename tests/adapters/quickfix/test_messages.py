@@ -159,7 +159,7 @@ def test_no_fact_leaves_a_link_that_the_journal_cannot_hold() -> None:
     assert given.body == DropCopied("XSIM", ExecutionReport("XVEN", ExecType.NEW, OrdStatus.NEW, text="caf?"))
 
 
-@pytest.mark.parametrize("number", ["\xc2\xb2", "x", "9" * 30])
+@pytest.mark.parametrize("number", ["\xc2\xb2", "x", "9" * 30, "999999"])
 def test_a_heartbeat_with_an_odd_number_proves_nothing(number: str, venue: RawVenue, session: Gateway) -> None:
     venue.send(f"35=0\x01112=GW-1-{number}\x01")
     venue.send(new("e3"))
