@@ -45,6 +45,7 @@ class EventStream:
         self._backoff = Backoff(random)
         self._call: grpc.aio.UnaryStreamCall | None = None
         self._pause: asyncio.Future[None] | None = None
+        self._times_closed = 0
         self._batch: deque[Event] = deque()
         self._after_batch = from_seq
 
@@ -71,6 +72,7 @@ class EventStream:
         """End the subscription at the gateway, also for another task that waits for its next event: its iteration ends.
         Iterating again takes it up at `next_seq`.
         """
+        self._times_closed += 1
         if self._call is not None:
             self._call.cancel()
             self._call = None
@@ -85,7 +87,7 @@ class EventStream:
                 self._call = self._stub.Subscribe(request, metadata=self._metadata)
             except grpc.aio.UsageError:
                 raise Unavailable("the client was closed") from None
-        call, before = self._call, cancellations()
+        call, before, times_closed = self._call, cancellations(), self._times_closed
         try:
             response = await call.read()
         except grpc.aio.AioRpcError as error:
@@ -100,7 +102,7 @@ class EventStream:
                 self._take(response)
                 return None
             failure = Failure(grpc.StatusCode.UNAVAILABLE, "the gateway ended the stream", None)
-        if self._call is not call:
+        if self._times_closed > times_closed:
             raise StopAsyncIteration  # By `aclose`, of another task.
         self._call = None
         if cancellations() > before:

@@ -5,7 +5,9 @@ several threads.
 """
 
 import asyncio
+import contextlib
 import threading
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from functools import wraps
@@ -167,41 +169,69 @@ class SyncOrderHandle:
     settled = _blocking(OrderHandle.settled)
 
 
+class _Wait:
+    """One wait for an event: the task that does it, and what that was given."""
+
+    task: asyncio.Task[Any] | None = None
+    event: Event | None = None
+
+
 class SyncEventStream:
-    """`EventStream`, blocking: an iterator that never ends by itself."""
+    """`EventStream`, blocking: an iterator that never ends by itself. A wait that is interrupted (Ctrl-C) can be taken
+    up again, and nothing is lost by it.
+    """
 
     def __init__(self, loop: _Loop, stream: EventStream) -> None:
         self._loop = loop
         self._behind = stream
+        self._returned: deque[Event] = deque()  # Taken for somebody who was interrupted before he had it.
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> Event:
         try:
-            return self._loop.run(self._behind.__anext__())
+            return self._taken(None)
         except StopAsyncIteration:  # By `close`, of another thread.
             raise StopIteration from None
 
     def next(self, timeout_s: float) -> Event | None:
         """The next event, or None when there is none within `timeout_s` seconds."""
-        return self._loop.run(self._next_within(timeout_s))
+        try:
+            return self._taken(timeout_s)
+        except TimeoutError:
+            return None
 
     @property
     def next_seq(self) -> int:
         """Where to resume (`EventStream.next_seq`)."""
-        return self._behind.next_seq
+        return self._returned[0].seq if self._returned else self._behind.next_seq
 
     def close(self) -> None:
         """End the subscription (`EventStream.aclose`)."""
         self._loop.run(self._behind.aclose())
 
-    async def _next_within(self, timeout_s: float) -> Event | None:
+    def _taken(self, timeout_s: float | None) -> Event:
+        wait = _Wait()
         try:
-            async with asyncio.timeout(timeout_s):
-                return await anext(self._behind)
-        except TimeoutError:
-            return None
+            return self._loop.run(self._take(wait, timeout_s))
+        except BaseException:  # It may come when the loop has the event already, or while that is told to stop.
+            with contextlib.suppress(Unavailable, RuntimeError):  # Nothing runs there any more: there was no event.
+                self._loop.run(self._take_back(wait))
+            raise
+
+    async def _take(self, wait: _Wait, timeout_s: float | None) -> Event:
+        wait.task = asyncio.current_task()
+        async with asyncio.timeout(timeout_s):
+            wait.event = self._returned.popleft() if self._returned else await anext(self._behind)
+        return wait.event
+
+    async def _take_back(self, wait: _Wait) -> None:
+        """Not before the task has left the stream, which the next one could not read beside it."""
+        if wait.task is not None:
+            await asyncio.wait([wait.task])
+        if wait.event is not None:
+            self._returned.appendleft(wait.event)
 
 
 class SyncGatewayClient:

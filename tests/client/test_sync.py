@@ -7,8 +7,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import Future
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -22,6 +24,7 @@ from gateway.client import (
     SyncGatewayClient,
     SyncOrderHandle,
     Unavailable,
+    sync,
 )
 from tests.client.fake_gateway import CLIENT, Book, FakeGateway
 
@@ -95,6 +98,41 @@ def test_events_resume_across_a_restart(gw: SyncGatewayClient, served: Served) -
     assert events.next(timeout_s=0.05) is None
     assert events.next_seq == 7
     events.close()
+
+
+class _Interrupted:
+    """Ctrl-C while the calling thread waits: before the loop has what is waited for, or after it."""
+
+    def __init__(self, future: Future[Any], meanwhile: Callable[[], object]) -> None:
+        self._future, self._meanwhile = future, meanwhile
+        self.cancel = future.cancel
+
+    def result(self) -> None:
+        self._meanwhile()
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("came", [False, True])
+def test_an_event_whose_wait_is_interrupted_comes_next(
+    gw: SyncGatewayClient, served: Served, monkeypatch: pytest.MonkeyPatch, came: bool
+) -> None:
+    events = gw.events(1)
+    handle = gw.submit(**LIMIT)
+    begun, interrupts = sync._Loop._begun, iter([True])
+
+    def interrupted(loop: sync._Loop, work: Coroutine[Any, Any, Any]) -> Any:
+        future = begun(loop, work)
+        meanwhile = (lambda: future.exception(10)) if came else (lambda: None)
+        return _Interrupted(future, meanwhile) if next(interrupts, False) else future
+
+    monkeypatch.setattr(sync._Loop, "_begun", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        next(events)
+    assert events.next_seq == 1
+    first = events.next(10)
+    assert first is not None
+    assert (first.seq, first.cl_ord_id, events.next_seq) == (1, handle.cl_ord_id, 2)
+    assert [next(events).seq for _ in range(2)] == [2, 3]
 
 
 def test_questions(gw: SyncGatewayClient) -> None:
