@@ -6,7 +6,7 @@ python submit_and_wait.py [ADDRESS]
 import asyncio
 import sys
 
-from gateway.client import GatewayClient, OrdType, Refused, Side
+from gateway.client import GatewayClient, OrdType, Reason, Refused, Side
 
 
 async def main(address: str) -> None:
@@ -21,8 +21,13 @@ async def main(address: str) -> None:
         try:
             result = await order.done(timeout_s=2)
         except TimeoutError:
-            await order.cancel()
-            result = await order.done(timeout_s=5)  # A fill that was faster than the cancel is in the result too.
+            try:
+                await order.cancel()
+            except Refused as refused:
+                if refused.reason != Reason.ORDER_NOT_WORKING:
+                    raise
+            # A fill that was faster is in the result too, also one because of which there was nothing left to cancel.
+            result = await order.done(timeout_s=5)
         print(f"{result.ord_status.name}: {result.cum_qty} of {result.order_qty} at {result.avg_px}")
         for execution in await order.executions():
             print(f"  {execution.exec_id}: {execution.last_qty} at {execution.last_px}")

@@ -1,6 +1,8 @@
 """The examples of docs/examples, run as a reader would run them, against real processes."""
 
+import asyncio
 import re
+import runpy
 import signal
 import subprocess
 import sys
@@ -9,10 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
+import grpc
 import pytest
 
 from gateway.client import EventType, OrdStatus, OrdType, Refused, Side, SyncGatewayClient, TimeInForce
 from ops.stack import Stack
+from tests.client.fake_gateway import Book, FakeGateway, status
 from tests.e2e.stack import CLIENT_ID, NOT_YET, running_stack
 
 ROOT = Path(__file__).parents[2]
@@ -121,6 +125,23 @@ def test_submit_and_wait(stack: Stack, gw: SyncGatewayClient) -> None:
     lines = run("submit_and_wait.py", stack.api_address)
     assert lines[0] == "CANCELED: 60 of 100 at 100.05"
     assert [line.split(": ")[1] for line in lines[1:]] == ["60 at 100.05"]
+
+
+async def test_submit_and_wait_is_told_of_a_fill_that_was_faster_than_its_cancel(
+    server: FakeGateway, book: Book, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "nothing is left to cancel: the order is filled or has ended"
+    filled = status(grpc.StatusCode.FAILED_PRECONDITION, text, "ORDER_NOT_WORKING", key_spent="true")
+    running = asyncio.create_task(runpy.run_path(str(EXAMPLES / "submit_and_wait.py"))["main"](server.address))
+    while not book.orders:  # noqa: ASYNC110 - The fake gateway's, which tells nobody.
+        await asyncio.sleep(0.01)
+    server.faults.append(filled)
+    while server.faults:  # noqa: ASYNC110 - Likewise.
+        await asyncio.sleep(0.01)
+    book.fill(next(iter(book.orders.values())).cl_ord_id, "100", "100.05")
+    await book.tell()
+    await running
+    assert capsys.readouterr().out.startswith("FILLED: 100 of 100 at 100.05")
 
 
 def test_cancel_replace(stack: Stack) -> None:
