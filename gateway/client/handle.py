@@ -134,9 +134,14 @@ class OrderHandle:
         future: asyncio.Future[Order] = asyncio.get_running_loop().create_future()
         waiter = (meets, future)
         self._waiters.append(waiter)
+        limit = asyncio.timeout(timeout_s)
         try:
-            async with asyncio.timeout(timeout_s):
+            async with limit:
                 return await future
+        except TimeoutError:
+            if not limit.expired():  # The condition's own.
+                raise
+            raise TimeoutError(f"not within {timeout_s} s: {_told(self.order)}") from None
         finally:
             self._waiters.remove(waiter)
 
@@ -204,6 +209,14 @@ class Handles:
         """Tell every handle that no event will come any more."""
         for handle in {*self._by_cl_ord_id.values(), *self._by_order_id.values()}:
             handle.end(why)
+
+
+def _told(order: Order) -> str:
+    """How an order stands, for somebody who waited for more."""
+    text = f"order {order.cl_ord_id} is {order.ord_status.name}, {order.leaves_qty} of {order.order_qty} open"
+    if order.pending:
+        text += f", {order.venue} has not answered {', '.join(order.pending)}"
+    return f"{text}, in doubt" if order.in_doubt else text
 
 
 def _reaches(status: OrdStatus) -> Callable[[Order], bool]:

@@ -5,9 +5,10 @@ import gc
 from collections.abc import Callable
 from decimal import Decimal
 
+import msgspec
 import pytest
 
-from gateway.client import GatewayClient, NotFound, OrderEnded, OrdStatus, OrdType, Side
+from gateway.client import GatewayClient, NotFound, Order, OrderEnded, OrdStatus, OrdType, Side
 from tests.client.fake_gateway import Book, FakeGateway
 
 Connect = Callable[..., GatewayClient]
@@ -52,8 +53,34 @@ async def test_a_status_that_cannot_come_any_more_ends_the_wait(gw: GatewayClien
 
 async def test_a_wait_has_its_limit(gw: GatewayClient) -> None:
     handle = await gw.submit(**LIMIT)
-    with pytest.raises(TimeoutError):
+    with pytest.raises(TimeoutError) as late:
         await handle.wait_for(OrdStatus.FILLED, timeout_s=0.05)
+    order = handle.order
+    assert str(late.value) == f"not within 0.05 s: order {order.cl_ord_id} is NEW, 100 of 100 open"
+
+
+async def test_a_wait_for_an_answer_of_the_venue_says_what_is_unanswered(gw: GatewayClient) -> None:
+    handle = await gw.submit(**LIMIT, cl_ord_id="K1")
+    unanswered = msgspec.structs.replace(handle.order, pending=("K2", "K3"), in_doubt=True)
+    handle.learn(unanswered, handle.as_of_seq + 1_000)
+    with pytest.raises(TimeoutError, match="K1 is NEW, 100 of 100 open, XSIM has not answered K2, K3, in doubt"):
+        await handle.done(timeout_s=0.01)
+
+
+async def test_a_time_that_a_condition_is_out_of_is_its_own(gw: GatewayClient, book: Book) -> None:
+    handle = await gw.submit(**LIMIT, cl_ord_id="K1")
+
+    def late(order: Order) -> bool:
+        if order.cum_qty:
+            raise TimeoutError("the condition's own")
+        return False
+
+    waiting = asyncio.create_task(handle.wait_for(late, timeout_s=5))
+    await asyncio.sleep(0)
+    book.fill("K1", "1", "10")
+    await book.tell()
+    with pytest.raises(TimeoutError, match="the condition's own"):
+        await waiting
 
 
 async def test_an_error_in_a_condition_reaches_its_waiter_only(gw: GatewayClient, book: Book) -> None:
