@@ -144,6 +144,15 @@ def test_the_same_key_again_follows_the_same_order_to_its_end(stack: Stack) -> N
     assert (first[0], first[1][-1]["type"]) == (0, "ORDER_CANCELED")
 
 
+def test_a_cancel_that_finds_nothing_left_is_no_refusal_of_the_order(stack: Stack) -> None:
+    """As when a fill was faster; here the order has ended in an earlier run."""
+    arguments = ("--side", "SIDE_BUY", "--order-qty", "5", "--price", "90", "--cl-ord-id", "node-late", "--cancel")
+    _, first = run(stack.api_address, *arguments)
+    code, again = run(stack.api_address, *arguments)
+    assert (code, [line for line in again if "cancel_refused" not in line]) == (0, first)
+    assert [line["cancel_refused"] for line in again if "cancel_refused" in line] == ["ORDER_NOT_WORKING"]
+
+
 def test_an_order_that_nobody_answered_is_not_called_refused() -> None:
     arguments = ("--side", "SIDE_BUY", "--order-qty", "5", "--price", "90", "--cl-ord-id", "node-unknown")
     code, lines = run("127.0.0.1:1", *arguments, "--give-up-ms", "300")

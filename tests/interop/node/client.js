@@ -82,6 +82,16 @@ async function* eventsFrom(seq) {
   }
 }
 
+// A refusal of the cancel is none of the order, whose events go on: most often a fill was faster than the cancel.
+async function cancel() {
+  try {
+    await call(orders, "CancelOrder", { cl_ord_id: randomUUID(), orig_cl_ord_id: clOrdId });
+  } catch (error) {
+    if (isTransient(error)) throw error;
+    console.log(JSON.stringify({ cancel_refused: errorInfo(error).reason, text: error.details ?? String(error) }));
+  }
+}
+
 async function main() {
   const accepted = await call(orders, "SubmitOrder", {
     cl_ord_id: clOrdId, symbol: options.symbol, side: options.side,
@@ -91,9 +101,7 @@ async function main() {
     if (order?.order_id !== accepted.order_id) continue;
     const { ord_status, cum_qty, leaves_qty, pending } = order;
     console.log(JSON.stringify({ seq, type, cl_ord_id: order.cl_ord_id, ord_status, cum_qty, leaves_qty, last_qty, last_px }));
-    if (options.cancel && type === "ORDER_ACKNOWLEDGED") {
-      await call(orders, "CancelOrder", { cl_ord_id: randomUUID(), orig_cl_ord_id: clOrdId });
-    }
+    if (options.cancel && type === "ORDER_ACKNOWLEDGED") await cancel();
     if (Number(leaves_qty) === 0 && pending.length === 0) return;
   }
 }
