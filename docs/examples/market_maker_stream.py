@@ -3,7 +3,8 @@
     python market_maker_stream.py [ADDRESS]     (until Ctrl-C)
 
 The stream goes on by itself when the connection or the gateway is lost, with no event missed and none twice, so what is
-counted here stays right.
+counted here stays right. A quote that is refused, as while a venue that was away is compared, is put out when new
+orders may go there again.
 """
 
 import asyncio
@@ -11,10 +12,17 @@ import contextlib
 import sys
 from decimal import Decimal
 
-from gateway.client import Event, EventType, GatewayClient, OrdType, Side
+from gateway.client import Event, EventType, GatewayClient, OrdType, Refused, Side
 
 SYMBOL, STRATEGY = "GLOBEX", "maker"
 MID, HALF_SPREAD, SKEW, SIZE = Decimal("250.00"), Decimal("0.50"), Decimal("0.05"), Decimal(10)
+# After these new orders may go to a venue again. They belong to no strategy: a filter for one would leave them out.
+AGAIN = (
+    EventType.SESSION_LOGGED_ON,
+    EventType.RECONCILIATION_ENDED,
+    EventType.ORDER_ENTRY_OPENED,
+    EventType.TRADING_RESUMED,
+)
 
 
 class Maker:
@@ -24,14 +32,28 @@ class Maker:
         self.gw = gw
         self.net_qty = Decimal(0)
         self.fills = 0
+        self.refused: list[Side] = []
 
     async def quote(self, side: Side) -> None:
         """Put out an order on one side. Its key makes it safe to repeat, which the client does when it has to."""
         middle = MID - SKEW * (self.net_qty / SIZE)
         price = middle - HALF_SPREAD * side.sign
-        await self.gw.submit(
-            symbol=SYMBOL, side=side, order_qty=SIZE, ord_type=OrdType.LIMIT, price=price, strategy=STRATEGY
-        )
+        try:
+            await self.gw.submit(
+                symbol=SYMBOL, side=side, order_qty=SIZE, ord_type=OrdType.LIMIT, price=price, strategy=STRATEGY
+            )
+        except Refused as refused:
+            print(f"no {side.name}: {refused.reason}", flush=True)
+            self.refused.append(side)
+
+    async def on_event(self, event: Event) -> None:
+        """Count a fill and renew the side that is used up; or quote anew what was refused."""
+        if event.type in AGAIN:
+            sides, self.refused = self.refused, []
+            for side in sides:
+                await self.quote(side)
+        elif event.order is not None and event.order.strategy == STRATEGY:
+            await self.on_fill(event)
 
     async def on_fill(self, event: Event) -> None:
         """Count it, and renew the side that is used up."""
@@ -50,13 +72,13 @@ async def main(address: str) -> None:
     """Make a market until interrupted, then take everything away."""
     async with GatewayClient(address, client_id="demo") as gw:
         maker = Maker(gw)
-        fills = gw.events(strategy=STRATEGY, types=[EventType.ORDER_FILLED])  # From here on, whatever happens.
+        events = gw.events(types=[EventType.ORDER_FILLED, *AGAIN])  # From here on, whatever happens.
         try:
             await maker.quote(Side.BUY)
             await maker.quote(Side.SELL)
             print("quoting", flush=True)
-            async for event in fills:
-                await maker.on_fill(event)
+            async for event in events:
+                await maker.on_event(event)
         finally:
             await gw.mass_cancel(strategy=STRATEGY)
             async for order in gw.list_orders(strategy=STRATEGY, working=True):

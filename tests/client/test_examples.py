@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
@@ -15,6 +15,7 @@ import grpc
 import pytest
 
 from gateway.client import EventType, OrdStatus, OrdType, Refused, Side, SyncGatewayClient, TimeInForce
+from gateway.pb.v1 import gateway_pb2 as pb
 from ops.stack import Stack
 from tests.client.fake_gateway import Book, FakeGateway, status
 from tests.e2e.stack import CLIENT_ID, NOT_YET, running_stack
@@ -175,6 +176,36 @@ def test_market_maker_stream_counts_right_across_a_kill_of_the_gateway(stack: St
         assert maker.line().endswith("BUY 10 at 249.5, now 0")
         assert maker.interrupt() == ["2 fills, position 0"]
     assert list(gw.list_orders(strategy="maker", working=True)) == []
+
+
+async def test_market_maker_stream_quotes_again_what_was_refused(
+    server: FakeGateway, book: Book, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A fill of the time in which a venue was away is told before new orders may go there."""
+
+    async def until(condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(END_S):
+            while not condition():  # noqa: ASYNC110 - The fake gateway's, which tells nobody.
+                await asyncio.sleep(0.01)
+
+    main = runpy.run_path(str(EXAMPLES / "market_maker_stream.py"))["main"]
+    running = asyncio.create_task(main(server.address))
+    await until(lambda: len(book.orders) == 2)
+    for order in book.orders.values():
+        order.strategy = "maker"
+    server.faults.append(
+        status(grpc.StatusCode.FAILED_PRECONDITION, "wait", "SESSION_NOT_RECONCILED", key_spent="true")
+    )
+    book.fill(book.orders["O1"].cl_ord_id, "10", "249.5")
+    await book.tell()
+    await until(lambda: not server.faults)
+    book.add(pb.RECONCILIATION_ENDED)
+    await book.tell()
+    await until(lambda: len(book.orders) == 3)
+    assert book.orders["O3"].side == pb.SIDE_BUY
+    assert capsys.readouterr().out.endswith("now 10\nno BUY: SESSION_NOT_RECONCILED\n")
+    running.cancel()
+    await asyncio.wait([running])
 
 
 def wait_for_quotes(gw: SyncGatewayClient, count: int) -> None:
