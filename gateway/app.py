@@ -28,13 +28,12 @@ from gateway.cli.failing import give_up_unwritten
 from gateway.cli.follow import Following, attend
 from gateway.cli.keep import LOCK, kept_journal, kept_snapshots
 from gateway.config import Config, VenueConfig, core_risk
-from gateway.core import mass_cancel, retention
+from gateway.core import mass_cancel, retention, sessions
 from gateway.core.engine import Diverged
 from gateway.core.events import Cause, Input, Record
 from gateway.core.invariants import InvariantBroken
 from gateway.core.reports import ProcessStarted, TimerFired
 from gateway.core.risk import stops
-from gateway.core.sessions import takes_orders
 from gateway.core.state import Reconcile, Settings, State, inbound
 from gateway.core.types import Severity
 from gateway.runtime.crowding import Crowding
@@ -340,13 +339,13 @@ class _Stack:
 
     async def _tick(self, garbage: Garbage) -> None:
         """The clock's turn; sooner while more orders have ended than leave memory at one turn, or more have to be
-        canceled than one turn cancels.
+        canceled or to come into doubt than one turn does.
         """
         ahead_ns = time.time_ns() - time.monotonic_ns()
         while True:
             state, settings, now_ns = self._state, self._sequencer.settings, time.time_ns()
             canceling = stops.due(state, settings, now_ns) or mass_cancel.due(state, settings)
-            crowded = canceling or retention.due(state, settings, now_ns)
+            crowded = canceling or sessions.due(state, settings, now_ns) or retention.due(state, settings, now_ns)
             await asyncio.sleep(CROWDED_TIMER_S if crowded else TIMER_S)
             before_ns, ahead_ns = ahead_ns, time.time_ns() - time.monotonic_ns()
             self._sequencer.tell(Input(time.time_ns(), Cause("timer"), TimerFired(ahead_ns - before_ns)))
@@ -365,7 +364,7 @@ class _Stack:
 
     def _takes_orders(self) -> dict[str, bool]:
         settings = self._sequencer.settings
-        return {venue: takes_orders(self._state, settings, venue) for venue in settings.venues}
+        return {venue: sessions.takes_orders(self._state, settings, venue) for venue in settings.venues}
 
     def _overview(self) -> Overview:
         state = self._state

@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from gateway.core import doubt, drop_copy, intake, mass_cancel, reconciliation, retention, sessions, venue_reports
+from gateway.core import doubt, drop_copy, intake, lost, mass_cancel, reconciliation, retention, sessions, venue_reports
 from gateway.core import events as ev
 from gateway.core.commands import CancelOrder, Command, MassCancel, ReplaceOrder, SubmitOrder
 from gateway.core.events import Cause, Event, Input, OrderView, Record
@@ -132,6 +132,8 @@ def execute(state: State, settings: Settings, given: Input) -> list[Record]:
     """Decide and apply one input; the records to commit, each with what its owner sees after it."""
     at_ns, cause = given.at_ns, given.cause
     records: list[Record] = []
+    if state.lost:
+        records.extend(apply(state, event, at_ns, cause) for event in lost.spoken_of(state, settings, given.body))
     told: OrderView | None = None
     events, before = step(state, settings, given), getcontext()
     setcontext(EXACT)  # As `exactly`, without a function of its own: it is asked for at every input.
@@ -258,10 +260,7 @@ def _on_its_way(state: State, order: Order, request: Request) -> None:
     session = sessions.sent(state, venue)
     request.logon = session.logons
     state.by_venue_cl_ord_id[key] = state.waiting[key] = order.order_id
-    silent = state.silent.get(venue)
-    if silent is None:
-        silent = state.silent[venue] = {}
-    silent[key] = order.order_id
+    state.silent.setdefault(venue, {})[key] = order.order_id
 
 
 def _change_requested(state: State, event: ev.CancelRequested | ev.ReplaceRequested, at_ns: int) -> Order:
@@ -471,9 +470,8 @@ def _index_working(state: State, order: Order, at_ns: int) -> None:
 def _track(state: State, order: Order, request: Request) -> None:
     key = request.venue_cl_ord_id
     if (request.state != SENT or request.in_doubt) and key in state.waiting:
-        silent = state.silent.get(order.venue)
-        if silent is not None:
-            silent.pop(key, None)
+        if state.silent.get(order.venue, {}).pop(key, None) is not None and state.lost:
+            lost.settled(state, order.venue, request)
         if request.state != SENT:
             del state.waiting[key]
     if request.in_doubt:

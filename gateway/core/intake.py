@@ -9,7 +9,7 @@ from typing import assert_never
 
 from msgspec import structs
 
-from gateway.core import doubt, mass_cancel, reconciliation
+from gateway.core import doubt, lost, mass_cancel, reconciliation
 from gateway.core import events as ev
 from gateway.core.commands import (
     AdministerSession,
@@ -92,6 +92,7 @@ def _decide(state: State, settings: Settings, command: Command, at_ns: int) -> l
         case ReconcileVenue() | OpenOrderEntry() | ResolveItem():
             return reconciliation.decide(state, settings, command, at_ns)
         case ResolveDoubt():
+            lost.check_order(state, command.order_id)
             return doubt.decide(state, command)
         case StopTrading() | ResumeTrading():
             return stops.decide(state, command)
@@ -366,7 +367,7 @@ def _cancel(state: State, settings: Settings, command: CancelOrder) -> list[Even
     # A cancel is the last thing to be refused, but it is bounded too (rule 7).
     _check_unanswered(2 * settings.max_unanswered_per_order, order)
     _check_session(state, order.venue)
-    key, orig = request_id(state, 1), order.last_venue_cl_ord_id()
+    key, orig = request_id(state, 1), lost.orig_of_cancel(state, order)
     return [ev.CancelRequested(order.order_id, order.venue, command.cl_ord_id, key, orig, command)]
 
 

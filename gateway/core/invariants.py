@@ -120,11 +120,17 @@ def _check_positions(state: State) -> None:
 
 
 def _check_silent(state: State) -> None:
-    """`silent` is what waits and is not in doubt."""
+    """`silent` is what waits and is not in doubt; the oldest of it is what has still to come into doubt."""
     silent = {key: order_id for at_venue in state.silent.values() for key, order_id in at_venue.items()}
     wanted = {key: order_id for key, order_id in state.waiting.items() if key not in state.doubtful}
     if silent != wanted:
         raise InvariantBroken(f"requests {set(silent) ^ set(wanted)} are not indexed as they stand")
+    for venue, lost in state.lost.items():
+        at_venue = state.silent.get(venue, {}).items()
+        logons = [state.orders[order_id].requests[key].logon for key, order_id in at_venue]
+        left = sum(1 for logon in logons if logon <= lost.logons)
+        if not left == lost.left > 0 or any(logon > lost.logons for logon in logons[:left]):
+            raise InvariantBroken(f"{left} requests that were lost at {venue} are not in doubt yet, not {lost.left}")
 
 
 def _check_mass_cancels(state: State) -> None:

@@ -8,7 +8,7 @@ the process before it ended, and no order gets its cancel twice.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from gateway.core import events as ev
-from gateway.core import retention
+from gateway.core import lost, retention
 from gateway.core.commands import MassCancel
 from gateway.core.events import Event
 from gateway.core.order import Order
@@ -101,7 +101,8 @@ def _cancels(state: State, command: MassCancel, orders: Iterable[Order], last_no
         while retention.is_spent(state, command.client_id, name := f"{command.cl_ord_id}.{last_no}"):
             last_no += 1
         key = request_id(state, ahead + len(events) + 1)
-        events.append(ev.CancelRequested(order.order_id, order.venue, name, key, order.last_venue_cl_ord_id(), command))
+        orig = lost.orig_of_cancel(state, order)
+        events.append(ev.CancelRequested(order.order_id, order.venue, name, key, orig, command))
     return events
 
 

@@ -218,13 +218,16 @@ class Order(msgspec.Struct, gc=False):
                 return asked
         return self.terms
 
-    def last_venue_cl_ord_id(self) -> str:
+    def last_venue_cl_ord_id(self, lost_logons: int = -1) -> str:
         """What OrigClOrdID(41) of the next request names: the newest replace that was not refused, else the order.
 
         Never one in doubt: a venue that did not get it would refuse every later cancel, for an order it does not know.
+        Nor one that has still to come into doubt: silent, and sent up to the `lost_logons`-th logon.
         """
         for key in reversed(self.unanswered):
-            if self.requests[key].kind == "replace" and not self.requests[key].in_doubt:
+            request = self.requests[key]
+            lost = request.in_doubt or (request.state == SENT and request.logon <= lost_logons)
+            if request.kind == "replace" and not lost:
                 return key
         return self.venue_cl_ord_id
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway.core import differences, drop_copy, items, sessions
+from gateway.core import differences, drop_copy, items, lost, sessions
 from gateway.core import events as ev
 from gateway.core.commands import CancelOrder, OpenOrderEntry, ReconcileVenue, ReplaceOrder, ResolveItem, SubmitOrder
 from gateway.core.events import Event, Input, Record
@@ -30,6 +30,7 @@ from gateway.core.types import ExecType, ItemKind, Reason
 from gateway.core.venue_reports import ENDED_STATUS, MAX_EXTERNAL, says_no_orders
 
 MASS_STATUS = "AF"
+_ALL_IN_DOUBT = "the session is up, and what was lost with another is in doubt"
 _SELDOM_FOLLOWED = frozenset({SubmitOrder, ReplaceOrder, CancelOrder, ExecutionReport})
 """Only when an item is open or may be raised, or a comparison waits for the report."""
 
@@ -52,6 +53,7 @@ def decide(
                 raise Refusal(
                     Reason.TOO_MANY_REQUESTS, "venue", f"{_under_way(run, at_ns)}; ask again when it has ended"
                 )
+            lost.check_none_left(state, command.venue, "venue")
             return [_started(state, settings, command.venue, f"asked by {command.operator}: {command.reason}")]
         case OpenOrderEntry():
             _check_venue(state, settings.venues, command.venue)
@@ -77,6 +79,8 @@ def check_order_entry(state: State, settings: Settings, venue: str, at_ns: int) 
     Raises:
         Refusal: it has not.
     """
+    if state.lost:
+        lost.check_none_left(state, venue)
     if venue not in settings.reconcile or state.session(venue).reconciled:
         return
     run, last = state.runs.get(venue), state.last_runs.get(venue)
@@ -154,7 +158,7 @@ def follow(state: State, settings: Settings, given: Input, records: tuple[Record
 
 def _logged_on(state: State, settings: Settings, fact: SessionUp) -> Iterator[Event]:
     yield from _abandon(state, fact.venue, "the session was logged on again")
-    if fact.venue in settings.reconcile:
+    if fact.venue in settings.reconcile and fact.venue not in state.lost:
         yield from _start(state, settings, fact.venue, "the session is up")
 
 
@@ -165,9 +169,11 @@ def _due(state: State, settings: Settings, at_ns: int) -> Iterator[Event]:
         if run is not None:
             if abs(at_ns - run.heard_ns) >= config.timeout_ns:  # Also when the clock was set back by more than that.
                 yield from _not_answered(state, venue, run, config.timeout_ns)
-        elif state.session(venue).up:
+        elif state.session(venue).up and venue not in state.lost:
             wait_ns = config.every_ns if last is not None and last.complete else config.timeout_ns
-            if last is None or abs(at_ns - last.ended_ns) >= wait_ns:
+            if last is None or last.logons != state.session(venue).logons:
+                yield from _start(state, settings, venue, _ALL_IN_DOUBT)
+            elif abs(at_ns - last.ended_ns) >= wait_ns:
                 yield from _start(state, settings, venue, "it is time again")
 
 
@@ -354,7 +360,8 @@ def _trim(run: Run) -> None:
 def _run_started(state: State, event: ev.ReconciliationStarted, at_ns: int) -> None:
     run = state.runs.get(event.venue)
     if run is None:
-        run = Run(event.run, event.how, at_ns, awaited=_compared(state, event.venue), total=event.orders)
+        awaited, logons = _compared(state, event.venue), state.session(event.venue).logons
+        run = Run(event.run, event.how, at_ns, awaited=awaited, total=event.orders, logons=logons)
         state.runs[event.venue] = run
         state.last_run_no = event.run
     run.how, run.mass_status_req_id, run.heard_ns = event.how, event.mass_status_req_id, at_ns
@@ -368,7 +375,7 @@ def _run_started(state: State, event: ev.ReconciliationStarted, at_ns: int) -> N
 def _run_ended(state: State, event: ev.ReconciliationEnded, at_ns: int) -> None:
     run = state.runs.pop(event.venue)
     state.last_runs[event.venue] = LastRun(
-        event.run, event.complete, event.orders, run.started_ns, at_ns, event.text, run.how
+        event.run, event.complete, event.orders, run.started_ns, at_ns, event.text, run.how, run.logons
     )
     if not event.complete:
         return

@@ -2,7 +2,9 @@
 process has taken over.
 """
 
-from gateway.core import drop_copy, retention
+from collections.abc import Iterator
+
+from gateway.core import drop_copy, lost, retention
 from gateway.core import events as ev
 from gateway.core.events import Event
 from gateway.core.order import SENT, Order
@@ -34,19 +36,7 @@ def session_down(state: State, fact: SessionDown) -> list[Event]:
     if not state.session(fact.venue).up:
         # It did not come up. The link says why once, not at each attempt, and that is worth keeping.
         return [ev.SessionLoggedOut(fact.venue, fact.text)] if fact.text else []
-    return [
-        ev.SessionLoggedOut(fact.venue, fact.text),
-        *_doubt(state, fact.venue, "the session went down before the venue answered"),
-    ]
-
-
-def _doubt(state: State, venue: str, why: str) -> list[Event]:
-    return [
-        ev.OrderInDoubt(order_id, key, why)
-        for at_venue, silent in state.silent.items()
-        if venue in ("", at_venue)
-        for key, order_id in silent.items()
-    ]
+    return [ev.SessionLoggedOut(fact.venue, fact.text), *lost.session_down(state, fact.venue)]
 
 
 def send_refused(state: State, fact: SendRefused) -> list[Event]:
@@ -63,15 +53,26 @@ def timer(state: State, settings: Settings, at_ns: int) -> list[Event]:
     What leaves memory leaves first, as it is before anything else of this turn is applied: nothing of it waits, and a
     doubt about a later order may take over the OrderID(37) that led to it.
     """
-    late: list[ev.OrderInDoubt] = []
+    doubts = lost.next_part(state)
+    asked = lost.questions(state, settings, doubts)
+    late = lost.at_most(lost.DOUBTS_AT_ONCE - len(doubts), _late(state, settings, at_ns))
+    orders = [state.orders[order_id] for order_id in dict.fromkeys(event.order_id for event in late)]
+    questions = [_question(order, "the venue has not answered") for order in orders if state.session(order.venue).up]
+    return [*retention.retire(state, settings, at_ns), *doubts, *asked, *late, *questions]
+
+
+def due(state: State, settings: Settings, at_ns: int) -> bool:
+    """Whether the clock's next turn would bring something into doubt: there may be more than one turn does."""
+    return bool(state.lost) or next(_late(state, settings, at_ns), None) is not None
+
+
+def _late(state: State, settings: Settings, at_ns: int) -> Iterator[ev.OrderInDoubt]:
+    """Requests that wait too long. What is left of a connection that is gone comes into doubt before them."""
     for venue, limit in settings.ack_timeout_ns.items():
-        for key, order_id in state.silent.get(venue, {}).items():
+        for key, order_id in state.silent.get(venue, {}).items() if venue not in state.lost else ():
             if abs(at_ns - state.orders[order_id].requests[key].sent_ns) < limit:
                 break  # Those behind it were sent later. One from the future was sent before the clock was set back.
-            late.append(ev.OrderInDoubt(order_id, key, f"no answer for {limit // 1_000_000_000} s"))
-    asked = [state.orders[order_id] for order_id in dict.fromkeys(event.order_id for event in late)]
-    questions = [_question(order, "the venue has not answered") for order in asked if state.session(order.venue).up]
-    return [*retention.retire(state, settings, at_ns), *late, *questions]
+            yield ev.OrderInDoubt(order_id, key, f"no answer for {limit // 1_000_000_000} s")
 
 
 def process_started(state: State, fact: ProcessStarted, at_ns: int) -> list[Event]:
@@ -82,11 +83,7 @@ def process_started(state: State, fact: ProcessStarted, at_ns: int) -> list[Even
     """
     prefix = _base36(at_ns // 1_000_000_000)
     down = [ev.SessionLoggedOut(venue, "the process ended") for venue, session in state.sessions.items() if session.up]
-    return [
-        ev.EpochBegan(fact.version, fact.epoch or state.epoch + 1, prefix),
-        *down,
-        *_doubt(state, "", "the process ended before the venue answered"),
-    ]
+    return [ev.EpochBegan(fact.version, fact.epoch or state.epoch + 1, prefix), *down, *lost.process_ended(state)]
 
 
 def _base36(number: int) -> str:
@@ -98,10 +95,12 @@ def _base36(number: int) -> str:
 
 
 def takes_orders(state: State, settings: Settings, venue: str) -> bool:
-    """Whether new orders may go to a venue: logged on, and compared where it is compared at all."""
+    """Whether new orders may go to a venue: logged on, nothing left to come into doubt, and compared where it is
+    compared at all.
+    """
     session = state.session(venue)
     compared = session.reconciled or venue not in settings.reconcile
-    return session.up and compared and venue in settings.venues
+    return session.up and compared and venue in settings.venues and venue not in state.lost
 
 
 def request_id(state: State, ahead: int) -> str:
@@ -114,9 +113,11 @@ def request_id(state: State, ahead: int) -> str:
 # --- Changing ---
 
 
-def began(state: State, event: ev.EpochBegan, _: int) -> None:
-    """Another process owns the journal."""
+def began(state: State, event: ev.EpochBegan, at_ns: int) -> None:
+    """Another process owns the journal; no connection of the one before is left."""
     state.epoch, state.id_prefix = event.epoch, event.id_prefix
+    for venue in state.silent:
+        lost.lose(state, venue, session(state, venue), at_ns, by_process=True)
 
 
 def session(state: State, venue: str) -> Session:
@@ -149,9 +150,10 @@ def logged_on(state: State, event: ev.SessionLoggedOn, _: int) -> None:
         drop_copy.logged_on(state, event.venue, event.copies)
 
 
-def logged_out(state: State, event: ev.SessionLoggedOut, _: int) -> None:
+def logged_out(state: State, event: ev.SessionLoggedOut, at_ns: int) -> None:
     """The session is down."""
     ours = session(state, event.venue)
+    lost.lose(state, event.venue, ours, at_ns)
     ours.up = ours.reconciled = False
     if ours.copies:
         drop_copy.logged_out(state, ours.copies)

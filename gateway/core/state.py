@@ -86,7 +86,7 @@ class Run(msgspec.Struct):
     the venue has not spoken yet with the time of the question (None: not asked yet); `queue` has those that are to be
     asked singly, the next one last; `asked` counts the questions without an answer. `compared` counts the orders that
     the venue has spoken of, `replies` its replies to the mass question, each order counted once, and `listed` the
-    orders that those name; `heard_ns` is when it spoke last.
+    orders that those name; `heard_ns` is when it spoke last. `logons` counts the session's logons: which connection.
     """
 
     run: int
@@ -101,10 +101,13 @@ class Run(msgspec.Struct):
     replies: int = 0
     heard_ns: int = 0
     listed: dict[str, None] = {}
+    logons: int = 0
 
 
 class LastRun(msgspec.Struct, frozen=True):
-    """How a venue's last comparison ended, and which question it waited for then ("mass" or "each")."""
+    """How a venue's last comparison ended, which question it waited for then ("mass" or "each"), and on which
+    connection it was (`logons`, as in `Run`).
+    """
 
     run: int
     complete: bool
@@ -113,6 +116,7 @@ class LastRun(msgspec.Struct, frozen=True):
     ended_ns: int
     text: str = ""
     how: str = ""
+    logons: int = 0
 
 
 class Item(msgspec.Struct):
@@ -177,6 +181,18 @@ class MassCanceling(msgspec.Struct):
     left: dict[str, dict[str, None]]
 
 
+class Lost(msgspec.Struct):
+    """What a venue's connection that is gone left unanswered and not in doubt yet: the `left` oldest of the silent
+    requests, all that were sent up to the `logons`-th logon. It was lost at `at_ns`; `by_process` says that a process
+    ended, and nobody listened for a while.
+    """
+
+    logons: int
+    left: int
+    at_ns: int
+    by_process: bool = False
+
+
 class State(msgspec.Struct):
     """Orders by order_id, keys by client and ClOrdID, and the indexes that find an order by what a venue or client
     calls it.
@@ -188,7 +204,8 @@ class State(msgspec.Struct):
     `ended` has, oldest first, the orders that have ended with nothing open about them and when they last changed,
     `bare_keys` the (client, ClOrdID) whose answer names no order and when it was given: these leave memory. `retired`
     knows the names of what has left it, `retired_sums` what the retired orders executed; `recalled` are the orders in
-    memory that had left it. `mass_cancels` are those that are under way, by client and ClOrdID.
+    memory that had left it. `mass_cancels` are those that are under way, by client and ClOrdID. `lost` says, by venue,
+    what of `silent` has still to come into doubt because its connection is gone.
     """
 
     seq: int = 0
@@ -227,6 +244,7 @@ class State(msgspec.Struct):
     recalled: dict[str, None] = {}
     risk: RiskState = msgspec.field(default_factory=RiskState)
     mass_cancels: dict[str, dict[str, MassCanceling]] = {}
+    lost: dict[str, Lost] = {}
 
     def find_order(self, client_id: str, cl_ord_id: str) -> Order | None:
         """The client's order that knows this ClOrdID(11) anywhere in its chain."""

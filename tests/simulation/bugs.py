@@ -21,6 +21,7 @@ from gateway.core import (
     engine,
     intake,
     items,
+    lost,
     order,
     reconciliation,
     rejects,
@@ -131,6 +132,11 @@ def doubt_ended_by_a_restart() -> AbstractContextManager[Any]:
         return [event for event in real(state, fact, at_ns) if not isinstance(event, ev.OrderInDoubt)] + unsent
 
     return patch.object(sessions, "process_started", cleared)
+
+
+def rest_of_the_lost_forgotten() -> AbstractContextManager[Any]:
+    """Of what a connection that is gone left unanswered only the first part comes into doubt."""
+    return patch.object(lost, "next_part", lambda _: [])
 
 
 def key_forgotten_at_recovery() -> AbstractContextManager[Any]:
@@ -382,6 +388,7 @@ def strangers_not_adopted() -> AbstractContextManager[Any]:
 BUGS: dict[Bug, int] = {
     # The bug, and a seed that finds it.
     release_before_commit: 0,
+    rest_of_the_lost_forgotten: 38,
     reply_before_commit: 0,
     failed_append_retried: 16,
     orders_resent: 5,

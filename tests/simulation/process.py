@@ -13,7 +13,9 @@ from gateway.adapters.grpc.presence import Presence
 from gateway.adapters.grpc.streams import WRITE_TIMEOUT_S
 from gateway.adapters.quickfix.link import QuickFixLink
 from gateway.adapters.quickfix.links import drop_copy_session
+from gateway.app import CROWDED_TIMER_S, TIMER_S
 from gateway.config import VenueConfig
+from gateway.core import sessions
 from gateway.core.commands import Command
 from gateway.core.engine import Answer, Diverged
 from gateway.core.events import Cause, Input, Record
@@ -133,7 +135,8 @@ class Process:
         Following(self)
         offset_ns = self.world.clock_offset_ns
         while True:
-            await asyncio.sleep(1)
+            due = sessions.due(self.state, self.sequencer.settings, self.now_ns())
+            await asyncio.sleep(CROWDED_TIMER_S if due else TIMER_S)
             before_ns, offset_ns = offset_ns, self.world.clock_offset_ns
             self._tell(TimerFired(offset_ns - before_ns))
 

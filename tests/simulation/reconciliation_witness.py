@@ -99,7 +99,8 @@ class ReconciliationWitness:
                 if event.venue not in self._ready:
                     self._failed(f"record {record.seq}: {type(event).__name__}, and {event.venue} takes no orders")
             case CommandRefused(reason=Reason.SESSION_NOT_RECONCILED):
-                if (venue := event.text.split(maxsplit=1)[0]) in self._ready:
+                venue, opened = event.text.split(maxsplit=1)[0], "have still to come into doubt" not in event.text
+                if opened and venue in self._ready:
                     self._failed(f"record {record.seq}: refused because of {venue}, which takes orders")
             case ItemRaised():
                 self._raised(record, event)

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from gateway.core import events as ev
+from gateway.core import lost
 from gateway.core.events import Event, Record
 from gateway.core.money import ZERO, average, multiply, negated, rounded, subtract
 from gateway.core.order import Order
@@ -90,10 +91,13 @@ class Counter:
 
 
 class Known(NamedTuple):
-    """What was known of an order before an event: that the venue has accepted it, or that it was in doubt."""
+    """What was known of an order before an event: that the venue has accepted it, that it was in doubt (or that nobody
+    listened), and when its connection was lost, if it comes into doubt for that.
+    """
 
     accepted: bool = False
     doubtful: bool = False
+    lost_ns: int = 0
 
 
 Measure = Callable[[State, Order, Any, int, Known], int | None]
@@ -169,7 +173,8 @@ def _name(kind: str, scope: str) -> str:
 def known(state: State, event: Event) -> Known:
     """To be asked before the event is applied: afterwards it cannot be told from one that came earlier."""
     if type(event) not in _SPEAKS_OF_NEW:
-        return _NOTHING_YET
+        left = lost.of(state, event) if state.lost and type(event) is ev.OrderInDoubt else None
+        return Known(doubtful=left.by_process, lost_ns=left.at_ns) if left is not None else _NOTHING_YET
     order = state.orders[event.order_id]  # type: ignore[union-attr]  # All of them are about an order.
     first = order.first_request
     return Known(order.acknowledged, first is not None and first.in_doubt)
@@ -231,7 +236,7 @@ def _latency_ns(_: State, order: Order, event: Any, at_ns: int, before: Known) -
         return None
     doubtful = type(event) is ev.OrderInDoubt
     counts = event.venue_cl_ord_id == first.venue_cl_ord_id if doubtful else _is_first_word(order, event)
-    return at_ns - first.sent_ns if counts else None
+    return (before.lost_ns or at_ns) - first.sent_ns if counts else None
 
 
 def _is_first_word(order: Order, event: ev.Reported) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 from gateway.core import events as ev
-from gateway.core import retention, sessions
+from gateway.core import lost, retention, sessions
 from gateway.core.commands import CancelOrder
 from gateway.core.events import Event, Record
 from gateway.core.order import PENDING, Order, Request
@@ -219,7 +219,7 @@ def _cancel_of(state: State, order: Order, name: str, key: str) -> Event:
     while retention.is_spent(state, client_id, name):  # Only when the client itself made such a name up.
         name = f"{name}.1"
     command = CancelOrder(client_id, name, order.cl_ord_id)
-    return ev.CancelRequested(order.order_id, order.venue, name, key, order.last_venue_cl_ord_id(), command)
+    return ev.CancelRequested(order.order_id, order.venue, name, key, lost.orig_of_cancel(state, order), command)
 
 
 def _owed(
