@@ -28,7 +28,7 @@ from gateway.cli.failing import give_up_unwritten
 from gateway.cli.follow import Following, attend
 from gateway.cli.keep import LOCK, kept_journal, kept_snapshots
 from gateway.config import Config, VenueConfig, core_risk
-from gateway.core import mass_cancel, retention, sessions
+from gateway.core import drop_copy, mass_cancel, retention, sessions
 from gateway.core.engine import Diverged
 from gateway.core.events import Cause, Input, Record
 from gateway.core.invariants import InvariantBroken
@@ -339,13 +339,14 @@ class _Stack:
 
     async def _tick(self, garbage: Garbage) -> None:
         """The clock's turn; sooner while more orders have ended than leave memory at one turn, or more have to be
-        canceled or to come into doubt than one turn does.
+        canceled, to come into doubt or to be taken from a drop copy than one turn does.
         """
         ahead_ns = time.time_ns() - time.monotonic_ns()
         while True:
             state, settings, now_ns = self._state, self._sequencer.settings, time.time_ns()
             canceling = stops.due(state, settings, now_ns) or mass_cancel.due(state, settings)
-            crowded = canceling or sessions.due(state, settings, now_ns) or retention.due(state, settings, now_ns)
+            heard = sessions.due(state, settings, now_ns) or drop_copy.waits(state, settings, now_ns)
+            crowded = canceling or heard or retention.due(state, settings, now_ns)
             await asyncio.sleep(CROWDED_TIMER_S if crowded else TIMER_S)
             before_ns, ahead_ns = ahead_ns, time.time_ns() - time.monotonic_ns()
             self._sequencer.tell(Input(time.time_ns(), Cause("timer"), TimerFired(ahead_ns - before_ns)))

@@ -19,6 +19,10 @@ from gateway.core.types import ExecType, ItemKind
 
 MAX_AWAITED = 100_000
 """How many executions of a venue wait for the other source at most (rule 7)."""
+APPLIED_AT_ONCE = 500
+"""How many executions that only the drop copy told one turn of the clock applies at most: venues and clients have to be
+heard in between.
+"""
 _FINAL = (ExecType.CANCELED, ExecType.EXPIRED, ExecType.REJECTED)
 _EXECUTIONS = (ExecType.TRADE, ExecType.TRADE_CORRECT, ExecType.TRADE_CANCEL)
 
@@ -66,13 +70,26 @@ def _evidence(session: str, report: ExecutionReport) -> ExecutionReport:
     return msgspec.structs.replace(report, text=text)
 
 
+def waits(state: State, settings: Settings, at_ns: int) -> bool:
+    """Whether the clock's next turn would apply an execution that only the drop copy told."""
+    copies = [(venue, state.drop_copies.get(venue)) for venue in settings.drop_copies.values()]
+    return any(copy and _late(copy.told, at_ns, _grace_ns(settings, venue), 1) for venue, copy in copies)
+
+
+def _grace_ns(settings: Settings, venue: str) -> int:
+    return settings.reconcile.get(venue, Reconcile()).grace_ns
+
+
 def due(state: State, settings: Settings, at_ns: int) -> Iterator[Event]:
-    """What has waited for the other source as long as the grace time. Both lists are oldest first."""
+    """What has waited for the other source as long as the grace time, of each venue its part. Both lists are oldest
+    first.
+    """
+    part = max(1, APPLIED_AT_ONCE // max(1, len(settings.drop_copies)))
     for venue in settings.drop_copies.values():
-        copy, grace_ns = state.drop_copies.get(venue), settings.reconcile.get(venue, Reconcile()).grace_ns
+        copy, grace_ns = state.drop_copies.get(venue), _grace_ns(settings, venue)
         if copy is None:
             continue
-        for waiting in _late(copy.told, at_ns, grace_ns, MAX_AWAITED):
+        for waiting in _late(copy.told, at_ns, grace_ns, part):
             yield from _apply(state, settings, venue, copy, waiting)
         room = max(items.MAX_OPEN - len(state.items), 0)  # One more says that there are too many.
         for waiting in _late(copy.untold, at_ns, grace_ns, room + 1):

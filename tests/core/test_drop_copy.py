@@ -214,6 +214,22 @@ def test_no_execution_is_forgotten_when_too_many_wait(monkeypatch: pytest.Monkey
 # --- The drop copy does not ---
 
 
+def test_many_that_only_the_drop_copy_tells_are_applied_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An order session that has fallen silent may owe very many: other venues and clients are heard in between."""
+    monkeypatch.setattr(drop_copy, "APPLIED_AT_ONCE", 2)
+    world, order = world_with()
+    for number in range(5):
+        copied(world, order, f"X{number}", 1)
+    assert not drop_copy.waits(world.state, world.settings, world.now_ns)
+    wait(world)
+    parts = [lists(world)]
+    while drop_copy.waits(world.state, world.settings, world.now_ns):
+        wait(world, 0)
+        parts.append(lists(world))
+    assert (parts, order.cum_qty, world.recovered()) == ([(3, 0), (1, 0), (0, 0)], 5, world.state)
+    assert [line.exec_id for line in order.executions] == ["X0", "X1", "X2", "X3", "X4"]
+
+
 def test_an_execution_that_the_drop_copy_does_not_show_is_an_item_until_it_does() -> None:
     world, one = world_with()
     world.fill(one, 10, exec_id="E9")

@@ -15,7 +15,7 @@ from gateway.adapters.quickfix.link import QuickFixLink
 from gateway.adapters.quickfix.links import drop_copy_session
 from gateway.app import CROWDED_TIMER_S, TIMER_S
 from gateway.config import VenueConfig
-from gateway.core import sessions
+from gateway.core import drop_copy, sessions
 from gateway.core.commands import Command
 from gateway.core.engine import Answer, Diverged
 from gateway.core.events import Cause, Input, Record
@@ -135,8 +135,9 @@ class Process:
         Following(self)
         offset_ns = self.world.clock_offset_ns
         while True:
-            due = sessions.due(self.state, self.sequencer.settings, self.now_ns())
-            await asyncio.sleep(CROWDED_TIMER_S if due else TIMER_S)
+            settings, now_ns = self.sequencer.settings, self.now_ns()
+            crowded = sessions.due(self.state, settings, now_ns) or drop_copy.waits(self.state, settings, now_ns)
+            await asyncio.sleep(CROWDED_TIMER_S if crowded else TIMER_S)
             before_ns, offset_ns = offset_ns, self.world.clock_offset_ns
             self._tell(TimerFired(offset_ns - before_ns))
 

@@ -4,7 +4,8 @@ import itertools
 import tempfile
 import traceback
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ import msgspec
 
 from gateway.config import VenueConfig
 from gateway.config.sections import DropCopyConfig
-from gateway.core import lost
+from gateway.core import drop_copy, lost
 from gateway.core.events import Event, ItemRaised, OrderRouted, Record
 from gateway.core.invariants import InvariantBroken, check_state
 from gateway.core.sessions import takes_orders
@@ -393,9 +394,7 @@ class World:
 
 def simulate(seed: int, *, keep_trace: bool = False, check_every: int = CHECK_EVERY) -> Outcome:
     """Run one seed; the core's invariants are checked at every so many commits."""
-    at_once = lost.DOUBTS_AT_ONCE if seed % 2 else 1  # Else no seed has enough requests for more than one part.
-    small = patch.object(lost, "DOUBTS_AT_ONCE", at_once)
-    with tempfile.TemporaryDirectory(dir=_memory()) as folder, stand_in.simulated(), small:
+    with tempfile.TemporaryDirectory(dir=_memory()) as folder, stand_in.simulated(), _parts(small=seed % 2 == 0):
         world = World(seed, Path(folder), keep_trace=keep_trace, check_every=check_every)
         world.run()
         scheduler, state = world.scheduler, getattr(world.process, "state", None)
@@ -417,6 +416,16 @@ def simulate(seed: int, *, keep_trace: bool = False, check_every: int = CHECK_EV
             state.executions if state else 0,
             lives,
         )
+
+
+@contextmanager
+def _parts(*, small: bool) -> Iterator[None]:
+    """Whether what goes in parts does so one by one: no seed has enough of it for more than one part else."""
+    if not small:
+        yield
+        return
+    with patch.object(lost, "DOUBTS_AT_ONCE", 1), patch.object(drop_copy, "APPLIED_AT_ONCE", 1):
+        yield
 
 
 def _what(event: Event) -> str:
