@@ -197,8 +197,9 @@ class Event(msgspec.Struct, frozen=True):
     there on executions only.
 
     `cl_ord_id` names the command that it answers or came from, `scope` and `source` where trading stopped or went on
-    and by what. Of a venue's `reason` `reason_tag` says what it is a code of: 103, 102, 373, 380 or 378. Resume after
-    it with `from_seq=event.seq + 1`.
+    and by what. Of a venue's `reason` `reason_tag` says what it is a code of: 103, 102, 373, 380 or 378.
+    `complete` is there on RECONCILIATION_ENDED: whether new orders may go to the venue. Resume after it with
+    `from_seq=event.seq + 1`.
     """
 
     seq: int
@@ -220,6 +221,7 @@ class Event(msgspec.Struct, frozen=True):
     scope: str = ""
     source: str = ""
     reason_tag: int = 0
+    complete: bool | None = None
 
 
 class Position(msgspec.Struct, frozen=True, gc=False):

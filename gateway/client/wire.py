@@ -135,6 +135,7 @@ def event(message: pb.Event) -> Event:
         scope=message.scope,
         source=message.source,
         reason_tag=message.reason_tag,
+        complete=message.complete if message.HasField("complete") else None,
     )
 
 

@@ -124,6 +124,14 @@ async def test_where_trading_stopped_and_by_what_is_said(gw: GatewayClient, book
     assert (event.type, event.scope, event.source) == (EventType.TRADING_STOPPED, "account:A1", "kill")
 
 
+async def test_an_event_says_whether_a_comparison_was_complete(gw: GatewayClient, book: Book) -> None:
+    book.add(pb.SESSION_LOGGED_ON, venue="XSIM")
+    book.add(pb.RECONCILIATION_ENDED, venue="XSIM", complete=False)
+    book.add(pb.RECONCILIATION_ENDED, venue="XSIM", complete=True)
+    events = gw.events(1)
+    assert [(await anext(events)).complete for _ in range(3)] == [None, False, True]
+
+
 async def test_a_subscription_that_is_closed_ends_for_who_waits_on_it(gw: GatewayClient, server: FakeGateway) -> None:
     """It does not subscribe again behind the back of whoever closed it."""
     events = gw.events()

@@ -198,7 +198,7 @@ def _reconciliation_started(event: ev.ReconciliationStarted) -> Extras:
 
 def _reconciliation_ended(event: ev.ReconciliationEnded) -> Extras:
     outcome = "reconciled" if event.complete else f"not reconciled: {event.text}"
-    return {"venue": event.venue, "text": f"{outcome}; {event.items} items are open"}
+    return {"venue": event.venue, "text": f"{outcome}; {event.items} items are open", "complete": event.complete}
 
 
 def _order_entry_opened(event: ev.OrderEntryOpened) -> Extras:

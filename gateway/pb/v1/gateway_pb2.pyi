@@ -502,7 +502,7 @@ class ListOrdersResponse(_message.Message):
     def __init__(self, orders: _Optional[_Iterable[_Union[Order, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., as_of_seq: _Optional[int] = ...) -> None: ...
 
 class Event(_message.Message):
-    __slots__ = ("seq", "time_ns", "type", "order", "cl_ord_id", "exec_id", "exec_ref_id", "last_qty", "last_px", "trade_date", "transact_time_ns", "reason", "text", "venue", "symbol", "field", "operator", "scope", "control", "source", "change_id", "until_ns", "limit", "old_limit", "value", "severity", "reason_tag")
+    __slots__ = ("seq", "time_ns", "type", "order", "cl_ord_id", "exec_id", "exec_ref_id", "last_qty", "last_px", "trade_date", "transact_time_ns", "reason", "text", "venue", "symbol", "field", "operator", "scope", "control", "source", "change_id", "until_ns", "limit", "old_limit", "value", "severity", "reason_tag", "complete")
     SEQ_FIELD_NUMBER: _ClassVar[int]
     TIME_NS_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
@@ -530,6 +530,7 @@ class Event(_message.Message):
     VALUE_FIELD_NUMBER: _ClassVar[int]
     SEVERITY_FIELD_NUMBER: _ClassVar[int]
     REASON_TAG_FIELD_NUMBER: _ClassVar[int]
+    COMPLETE_FIELD_NUMBER: _ClassVar[int]
     seq: int
     time_ns: int
     type: EventType
@@ -557,7 +558,8 @@ class Event(_message.Message):
     value: str
     severity: Severity
     reason_tag: int
-    def __init__(self, seq: _Optional[int] = ..., time_ns: _Optional[int] = ..., type: _Optional[_Union[EventType, str]] = ..., order: _Optional[_Union[Order, _Mapping]] = ..., cl_ord_id: _Optional[str] = ..., exec_id: _Optional[str] = ..., exec_ref_id: _Optional[str] = ..., last_qty: _Optional[str] = ..., last_px: _Optional[str] = ..., trade_date: _Optional[str] = ..., transact_time_ns: _Optional[int] = ..., reason: _Optional[str] = ..., text: _Optional[str] = ..., venue: _Optional[str] = ..., symbol: _Optional[str] = ..., field: _Optional[str] = ..., operator: _Optional[str] = ..., scope: _Optional[str] = ..., control: _Optional[str] = ..., source: _Optional[str] = ..., change_id: _Optional[str] = ..., until_ns: _Optional[int] = ..., limit: _Optional[_Union[Limit, _Mapping]] = ..., old_limit: _Optional[_Union[Limit, _Mapping]] = ..., value: _Optional[str] = ..., severity: _Optional[_Union[Severity, str]] = ..., reason_tag: _Optional[int] = ...) -> None: ...
+    complete: bool
+    def __init__(self, seq: _Optional[int] = ..., time_ns: _Optional[int] = ..., type: _Optional[_Union[EventType, str]] = ..., order: _Optional[_Union[Order, _Mapping]] = ..., cl_ord_id: _Optional[str] = ..., exec_id: _Optional[str] = ..., exec_ref_id: _Optional[str] = ..., last_qty: _Optional[str] = ..., last_px: _Optional[str] = ..., trade_date: _Optional[str] = ..., transact_time_ns: _Optional[int] = ..., reason: _Optional[str] = ..., text: _Optional[str] = ..., venue: _Optional[str] = ..., symbol: _Optional[str] = ..., field: _Optional[str] = ..., operator: _Optional[str] = ..., scope: _Optional[str] = ..., control: _Optional[str] = ..., source: _Optional[str] = ..., change_id: _Optional[str] = ..., until_ns: _Optional[int] = ..., limit: _Optional[_Union[Limit, _Mapping]] = ..., old_limit: _Optional[_Union[Limit, _Mapping]] = ..., value: _Optional[str] = ..., severity: _Optional[_Union[Severity, str]] = ..., reason_tag: _Optional[int] = ..., complete: _Optional[bool] = ...) -> None: ...
 
 class EventFilter(_message.Message):
     __slots__ = ("account", "strategy", "symbol", "venue", "types")

@@ -135,7 +135,11 @@ SAMPLES: dict[type, tuple[Any, dict[str, Any]]] = {
         ),
         (
             ev.ReconciliationEnded("XSIM", 1, complete=False, orders=7, items=2, text="no answer"),
-            {"venue": "XSIM", "text": "not reconciled: no answer; 2 items are open"},
+            {"venue": "XSIM", "complete": False, "text": "not reconciled: no answer; 2 items are open"},
+        ),
+        (
+            ev.ReconciliationEnded("XSIM", 1, complete=True, orders=7, items=0),
+            {"venue": "XSIM", "complete": True, "text": "reconciled; 0 items are open"},
         ),
         (ev.OrderEntryOpened("XSIM", "op", "by phone"), {"venue": "XSIM", "text": "by phone", "operator": "op"}),
         (
