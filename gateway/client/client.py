@@ -53,7 +53,8 @@ class GatewayClient:
         NotAllowed: the gateway does not know this client id, or not for this.
         Overloaded, Unavailable: the deadline passed, and nothing was done.
         Unknown: the deadline passed, and it may have been done: repeat it with its `cl_ord_id`, or ask `get_order`.
-        TypeError, ValueError: a price or quantity is a float, or the command is larger than 4 KiB; nothing was sent.
+        TypeError, ValueError: a price or quantity is a float, an enum is none, or the command is larger than 4 KiB;
+        nothing was sent.
     """
 
     def __init__(

@@ -61,26 +61,40 @@ def optional(value: Number | None, name: str) -> str | None:
     return None if value is None else number(value, name)
 
 
+def _to_wire(value: _E, name: str, enum: type[_E], known: dict[_E, int]) -> Any:
+    found = known.get(value)
+    if found is None:
+        members = ", ".join(member.name for member in enum)
+        raise TypeError(f"{name}: {value!r} is no {enum.__name__}; one of {enum.__name__}'s {members} is expected")
+    return found
+
+
 def side_to_wire(side: Side | None) -> Any:
-    """None is "any side"."""
-    return pb.SIDE_UNSPECIFIED if side is None else _SIDE_TO_WIRE[side]
+    """None is "any side".
+
+    Raises:
+        TypeError: it is no Side. Likewise below.
+    """
+    return pb.SIDE_UNSPECIFIED if side is None else _to_wire(side, "side", Side, _SIDE_TO_WIRE)
 
 
 def ord_type_to_wire(ord_type: OrdType) -> Any:
-    return _ORD_TYPE_TO_WIRE[ord_type]
+    return _to_wire(ord_type, "ord_type", OrdType, _ORD_TYPE_TO_WIRE)
 
 
 def time_in_force_to_wire(time_in_force: TimeInForce | None) -> Any:
     """None is DAY on a new order and "as it is" on a replace."""
-    return pb.TIME_IN_FORCE_UNSPECIFIED if time_in_force is None else _TIME_IN_FORCE_TO_WIRE[time_in_force]
+    if time_in_force is None:
+        return pb.TIME_IN_FORCE_UNSPECIFIED
+    return _to_wire(time_in_force, "time_in_force", TimeInForce, _TIME_IN_FORCE_TO_WIRE)
 
 
 def ord_status_to_wire(ord_status: OrdStatus) -> Any:
-    return _ORD_STATUS_TO_WIRE[ord_status]
+    return _to_wire(ord_status, "ord_status", OrdStatus, _ORD_STATUS_TO_WIRE)
 
 
 def event_type_to_wire(event_type: EventType) -> Any:
-    return _EVENT_TYPE_TO_WIRE[event_type]
+    return _to_wire(event_type, "types", EventType, _EVENT_TYPE_TO_WIRE)
 
 
 def order(message: pb.Order) -> Order:

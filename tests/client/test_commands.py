@@ -55,6 +55,24 @@ async def test_who_lends_the_shares_is_sent(gw: GatewayClient, book: Book, monke
     assert [command.submit_order.locate_id for command in sent] == ["LOC-7"]
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "text"),
+    [
+        ("side", "BUY", "side: 'BUY' is no Side; one of Side's BUY, SELL, SELL_SHORT, SELL_SHORT_EXEMPT is expected"),
+        ("ord_type", "LIMIT", "ord_type: 'LIMIT' is no OrdType; one of OrdType's MARKET, LIMIT"),
+        ("time_in_force", "IOC", "time_in_force: 'IOC' is no TimeInForce; one of TimeInForce's DAY, GTC"),
+    ],
+)
+async def test_a_word_that_is_none_of_an_enum_is_refused_with_those_that_are(
+    gw: GatewayClient, book: Book, field: str, value: str, text: str
+) -> None:
+    with pytest.raises(TypeError, match=text):
+        await gw.submit(**{**LIMIT, field: value})
+    with pytest.raises(TypeError, match="types: 'FILLED' is no EventType; "):
+        gw.events(types=["FILLED"])
+    assert book.done == []
+
+
 @pytest.mark.parametrize("price", [10.5, True, object()])
 async def test_a_price_that_is_not_exact_is_not_sent(gw: GatewayClient, book: Book, price: object) -> None:
     with pytest.raises(TypeError, match=r"price: a Decimal, int or str is expected"):
