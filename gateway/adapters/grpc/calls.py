@@ -6,6 +6,7 @@ and not by gRPC, which would answer a broken one with INTERNAL.
 """
 
 import re
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn, TypeVar
 
@@ -22,6 +23,11 @@ from gateway.codec.proto.fields import InvalidField
 from gateway.codec.proto.wire import broken_text_field, crowded_field
 
 _log = structlog.get_logger("gateway.api")
+
+LINES, LINES_S = 100, 60.0
+"""How many lines the log gets at most in so many seconds about what callers did wrong, or what went wrong for them. One
+who asks without end would fill the disk, and then the journal gets no room on it.
+"""
 
 _TOLD = (ApiReason.CLIENT_UNKNOWN, ApiReason.ROLE_REQUIRED, ApiReason.ACCOUNT_NOT_PERMITTED)
 
@@ -124,14 +130,37 @@ def _unreadable(message_type: Any, data: bytes) -> InvalidField:
     return InvalidField("", f"this is not a {message_type.full_name}, or a text in it is not UTF-8")
 
 
+class Sparing:
+    """Room for `LINES` lines in each `LINES_S`; `clock` tells seconds that never go back."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._since, self._lines, self._left_out = clock(), 0, 0
+
+    def room(self) -> dict[str, int] | None:
+        """What a line says besides: how many were left out since the last one, if any. None: leave it out."""
+        if self._clock() - self._since >= LINES_S:
+            self._since, self._lines = self._clock(), 0
+        if self._lines >= LINES:
+            self._left_out += 1
+            return None
+        self._lines += 1
+        left_out, self._left_out = self._left_out, 0
+        return {"left_out_before": left_out} if left_out else {}
+
+
+_failed, _denied = Sparing(), Sparing()
+
+
 def told(path: str, error: Exception) -> Failure:
     """What the caller is told. What concerns who may do what, and what nobody foresaw, is logged."""
     if not isinstance(error, FORESEEN):
-        _log.error("request failed", method=path, exc_info=error)
+        if (more := _failed.room()) is not None:
+            _log.error("request failed", method=path, exc_info=error, **more)
         return internal()
     found = failure(error)
-    if found.reason in _TOLD:
-        _log.warning("request denied", method=path, reason=found.reason.value, text=found.text)
+    if found.reason in _TOLD and (more := _denied.room()) is not None:
+        _log.warning("request denied", method=path, reason=found.reason.value, text=found.text, **more)
     return found
 
 

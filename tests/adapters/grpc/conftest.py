@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from gateway.adapters.grpc import calls
 from tests.adapters.grpc.harness import Client, Running, running
 
 
@@ -32,3 +33,10 @@ def bravo(gateway: Running) -> Client:
 @pytest.fixture
 def operator(gateway: Running) -> Client:
     return gateway.as_client("op")
+
+
+@pytest.fixture(autouse=True)
+def room_in_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log has room for so many lines a minute, and tests are quick."""
+    for name in ("_denied", "_failed"):
+        monkeypatch.setattr(calls, name, calls.Sparing())

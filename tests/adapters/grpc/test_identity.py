@@ -6,7 +6,8 @@ import grpc
 import pytest
 import structlog
 
-from gateway.adapters.grpc import identity
+from gateway.adapters.grpc import calls, identity
+from gateway.adapters.grpc.errors import ApiReason, Failure
 from gateway.adapters.grpc.identity import RULES, Access, MissingRule, check_rules
 from gateway.adapters.grpc.server import ApiServer
 from gateway.codec.proto.fields import KEY_LENGTH
@@ -79,6 +80,21 @@ async def test_an_order_for_somebody_elses_account_is_denied_and_logged(alpha: C
     assert gateway.sequencer.state.seq == before
     assert [(entry["event"], entry["reason"]) for entry in logs] == [("request denied", "ACCOUNT_NOT_PERMITTED")]
     assert not (await alpha.submit("k-1", account="A2")).repeated
+
+
+@pytest.mark.parametrize("error", [Failure(ApiReason.ROLE_REQUIRED, "not yours"), LookupError("a defect")])
+def test_who_is_denied_without_end_does_not_fill_the_log(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """Its disk is often the journal's too."""
+    now_s = [0.0]
+    for name in ("_denied", "_failed"):
+        monkeypatch.setattr(calls, name, calls.Sparing(lambda: now_s[0]))
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(1_000):
+            calls.told("a/method", error)
+        now_s[0] = calls.LINES_S
+        calls.told("a/method", error)
+    assert len(logs) == calls.LINES + 1
+    assert [line.get("left_out_before") for line in logs[-2:]] == [None, 900]
 
 
 @pytest.mark.parametrize("accounts", [600, 6_000])
