@@ -2,7 +2,8 @@
 
 A full collection walks every order, execution and record in memory: half a second with a hundred thousand orders open,
 at a moment that nobody chooses. None of that is ever part of a cycle, and it leaves memory with its last reference. So
-what survived its youth is set aside from all collections, and looked through whole only while no session is up.
+what survived its youth is set aside from all collections, and looked through whole only while no session is up. What
+serves a caller, and was set aside while it did, must not be part of a cycle when it ends.
 """
 
 import gc

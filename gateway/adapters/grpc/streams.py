@@ -131,8 +131,11 @@ class EventFlow:
             self._wake()
 
     def close(self) -> None:
-        """Read no more."""
+        """Read no more, and let go of what was not written yet: it knows this flow, and what is part of a circle may
+        stay in memory until no session is up (`gateway.runtime.garbage`).
+        """
         self._reader.close()
+        self._messages = iter(())
 
     def _encoded(self, records: Sequence[Record], next_seq: int) -> Iterator[bytes]:
         events: list[bytes] = []

@@ -1,13 +1,15 @@
 """EventService.Subscribe: no gap, no duplicate, resumable after anything."""
 
 import asyncio
+import gc
 import itertools
+import weakref
 from typing import Any
 
 import grpc
 import pytest
 
-from gateway.adapters.grpc import streams
+from gateway.adapters.grpc import events, streams
 from gateway.adapters.memory_journal import Disk
 from gateway.config import LimitsConfig
 from gateway.core.types import ExecType, OrdStatus
@@ -30,6 +32,34 @@ async def trade_once(client: Client, gateway: Running, cl_ord_id: str) -> int:
 
 def until(seq: int) -> Any:
     return lambda events: bool(events) and events[-1].seq >= seq
+
+
+async def test_a_stream_that_ends_in_the_middle_of_a_history_leaves_nothing_for_the_collector(
+    alpha: Client, gateway: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a session is up the collector does not look at what is older than a second: each such stream left the
+    thousand records that it had read in memory for the day.
+    """
+    flows: weakref.WeakSet[streams.EventFlow] = weakref.WeakSet()
+
+    class Seen(streams.EventFlow):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            flows.add(self)
+
+    monkeypatch.setattr(events, "EventFlow", Seen)
+    monkeypatch.setattr(streams, "EVENTS_PER_MESSAGE", 1)
+    await trade_once(alpha, gateway, "k-1")
+    gc.disable()
+    try:
+        stream = alpha.subscribe(1)
+        for _ in range(2):
+            await stream.read()
+        assert flows
+        stream.cancel()
+        await eventually(lambda: not flows)
+    finally:
+        gc.enable()
 
 
 async def test_the_first_message_says_where_the_stream_starts(alpha: Client, gateway: Running) -> None:
