@@ -298,7 +298,7 @@ class Wire:
         elif msg_type == "3":
             self._rejected(int(message.getHeader().getField(34)), text)
         elif msg_type == "4":
-            self._goes_on(message, _number(message, 36) or 0)
+            self._goes_on(message)
         elif msg_type == "0" and message.isSetField(112):
             self._heartbeat(message.getField(112))
 
@@ -316,8 +316,12 @@ class Wire:
         if not in_place and expected > 1:
             self.engine.setNextTargetMsgSeqNum(expected - 1)
 
-    def _goes_on(self, message: fix.Message, following: int) -> None:
+    def _goes_on(self, message: fix.Message) -> None:
         """A SequenceReset(35=4), which QuickFIX follows once this callback is over."""
+        following = _number(message, 36)
+        if following is None:
+            message.setField(36, "0")  # Nobody counts so far: QuickFIX refuses it.
+            return
         number = int(message.getHeader().getField(34))
         if _text(message, 123) != "Y":
             self._skipped(following)

@@ -225,6 +225,21 @@ def test_numbers_that_the_venue_leaves_out_are_an_alert(
     assert said == ["the venue goes on with number 20 and never sends 2 to 19: compare our orders"] * alerts
 
 
+@pytest.mark.parametrize("gap_fill", ["", "123=Y\x01"])
+@pytest.mark.parametrize("number", [2**63, 2**64 - 1])
+def test_numbers_that_nobody_counts_to_are_refused(
+    number: int, gap_fill: str, venue: RawVenue, gateways: Gateways
+) -> None:
+    """The journal has no such number: it was followed without an alert."""
+    gateway = gateways(venue_config(venue.port)).start()
+    venue.logon()
+    gateway.wait_for(SessionUp)
+    venue.send(f"35=4\x01{gap_fill}36={number}\x01", 2)
+    assert venue.read_until("3")["373"] == "5"
+    assert gateway.wait_for(UnexpectedMessage).msg_type == "4"
+    assert gateway.link.status().next_target_msg_seq_num == 2
+
+
 def test_nothing_that_was_sent_before_our_logon_is_sent_again(venue: RawVenue, gateways: Gateways) -> None:
     gateway = gateways(venue_config(venue.port)).start()
     venue.logon()
