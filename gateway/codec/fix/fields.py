@@ -67,6 +67,9 @@ NAMES = {
     "912": "LastRptRequested",
 }
 
+_LENGTH_OF = {"89": "93", "91": "90", "96": "95", "213": "212"}
+"""Signature, SecureData, RawData and XmlData, which may have a delimiter in them, and the tags of their lengths."""
+
 _ODD = re.compile(r"[^\x01\x20-\x7e]")
 _V = TypeVar("_V")
 
@@ -140,6 +143,10 @@ def check(fields: Fields, in_groups: Collection[str] = ()) -> None:
     for tag in fields.repeated:
         if tag in NAMES and tag not in in_groups:
             raise FieldError(f"{name(tag)} is there more than once")
+    for tag, length in _LENGTH_OF.items():
+        if tag in fields and whole(fields.get(length, "")) != len(fields[tag].encode("utf-8", "surrogateescape")):
+            # What stands behind the delimiter would be read as fields.
+            raise FieldError(f"the data in tag {tag} is not as long as tag {length} says, or has a delimiter in it")
     if not fields.odd:
         return
     for tag in NAMES:

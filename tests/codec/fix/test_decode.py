@@ -117,6 +117,16 @@ def test_reports_without_an_execution_whose_exec_id_is_zero_are_not_the_same() -
     assert fact.exec_id == "0"
 
 
+@pytest.mark.parametrize(("data", "length"), [("96", "95"), ("213", "212"), ("89", "93"), ("91", "90")])
+def test_no_field_is_read_out_of_data_with_a_delimiter_in_it(data: str, length: str) -> None:
+    said = report(t103="0").replace("103=0\x01", f"{length}=7\x01{data}=a\x01103=5\x01")
+    fact = decode(said, dialect()).fact
+    assert isinstance(fact, UnexpectedMessage)
+    assert fact.problem == f"the data in tag {data} is not as long as tag {length} says, or has a delimiter in it"
+    fact = decode(report(**{f"t{length}": "2", f"t{data}": "\udcc3\udca9"}), dialect()).fact
+    assert isinstance(fact, ExecutionReport)
+
+
 def test_a_triggered_stop_order_says_how_the_order_stands() -> None:
     fact = decode(report(t150="L", t39="0"), dialect()).fact
     assert isinstance(fact, ExecutionReport)
