@@ -290,6 +290,8 @@ class Wire:
         self._heard(text)
         if msg_type == "A":
             self._waiting.begins(int(message.getHeader().getField(34)))
+            # The interval is ours to say. QuickFIX takes that of a venue which starts over, whatever it is, for good.
+            message.setField(108, str(self._config.heart_bt_int_s))
             if _text(message, 141) == "Y":
                 self.start_over(asked=False)
         elif msg_type == "5":

@@ -350,6 +350,22 @@ def test_a_reset_by_the_venue_is_reported_and_numbers_begin_at_one(venue: RawVen
     assert "2" not in {m["35"] for m in venue.got}
 
 
+@pytest.mark.parametrize("heart_bt_int", ["-5", "0", "3600"])
+def test_a_reset_by_the_venue_leaves_the_heartbeats_as_they_are(
+    heart_bt_int: str, venue: RawVenue, gateways: Gateways
+) -> None:
+    """Below zero each later connection was over at once, until a restart; from 0 on we sent none, or too few."""
+    gateway = gateways(venue_config(venue.port, heart_bt_int_s=1)).start()
+    venue.accept()
+    venue.read_until("A")
+    venue.send(f"35=A\x0198=0\x01108={heart_bt_int}\x01141=Y\x01")
+    gateway.wait_for(SessionUp)
+    answer = venue.read_until("A")
+    assert (answer["108"], answer["141"]) == ("1", "Y")
+    assert venue.read_until("0")["35"] == "0"
+    assert not gateway.bodies(SessionDown)
+
+
 def test_a_reject_names_no_order_of_before_the_numbers_started_over(venue: RawVenue, gateways: Gateways) -> None:
     """It is of our Heartbeat, which has the number that the order had. The order may work."""
     gateway = gateways(venue_config(venue.port)).start()
