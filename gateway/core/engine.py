@@ -470,14 +470,14 @@ def _index_working(state: State, order: Order, at_ns: int) -> None:
 def _track(state: State, order: Order, request: Request) -> None:
     key = request.venue_cl_ord_id
     if (request.state != SENT or request.in_doubt) and key in state.waiting:
-        if state.silent.get(order.venue, {}).pop(key, None) is not None and state.lost:
+        if state.silent.get(order.venue, {}).pop(key, "") and state.lost:
             lost.settled(state, order.venue, request)
         if request.state != SENT:
             del state.waiting[key]
     if request.in_doubt:
         state.doubtful[key] = order.order_id
-    elif state.doubtful:
-        state.doubtful.pop(key, None)
+    elif state.doubtful and state.doubtful.pop(key, "") and state.unasked and not order.in_doubt:
+        lost.asked(state, order.venue, order.order_id)
 
 
 def answer(state: State, command: Command, records: list[Record]) -> Answer:

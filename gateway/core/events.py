@@ -558,7 +558,8 @@ class SessionLoggedOn(msgspec.Struct, frozen=True, gc=False, omit_defaults=True,
     """The FIX session is up. `reset` is true when its numbers started over, `unexpected` when without our asking.
 
     `logon_seq_num` is MsgSeqNum(34) of our own Logon: no number below it may ever be used again. `copies` is the
-    venue whose drop copy this session is.
+    venue whose drop copy this session is. `later` are the order_ids in doubt about which a venue that is not compared
+    is asked soon: not more than so many are asked about at once.
     """
 
     venue: str
@@ -566,6 +567,7 @@ class SessionLoggedOn(msgspec.Struct, frozen=True, gc=False, omit_defaults=True,
     logon_seq_num: int = 0
     unexpected: bool = False
     copies: str = ""
+    later: tuple[str, ...] = ()
 
 
 class SessionLoggedOut(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="SessionLoggedOut"):

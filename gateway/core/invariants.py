@@ -125,6 +125,9 @@ def _check_silent(state: State) -> None:
     wanted = {key: order_id for key, order_id in state.waiting.items() if key not in state.doubtful}
     if silent != wanted:
         raise InvariantBroken(f"requests {set(silent) ^ set(wanted)} are not indexed as they stand")
+    for venue, unasked in state.unasked.items():
+        if not unasked or not state.session(venue).up or not all(state.orders[each].in_doubt for each in unasked):
+            raise InvariantBroken(f"{venue} is still to be asked about orders that need no question")
     for venue, lost in state.lost.items():
         at_venue = state.silent.get(venue, {}).items()
         logons = [state.orders[order_id].requests[key].logon for key, order_id in at_venue]

@@ -6,7 +6,7 @@ through the venue takes no new orders and is not compared. What the venue speaks
 decided, so that an order looks to it as if all had come at once; and no cancel names a replace that may be lost.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from gateway.core import events as ev
 from gateway.core import venue_reports
@@ -105,10 +105,27 @@ def questions(state: State, settings: Settings, doubts: Iterable[OrderInDoubt]) 
     """What a venue that is not compared is asked about these, each order once. A comparison asks by itself."""
     asked = [state.orders[order_id] for order_id in dict.fromkeys(event.order_id for event in doubts)]
     return [
-        ev.StatusRequested(order.order_id, order.venue, order.venue_cl_ord_id, "it is in doubt and the session is back")
-        for order in asked
-        if order.venue not in settings.reconcile and state.session(order.venue).up
+        question(order) for order in asked if order.venue not in settings.reconcile and state.session(order.venue).up
     ]
+
+
+def question(order: Order) -> Event:
+    """How an order stands of which a request was lost."""
+    why = "it is in doubt and the session is back"
+    return ev.StatusRequested(order.order_id, order.venue, order.venue_cl_ord_id, why)
+
+
+def to_ask(state: State, venue: str) -> tuple[list[str], tuple[str, ...]]:
+    """The orders in doubt about which a venue is asked when it comes back, each once: now, and in later parts."""
+    asked = [*dict.fromkeys(order_id for order_id in state.doubtful.values() if state.orders[order_id].venue == venue)]
+    return asked[:DOUBTS_AT_ONCE], tuple(asked[DOUBTS_AT_ONCE:])
+
+
+def next_questions(state: State, asked: Collection[str]) -> list[Event]:
+    """The next of the questions that were left for later, but for the orders that this turn has `asked` about."""
+    left = (order_id for unasked in state.unasked.values() for order_id in unasked)
+    orders = [state.orders[order_id] for _, order_id in zip(range(DOUBTS_AT_ONCE), left, strict=False)]
+    return [question(order) for order in orders if order.order_id not in asked]
 
 
 def orig_of_cancel(state: State, order: Order) -> str:
@@ -156,6 +173,13 @@ def lose(state: State, venue: str, session: Session, at_ns: int, *, by_process: 
         return
     by_process = by_process or (known is not None and known.by_process)
     state.lost[venue] = Lost(session.logons, len(silent), at_ns, by_process)
+
+
+def asked(state: State, venue: str, order_id: str) -> None:
+    """About this order no question is left for later: one is on its way, or it is not in doubt any more."""
+    unasked = state.unasked.get(venue, {})
+    if unasked.pop(order_id, "") is None and not unasked:
+        del state.unasked[venue]
 
 
 def settled(state: State, venue: str, request: Request) -> None:

@@ -343,6 +343,8 @@ def _heard(run: Run, order_id: str, at_ns: int) -> None:
 
 def asked(state: State, event: ev.StatusRequested, at_ns: int) -> None:
     """A question is on its way."""
+    if state.unasked:
+        lost.asked(state, event.venue, event.order_id)
     run = state.runs.get(event.venue)
     if run is None or run.awaited.get(event.order_id, at_ns) is not None:
         return

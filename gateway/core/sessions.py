@@ -17,14 +17,11 @@ def session_up(state: State, settings: Settings, fact: SessionUp) -> list[Event]
     the comparison asks.
     """
     copies = settings.drop_copies.get(fact.venue, "")
-    logged_on = ev.SessionLoggedOn(fact.venue, fact.reset, fact.logon_seq_num, fact.unexpected, copies)
-    if fact.venue in settings.reconcile:
-        return [logged_on]
-    asked = dict.fromkeys(
-        order_id for order_id in state.doubtful.values() if state.orders[order_id].venue == fact.venue
-    )
-    questions = [_question(state.orders[order_id], "it is in doubt and the session is back") for order_id in asked]
-    return [logged_on, *questions]
+    now, later = lost.to_ask(state, fact.venue) if fact.venue not in settings.reconcile else ([], ())
+    return [
+        ev.SessionLoggedOn(fact.venue, fact.reset, fact.logon_seq_num, fact.unexpected, copies, later),
+        *[lost.question(state.orders[order_id]) for order_id in now],
+    ]
 
 
 def _question(order: Order, why: str) -> Event:
@@ -58,12 +55,15 @@ def timer(state: State, settings: Settings, at_ns: int) -> list[Event]:
     late = lost.at_most(lost.DOUBTS_AT_ONCE - len(doubts), _late(state, settings, at_ns))
     orders = [state.orders[order_id] for order_id in dict.fromkeys(event.order_id for event in late)]
     questions = [_question(order, "the venue has not answered") for order in orders if state.session(order.venue).up]
-    return [*retention.retire(state, settings, at_ns), *doubts, *asked, *late, *questions]
+    more = lost.next_questions(state, {event.order_id for event in (*doubts, *late)})
+    return [*retention.retire(state, settings, at_ns), *doubts, *asked, *late, *questions, *more]
 
 
 def due(state: State, settings: Settings, at_ns: int) -> bool:
-    """Whether the clock's next turn would bring something into doubt: there may be more than one turn does."""
-    return bool(state.lost) or next(_late(state, settings, at_ns), None) is not None
+    """Whether the clock's next turn would bring something into doubt, or ask about it: there may be more than one turn
+    does.
+    """
+    return bool(state.lost or state.unasked) or next(_late(state, settings, at_ns), None) is not None
 
 
 def _late(state: State, settings: Settings, at_ns: int) -> Iterator[ev.OrderInDoubt]:
@@ -146,6 +146,8 @@ def logged_on(state: State, event: ev.SessionLoggedOn, _: int) -> None:
     if event.reset or event.logon_seq_num:
         ours.sender_floor = ours.logon_seq_num = event.logon_seq_num
     ours.copies = event.copies
+    if event.later:
+        state.unasked[event.venue] = dict.fromkeys(event.later)
     if event.copies:
         drop_copy.logged_on(state, event.venue, event.copies)
 
@@ -154,6 +156,7 @@ def logged_out(state: State, event: ev.SessionLoggedOut, at_ns: int) -> None:
     """The session is down."""
     ours = session(state, event.venue)
     lost.lose(state, event.venue, ours, at_ns)
+    state.unasked.pop(event.venue, None)
     ours.up = ours.reconciled = False
     if ours.copies:
         drop_copy.logged_out(state, ours.copies)

@@ -205,7 +205,8 @@ class State(msgspec.Struct):
     `bare_keys` the (client, ClOrdID) whose answer names no order and when it was given: these leave memory. `retired`
     knows the names of what has left it, `retired_sums` what the retired orders executed; `recalled` are the orders in
     memory that had left it. `mass_cancels` are those that are under way, by client and ClOrdID. `lost` says, by venue,
-    what of `silent` has still to come into doubt because its connection is gone.
+    what of `silent` has still to come into doubt because its connection is gone, `unasked` the orders in doubt about
+    which it has still to be asked since it is back (where it is compared, `runs` know that).
     """
 
     seq: int = 0
@@ -245,6 +246,7 @@ class State(msgspec.Struct):
     risk: RiskState = msgspec.field(default_factory=RiskState)
     mass_cancels: dict[str, dict[str, MassCanceling]] = {}
     lost: dict[str, Lost] = {}
+    unasked: dict[str, dict[str, None]] = {}
 
     def find_order(self, client_id: str, cl_ord_id: str) -> Order | None:
         """The client's order that knows this ClOrdID(11) anywhere in its chain."""

@@ -13,6 +13,7 @@ from gateway.core.commands import (
     OpenOrderEntry,
     ReconcileVenue,
     ReplaceOrder,
+    RequestOrderStatus,
     ResolveDoubt,
 )
 from gateway.core.events import Event
@@ -203,6 +204,47 @@ def test_each_is_asked_about_once_where_nothing_is_compared() -> None:
     world.tell(SessionDown(VENUE))
     questions = [asked(events) for events in (up(world), tick(world), tick(world), tick(world))]
     assert questions == [ids(world)[:2], ids(world)[2:4], ids(world)[4:], []]
+
+
+def test_many_in_doubt_are_asked_about_in_parts_when_the_session_is_back() -> None:
+    world = with_five()
+    world.tell(SessionDown(VENUE))
+    tick(world)
+    tick(world)
+    back = up(world)
+    assert (asked(back), back[0].later) == (ids(world)[:2], tuple(ids(world)[2:]))
+    assert sessions.due(world.state, world.settings, world.now_ns)
+    assert [asked(tick(world)) for _ in range(3)] == [ids(world)[2:4], ids(world)[4:], []]
+    assert not sessions.due(world.state, world.settings, world.now_ns)
+    assert (world.state.unasked, world.recovered()) == ({}, world.state)
+
+
+def test_nobody_is_asked_later_about_what_is_settled_or_was_asked_meanwhile() -> None:
+    world = with_five()
+    for _ in range(2):
+        world = restarted(world)
+    tick(world)
+    up(world)
+    world.acknowledge(world.state.orders[ids(world)[2]])
+    world.ask(RequestOrderStatus(CLIENT, "3"))
+    assert [asked(tick(world)) for _ in range(2)] == [ids(world)[4:], []]
+
+
+def test_a_session_that_goes_again_is_asked_anew_when_it_is_back() -> None:
+    world = with_five()
+    world.tell(SessionDown(VENUE))
+    tick(world)
+    tick(world)
+    up(world)
+    world.tell(SessionDown(VENUE))
+    assert (world.state.unasked, asked(tick(world))) == ({}, [])
+    assert [asked(events) for events in (up(world), tick(world), tick(world))] == [
+        ids(world)[:2],
+        ids(world)[2:4],
+        ids(world)[4:],
+    ]
+    up(world)
+    assert asked(tick(restarted(world))) == [], "the new process has no session yet"
 
 
 # --- What speaks of a request before its turn ---
