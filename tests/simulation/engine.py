@@ -82,6 +82,13 @@ class Session:
     def reset(self) -> None:
         self.files.reset()
 
+    def next(self, message: Any, _now: Any) -> None:
+        """A message as if it had come just now."""
+        raw = message.toString()
+        said = _fields(raw)
+        if self._in_sequence(raw, said, int(said["34"])):
+            self._act(raw, said, said["35"])
+
     def send(self, message: Any) -> bool:
         """Number, show to toApp or toAdmin, store, advance, write: in this order."""
         self.process.point("before the session takes a message")
@@ -197,8 +204,7 @@ class Session:
             self._resend(int(said["7"]), int(said["16"]))
             self._advance_if(seq)
         elif msg_type == "4" and said.get("123") != "Y":
-            self._from_admin("4", raw)
-            self._reset_to(int(said["36"]))
+            self._reset_to(self._from_admin("4", raw))
         elif self._in_sequence(raw, said, seq):
             self._act(raw, said, msg_type)
 
@@ -232,13 +238,13 @@ class Session:
         return True
 
     def _act(self, raw: str, said: dict[str, str], msg_type: str) -> None:
-        if msg_type in ADMIN:
-            self._from_admin(msg_type, raw)
-        else:
-            self.application.fromApp(fix.Message(raw, False), self.session_id)
         if msg_type == "4":
-            self._reset_to(int(said["36"]))
+            self._reset_to(self._from_admin("4", raw))
         else:
+            if msg_type in ADMIN:
+                self._from_admin(msg_type, raw)
+            else:
+                self.application.fromApp(fix.Message(raw, False), self.session_id)
             self._advance(int(said["34"]) + 1)
         if msg_type == "1":
             self._admin("0", {112: said["112"]})
@@ -290,8 +296,11 @@ class Session:
         self.process.point("before the inbound number moves")
         self.files.set_numbers(self.files.next_sender, number)
 
-    def _from_admin(self, msg_type: str, raw: str) -> None:
-        self.application.fromAdmin(fix.Message(raw, False), self.session_id)
+    def _from_admin(self, msg_type: str, raw: str) -> int:
+        """NewSeqNo(36) as the callback left it: QuickFIX follows that, and not what came."""
+        message = fix.Message(raw, False)
+        self.application.fromAdmin(message, self.session_id)
+        return int(message.getField(36)) if msg_type == "4" else 0
 
     # --- Out ---
 
