@@ -388,7 +388,7 @@ def strangers_not_adopted() -> AbstractContextManager[Any]:
 BUGS: dict[Bug, int] = {
     # The bug, and a seed that finds it.
     release_before_commit: 0,
-    rest_of_the_lost_forgotten: 38,
+    rest_of_the_lost_forgotten: 7,
     reply_before_commit: 0,
     failed_append_retried: 16,
     orders_resent: 5,

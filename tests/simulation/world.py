@@ -394,7 +394,7 @@ class World:
 
 def simulate(seed: int, *, keep_trace: bool = False, check_every: int = CHECK_EVERY) -> Outcome:
     """Run one seed; the core's invariants are checked at every so many commits."""
-    with tempfile.TemporaryDirectory(dir=_memory()) as folder, stand_in.simulated(), _parts(small=seed % 2 == 0):
+    with tempfile.TemporaryDirectory(dir=_memory()) as folder, stand_in.simulated(), _parts(small=seed % 3 == 1):
         world = World(seed, Path(folder), keep_trace=keep_trace, check_every=check_every)
         world.run()
         scheduler, state = world.scheduler, getattr(world.process, "state", None)
