@@ -212,6 +212,22 @@ def test_a_split_doubles_the_units_and_keeps_the_money() -> None:
     assert (position.net_qty, position.avg_entry_px, position.cost) == (80, 5, 400)
 
 
+def test_a_split_of_what_was_split_before_multiplies() -> None:
+    """2:1 and then 3:1 make 6 of each one that was executed before both, and 3 of each one in between."""
+    world = World.started()
+    order = world.submit("1", 100)
+    world.fill(order, 40, 12)
+    for qty, cum_qty in ((200, 80), (600, 300)):
+        told = {"order_qty": Decimal(qty), "cum_qty": Decimal(cum_qty), "exec_restatement_reason": "0"}
+        world.report(order, ExecType.RESTATED, **told)
+        if cum_qty == 80:
+            world.fill(order, 20, 6)
+    (position,) = world.state.positions.values()
+    assert (order.cum_qty, position.net_qty, position.cost) == (300, 300, 600)
+    assert not order.disputed
+    assert restarted(world).state.orders[order.order_id].cum_qty == 300
+
+
 def test_prices_below_zero_break_no_invariant() -> None:
     """Long one at 10 and one at -15: the cost is negative, and that is right."""
     world = World.started()
