@@ -349,6 +349,31 @@ def test_a_mass_answer_that_comes_too_late_is_no_item() -> None:
     assert kinds(world) == []
 
 
+def test_the_end_of_an_earlier_mass_answer_ends_no_later_one_and_its_number_is_kept() -> None:
+    """An inbound message without an event would be asked for again after every restart."""
+    world = world_of(MASS)
+    working(world, "1")
+    reconnect(world)
+    said = no_orders(world, mass_status_req_id="old")
+    assert [type(event) for event in said] == [ev.ReportSetAside]
+    assert world.state.session(VENUE).inbound_seq == world._msg_seq_num
+    assert not world.state.session(VENUE).reconciled
+
+
+def test_a_filled_order_with_a_cancel_in_doubt_is_asked_about() -> None:
+    """It works no more, and yet it is not known what became of the cancel."""
+    world = world_of()
+    (one,) = working(world, "1")
+    world.ask(CancelOrder(CLIENT, "c", "1"))
+    world.tell(SessionDown(VENUE))
+    world.fill(one, 100)
+    assert (one.working, one.in_doubt) == (False, True)
+    assert asked(world.tell(SessionUp(VENUE))) == [one.order_id]
+    assert not world.state.session(VENUE).reconciled
+    assert ended(reply(world, one, OrdStatus.FILLED)) == [True]
+    assert not one.in_doubt
+
+
 def test_what_another_venue_says_meanwhile_is_no_answer() -> None:
     settings = msgspec.structs.replace(SETTINGS, reconcile={VENUE: EACH, OTHER_VENUE: EACH})
     world = World.started(settings)
