@@ -10,7 +10,7 @@ from gateway.core import events as ev
 from gateway.core.commands import CancelOrder, ReplaceOrder, RequestOrderStatus, ResolveDoubt
 from gateway.core.order import ord_status
 from gateway.core.reports import MessageRejected, OrderCancelReject, SessionDown, SessionUp
-from gateway.core.types import DoubtOutcome, ExecType, OrdStatus
+from gateway.core.types import DoubtOutcome, ExecType, OrdStatus, OrdType
 from tests.core.life import Life
 from tests.core.world import CLIENT, VENUE, World
 
@@ -314,6 +314,36 @@ def test_a_restatement_whose_cum_qty_is_not_ours_is_disputed() -> None:
     assert (order.cum_qty, order.disputed) == (30, True)
     (disputed,) = world.events(ev.QuantityDisputed)
     assert (disputed.venue_cum_qty, disputed.cum_qty) == (20, 30)
+
+
+def test_an_order_whose_execution_was_corrected_before_anything_else_was_told_is_no_rejected_one() -> None:
+    """No order that was executed becomes Rejected: the venue contradicts itself, which is for a person."""
+    world = World.started()
+    order = world.submit()
+    world.report(order, ExecType.TRADE_CORRECT, exec_ref_id="gone", last_qty=Decimal(30), last_px=Decimal(10))
+    (event,) = world.report(order, ExecType.ORDER_STATUS, exec_id="0", ord_status=OrdStatus.REJECTED)
+    assert isinstance(event, ev.ReportSetAside)
+    assert "calls rejected" in event.why
+    assert (order.cum_qty, order.leaves_qty, order.closed) == (30, 70, False)
+
+
+def test_a_price_that_a_venue_states_of_a_market_order_makes_no_limit_order_of_it() -> None:
+    world = World.started()
+    order = world.submit(ord_type=OrdType.MARKET, price=None)
+    world.report(order, ExecType.RESTATED, order_qty=Decimal(80), price=Decimal(12), stop_px=Decimal(11))
+    assert (order.terms.order_qty, order.terms.price, order.terms.stop_px) == (80, None, None)
+
+
+def test_a_pending_cancel_that_names_the_order_is_of_the_cancel_that_is_unanswered() -> None:
+    """Many venues name the order there, not the request."""
+    world = World.started()
+    order = world.submit()
+    world.acknowledge(order)
+    world.ask(CancelOrder(CLIENT, "c", "1"))
+    (event,) = world.report(order, ExecType.PENDING_CANCEL, ord_status=OrdStatus.PENDING_CANCEL)
+    assert isinstance(event, ev.RequestPending)
+    assert event.venue_cl_ord_id == [*order.requests][-1]
+    assert order.requests[event.venue_cl_ord_id].state == "pending"
 
 
 def test_a_cancel_that_the_venue_did_not_know_and_then_calls_pending_is_waited_for() -> None:
