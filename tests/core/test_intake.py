@@ -47,6 +47,8 @@ SUBMIT = """
     order_qty=-100                  FIELD_INVALID       order_qty
     cash_order_qty=1000             FIELD_NOT_ALLOWED   order_qty
     order_qty=0 cash_order_qty=-1   FIELD_INVALID       cash_order_qty
+    price=0                         FIELD_INVALID       price
+    ord_type=4 stop_px=0            FIELD_INVALID       stop_px
     max_floor=0                     FIELD_INVALID       max_floor
     max_floor=101                   FIELD_INVALID       max_floor
     exec_inst=G_?                   FIELD_INVALID       exec_inst
@@ -68,6 +70,7 @@ REPLACE = """
     price=10.005                    PRICE_OFF_TICK      price
     max_floor=1.5                   QTY_OFF_LOT         max_floor
     order_qty=0                     FIELD_INVALID       order_qty
+    price=0                         FIELD_INVALID       price
     max_floor=201                   FIELD_INVALID       max_floor
     FILLED order_qty=100            ORDER_NOT_WORKING   orig_cl_ord_id
     REPLACING                       TOO_MANY_REQUESTS   orig_cl_ord_id
@@ -430,3 +433,11 @@ def test_a_session_is_administered_by_an_event_that_its_link_carries_out() -> No
     (event,) = world.events(ev.SessionAdministered)
     assert (event.operator, event.venue, event.action) == ("ops", VENUE, "set_sequence")
     assert world.state.session(VENUE).inbound_seq == 499
+
+
+def test_all_of_an_order_may_be_shown() -> None:
+    """MaxFloor(111) goes up to OrderQty(38)."""
+    world = World.started()
+    world.submit("1", max_floor=order(order_qty=100).order_qty)
+    answer = world.ask(ReplaceOrder(CLIENT, "2", "1", max_floor=order(order_qty=101).order_qty))
+    assert (answer.reason, answer.field) == (Reason.FIELD_INVALID, "max_floor")
