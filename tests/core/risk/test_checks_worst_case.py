@@ -354,6 +354,15 @@ def room(world: World) -> Decimal:
     return cell.long_qty if cell is not None else Decimal(0)
 
 
+def test_what_a_replace_has_executed_already_counts_once() -> None:
+    """Of 150, 60 are held and 90 work: no more than 150 in all."""
+    world = limited("firm", Control.MAX_POSITION_QTY, 150)
+    world.fill(world.submit("1", 100, strategy=STRATEGY), 60)
+    said = "position in ACME with all working orders 151 over limit 150"
+    no(world, replace("1", order_qty=151), Reason.RISK_POSITION, said)
+    yes(world, replace("1", order_qty=150))
+
+
 def test_a_replace_counts_with_the_larger_quantity_until_it_is_answered() -> None:
     world = started()
     one = world.submit("1", 100, strategy=STRATEGY)
