@@ -122,6 +122,13 @@ def test_an_event_of_a_newer_version_is_not_called_damage() -> None:
         unseal(Link(), _sealed([fields]))
 
 
+def test_records_under_the_numbers_of_others_are_damage() -> None:
+    """As many as there should be, whole, and in the wrong places."""
+    swapped = _sealed([_fields(fill(2)), _fields(fill(1))])
+    with pytest.raises(ChainBroken, match="holds records of other seq"):
+        unseal(Link(), swapped)
+
+
 # --- The chain -------------------------------------------------------------------------------------------------------
 
 
