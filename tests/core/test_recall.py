@@ -319,3 +319,15 @@ def test_every_name_the_venue_ever_gave_an_order_leads_to_it(world: Keeping) -> 
         world.later()
     elsewhere = ExecutionReport(OTHER_VENUE, ExecType.TRADE, OrdStatus.NEW, venue_order_id="A", exec_id="E")
     assert isinstance(world.hear(elsewhere)[0], ev.ReportSetAside)
+
+
+def test_a_key_that_left_memory_is_spent_for_a_change_of_another_order_too() -> None:
+    """Rule 3: one intent, one key, whichever kind of request has it."""
+    world = Keeping.started(RETIRING)
+    filled(world, "1")
+    world.later()
+    assert "1" not in world.state.keys[CLIENT]
+    world.acknowledge(world.submit("2"))
+    for change in (CancelOrder(CLIENT, "1", "2"), ReplaceOrder(CLIENT, "1", "2", price=Decimal(9))):
+        assert world.ask(change).reason is Reason.DUPLICATE_CL_ORD_ID
+        world.later()
