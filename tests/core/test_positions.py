@@ -228,6 +228,16 @@ def test_a_split_of_what_was_split_before_multiplies() -> None:
     assert restarted(world).state.orders[order.order_id].cum_qty == 300
 
 
+def test_a_fill_that_comes_after_its_bust_moves_nothing() -> None:
+    world = World.started()
+    order = world.submit("1", 100)
+    world.fill(order, 40, 12)
+    world.report(order, ExecType.TRADE_CANCEL, exec_ref_id="late")
+    world.fill(order, 20, 6, exec_id="late", cum_qty=Decimal(40))
+    (position,) = world.state.positions.values()
+    assert (order.cum_qty, order.disputed, position.net_qty, position.cost) == (40, False, 40, 480)
+
+
 def test_prices_below_zero_break_no_invariant() -> None:
     """Long one at 10 and one at -15: the cost is negative, and that is right."""
     world = World.started()
