@@ -7,6 +7,7 @@ import pytest
 from gateway.core import events as ev
 from gateway.core.commands import CancelOrder, MassCancel, ReplaceOrder
 from gateway.core.order import Order, ord_status, view
+from gateway.core.risk import exposure
 from gateway.core.types import ExecType, OrdStatus, OrdType, Reason
 from tests.core.world import CLIENT, World
 
@@ -71,3 +72,11 @@ def test_a_rejected_one_works_no_longer(world: World, cash_order: Order) -> None
     world.report(cash_order, ExecType.REJECTED)
     assert world.ask(CancelOrder(CLIENT, "2", "1")).reason is Reason.ORDER_NOT_WORKING
     assert not list(world.state.working_orders(CLIENT))
+
+
+def test_what_is_left_of_the_amount_is_less_by_the_money_that_was_executed(world: World) -> None:
+    """Of 1,000, with 10 for each point: 5 at 4 are 200, and 8 more at 10 the 800 that are left."""
+    future = world.submit(order_qty=0, symbol="FUT", cash_order_qty=Decimal(1_000))
+    assert exposure.sync(world.state).reserves[future.order_id].qty == 10
+    world.fill(future, 5, 4)
+    assert exposure.sync(world.state).reserves[future.order_id].qty == 8
