@@ -66,6 +66,16 @@ def test_a_reject_that_names_an_order_the_venue_has_accepted_does_not_end_it() -
     assert not order.closed
 
 
+def test_a_duplicate_that_is_rejected_is_the_order_itself_while_the_venue_has_confirmed_none() -> None:
+    """OrdRejReason(103) 6: only of an order that works is another message the duplicate."""
+    world = World.started()
+    unconfirmed, confirmed = world.submit("1"), world.submit("2")
+    world.acknowledge(confirmed)
+    for order in (unconfirmed, confirmed):
+        world.report(order, ExecType.REJECTED, ord_status=OrdStatus.REJECTED, ord_rej_reason="6")
+    assert (unconfirmed.closed, confirmed.closed) == (True, False)
+
+
 def test_a_reject_of_a_cancel_message_ends_the_cancel_only() -> None:
     world = World.started()
     order = world.submit()

@@ -80,3 +80,13 @@ def test_nothing_is_built_on_a_replace_in_doubt() -> None:
     world, order = in_doubt(REPLACE)
     world.ask(CANCEL)
     assert world.events(ev.CancelRequested)[-1].orig_venue_cl_ord_id == order.venue_cl_ord_id
+
+
+def test_a_reply_that_says_filled_ends_what_is_in_doubt_and_not_what_was_asked_since() -> None:
+    """The venue may have read the cancel after it wrote its reply: its answer is still to come."""
+    world, order = in_doubt(REPLACE)
+    (replace,) = order.unanswered
+    assert world.ask(CANCEL).reason is None
+    cancel = list(order.unanswered)[-1]
+    assert replies(world, order, OrdStatus.FILLED) == []
+    assert (order.requests[replace].state, list(order.unanswered)) == ("void", [cancel])

@@ -164,6 +164,15 @@ def test_every_message_of_a_venue_leaves_its_number_in_the_journal() -> None:
     assert life.world.state.session(VENUE).inbound_seq == before + 4
 
 
+def test_a_number_that_came_on_no_session_is_none_of_a_venues() -> None:
+    """Counted, the venue would be told to go on behind reports that never came."""
+    world = World.started()
+    before = world.state.session(VENUE).inbound_seq
+    world.tell(SessionDown(VENUE), Cause("operator", VENUE, 999))
+    assert world.state.session(VENUE).inbound_seq == before
+    assert world.recovered() == world.state
+
+
 def test_more_than_ordered_is_recorded_and_halts_the_instrument() -> None:
     life = Life().live("NEW TRADE=80 TRADE=40")
     assert life.world.events(ev.OrderOverfilled) == [ev.OrderOverfilled(life.order.order_id, Decimal(20))]
