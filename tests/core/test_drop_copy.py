@@ -118,6 +118,27 @@ def test_what_only_the_drop_copy_had_told_is_dropped_when_it_comes_without_a_dat
     assert one.cum_qty == 20
 
 
+def test_an_execution_with_the_same_name_on_another_day_is_another_one() -> None:
+    """ExecID(17) is unique within a day: the copy of today's does not show yesterday's."""
+    world, one = world_with()
+    world.fill(one, 10, exec_id="E9", trade_date="20260105")
+    copied(world, one, "E9", trade_date="20260106")
+    assert lists(world) == (1, 1)
+
+
+def test_a_copy_without_a_date_shows_only_the_execution_that_it_names() -> None:
+    """Of that order and with that ExecID(17), although others have waited longer."""
+    world, one = world_with()
+    two = world.submit("2")
+    world.fill(one, 10, exec_id="E9")
+    world.fill(two, 10, exec_id="E8")
+    world.fill(two, 10, exec_id="E9")
+    copied(world, two, "E9", trade_date="")
+    wait(world)
+    raised = [(event.order_id, event.exec_id) for event in world.events(ev.ItemRaised)]
+    assert raised == [(one.order_id, "E9"), (two.order_id, "E8")]
+
+
 def test_an_order_is_found_by_the_venues_name_for_it() -> None:
     world, one = world_with()
     world.fill(one, 10, exec_id="E9", venue_order_id="V1")
@@ -397,6 +418,14 @@ def test_an_order_that_we_never_sent_is_external() -> None:
     noted, *_ = copied(world, one, "E7", cl_ord_id="theirs", venue_order_id="V8", ord_status=OrdStatus.FILLED)
     assert not noted.known
     assert kinds(world) == [ItemKind.REPORT_UNKNOWN]
+
+
+def test_at_a_venue_that_is_not_compared_its_drop_copy_alone_shows_external_orders() -> None:
+    world = World.started(msgspec.structs.replace(SETTLED, reconcile={}))
+    up(world)
+    one = world.submit()
+    copied(world, one, "E5", cl_ord_id="theirs", venue_order_id="V9")
+    assert kinds(world) == [ItemKind.ORDER_EXTERNAL]
 
 
 def test_a_copy_that_names_an_order_of_ours_at_another_venue_makes_it_no_external_one() -> None:

@@ -123,6 +123,17 @@ def test_a_venue_that_speaks_of_an_order_that_it_ended_is_asked_once() -> None:
     assert kinds(world) == []
 
 
+def test_an_order_that_lives_again_by_the_venues_own_report_needs_no_person() -> None:
+    world = _world_of()
+    one = world.submit()
+    world.report(one, ExecType.PENDING_NEW, ord_status=OrdStatus.PENDING_NEW)
+    reply(world, one, OrdStatus.REJECTED)
+    reply(world, one, OrdStatus.NEW)
+    assert (one.closed, kinds(world)) == (True, [ItemKind.STATUS])
+    world.acknowledge(one)
+    assert (one.closed, kinds(world), resolutions(world)[-1]) == (False, [], ("the order lives", ""))
+
+
 def test_an_order_that_an_operator_took_for_canceled_and_that_works_is_recorded() -> None:
     """Rule 2: the venue's word wins."""
     world, one = with_order()
