@@ -107,7 +107,7 @@ def _ended(state: State, order: Order) -> Iterator[Event]:
 def _terms(state: State, settings: Settings, order: Order, report: ExecutionReport) -> Iterator[Event]:
     """OrderQty(38) and Price(44) in force, while no replace is on its way that may have changed them."""
     replacing = any(order.requests[key].kind == "replace" for key in order.unanswered)
-    if replacing or not order.working or not order.quantity_known or order.venue not in settings.reconcile:
+    if replacing or not order.working or order.venue not in settings.reconcile:
         return
     pairs = (("OrderQty", order.terms.order_qty, report.order_qty), ("Price", order.terms.price, report.price))
     told = [(label, ours, theirs) for label, ours, theirs in pairs if None not in (ours, theirs)]

@@ -188,6 +188,17 @@ def test_a_venue_that_tells_no_price_agrees_by_the_quantity_that_differed() -> N
     assert kinds(world) == []
 
 
+def test_another_price_is_an_item_also_while_the_quantity_of_an_amount_is_not_known() -> None:
+    """Of CashOrderQty(152) the venue makes what quantity it will; the price is the owner's."""
+    world = _world_of()
+    one = world.submit(order_qty=0, cash_order_qty=Decimal(1_000))
+    world.acknowledge(one)
+    reply(world, one, price=Decimal(11))
+    assert (only(world).raised.ours, only(world).raised.theirs) == ("Price 10", "Price 11")
+    reply(world, one, price=Decimal(10), order_qty=FIFTY)
+    assert (one.terms.order_qty, kinds(world)) == (50, [])
+
+
 def test_terms_that_a_replace_may_have_changed_are_no_difference() -> None:
     world, one = with_order()
     assert world.ask(ReplaceOrder(CLIENT, "2", "1", FIFTY)).reason is None
