@@ -330,10 +330,10 @@ def _restatement(order: Order, report: ExecutionReport) -> list[Event]:
         exec_restatement_reason=report.exec_restatement_reason,
         factor=next_day.split_factor(order, report),
     )
-    cum_qty = EXACT.multiply(order.cum_qty, restated.factor)
-    if report.cum_qty is None or report.cum_qty == cum_qty or order.disputed:
+    told, cum_qty = report.cum_qty, EXACT.multiply(order.cum_qty, restated.factor)
+    if told is None or told == cum_qty or (order.disputed and told <= order.disputed_cum_qty):
         return [restated]
-    return [restated, ev.QuantityDisputed(order.order_id, report.cum_qty, cum_qty)]
+    return [restated, ev.QuantityDisputed(order.order_id, told, cum_qty)]
 
 
 # --- Evidence about what is in doubt ---
@@ -364,8 +364,8 @@ def _status_reply(state: State, order: Order, report: ExecutionReport) -> list[E
     )
     events.extend(_proven_unsent(state, order, report))
     cum_qty = report.cum_qty
-    differs = cum_qty is not None and (cum_qty > order.cum_qty if report.poss_dup else cum_qty != order.cum_qty)
-    if cum_qty is not None and differs and not order.disputed:
+    more = cum_qty is not None and cum_qty > max(order.cum_qty, order.disputed_cum_qty)
+    if cum_qty is not None and (more if report.poss_dup else cum_qty != order.cum_qty and not order.disputed):
         events.append(ev.QuantityDisputed(order.order_id, cum_qty, order.cum_qty))
     return events
 

@@ -100,6 +100,25 @@ def test_an_end_that_tells_of_more_than_the_last_fill_did_raises_what_is_dispute
     assert kinds(world) == []
 
 
+@pytest.mark.parametrize(
+    ("exec_type", "said"), [(ExecType.RESTATED, {}), (ExecType.ORDER_STATUS, {"exec_id": "0", "poss_dup": True})]
+)
+def test_what_is_told_of_an_order_in_dispute_counts_when_it_is_more(
+    exec_type: ExecType, said: dict[str, object]
+) -> None:
+    """The item stays until all of it has come, and less than before is older."""
+    world, one = with_order()
+    world.fill(one, 10, cum_qty=Decimal(30))
+    for cum_qty in (60, 50):
+        world.report(one, exec_type, cum_qty=Decimal(cum_qty), **said)
+        assert one.disputed_cum_qty == 60
+    world.fill(one, 20, cum_qty=Decimal(30))
+    assert kinds(world) == [ItemKind.QUANTITY]
+    world.fill(one, 30, cum_qty=Decimal(60))
+    assert (kinds(world), one.disputed) == ([], False)
+    assert world.recovered() == world.state
+
+
 def test_a_bust_that_agrees_resolves_what_was_told_before_it() -> None:
     world, one = with_order()
     world.fill(one, 10, cum_qty=Decimal(10), exec_id="A")
