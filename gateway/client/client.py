@@ -15,10 +15,10 @@ import grpc
 from gateway.client import wire
 from gateway.client.backoff import Backoff
 from gateway.client.cancellation import cancellations
-from gateway.client.errors import Failure, Overloaded, Unavailable, Unknown, of_call
+from gateway.client.errors import Failure, Overloaded, Unavailable, Unknown, not_open, of_call
 from gateway.client.event_stream import EventStream
 from gateway.client.handle import Handles, OrderHandle
-from gateway.client.keys import KeyGenerator, default_prefix
+from gateway.client.keys import KeyGenerator, checked_client_id, default_prefix
 from gateway.client.lane import lane_call, target_of, unix_socket_of
 from gateway.client.trade import TradeStream
 from gateway.client.types import CommandReply, EventType, Order, OrderDetail, Position
@@ -53,8 +53,9 @@ class GatewayClient:
         NotAllowed: the gateway does not know this client id, or not for this.
         Overloaded, Unavailable: the deadline passed, and nothing was done.
         Unknown: the deadline passed, and it may have been done: repeat it with its `cl_ord_id`, or ask `get_order`.
-        TypeError, ValueError: a price or quantity is a float, an enum is none, or the command is larger than 4 KiB;
-        nothing was sent.
+        TypeError, ValueError: a price or quantity is a float, an enum is none, a field cannot hold what was given, or
+        the command is larger than 4 KiB; nothing was sent.
+        RuntimeError: the client was never opened.
     """
 
     def __init__(
@@ -78,8 +79,11 @@ class GatewayClient:
             timeout_s: how long a call may take, repeats included, where it does not say otherwise. Seconds.
             random: draws the back-off's jitter; seeded from the keys when not given.
             now_ns: the clock that keys are made from, nanoseconds since the epoch.
+
+        Raises:
+            TypeError, ValueError: no client can have that id, or no key that prefix.
         """
-        self.client_id = client_id
+        self.client_id = checked_client_id(client_id)
         self.timeout_s = timeout_s
         self._address = address
         self._metadata = (("client-id", client_id),)
@@ -89,6 +93,10 @@ class GatewayClient:
         self._handles = Handles(client_id)
         self._event_streams: WeakSet[EventStream] = WeakSet()
         self._channel: grpc.aio.Channel | None = None
+        self._orders: Any = not_open()
+        self._events: Any = not_open()
+        self._positions: Any = not_open()
+        self._trade: TradeStream = not_open()
         self._closed = asyncio.Event()
         self._may_have_lane = bool(unix_socket_of(address))
 
@@ -116,6 +124,7 @@ class GatewayClient:
                 self._handles.end,
             )
         except BaseException:
+            self._closed.set()
             await self._channel.close()
             raise
         return self
@@ -196,7 +205,8 @@ class GatewayClient:
         Raises:
             What commands raise (see the class).
         """
-        request = pb.SubmitOrderRequest(
+        request = wire.built(
+            pb.SubmitOrderRequest,
             cl_ord_id=cl_ord_id or self._keys.next(),
             symbol=symbol,
             side=wire.side_to_wire(side),
@@ -244,7 +254,8 @@ class GatewayClient:
         Raises:
             What commands raise (see the class).
         """
-        request = pb.ReplaceOrderRequest(
+        request = wire.built(
+            pb.ReplaceOrderRequest,
             cl_ord_id=cl_ord_id or self._keys.next(),
             orig_cl_ord_id=orig_cl_ord_id,
             order_qty=wire.optional(order_qty, "order_qty"),
@@ -264,7 +275,9 @@ class GatewayClient:
         Raises:
             What commands raise (see the class).
         """
-        request = pb.CancelOrderRequest(cl_ord_id=cl_ord_id or self._keys.next(), orig_cl_ord_id=orig_cl_ord_id)
+        request = wire.built(
+            pb.CancelOrderRequest, cl_ord_id=cl_ord_id or self._keys.next(), orig_cl_ord_id=orig_cl_ord_id
+        )
         return await self._command(pb.Command(cancel_order=request), request.cl_ord_id, timeout_s)
 
     async def mass_cancel(
@@ -284,7 +297,8 @@ class GatewayClient:
         Raises:
             What commands raise (see the class).
         """
-        request = pb.MassCancelRequest(
+        request = wire.built(
+            pb.MassCancelRequest,
             cl_ord_id=cl_ord_id or self._keys.next(),
             account=account,
             strategy=strategy,
@@ -300,7 +314,7 @@ class GatewayClient:
         Raises:
             What commands raise (see the class).
         """
-        request = pb.RequestOrderStatusRequest(orig_cl_ord_id=orig_cl_ord_id)
+        request = wire.built(pb.RequestOrderStatusRequest, orig_cl_ord_id=orig_cl_ord_id)
         return await self._command(pb.Command(request_order_status=request), orig_cl_ord_id, timeout_s)
 
     # --- Questions --------------------------------------------------------------------------------------------------
@@ -327,7 +341,7 @@ class GatewayClient:
         """
         if (cl_ord_id is None) == (order_id is None):
             raise ValueError("give either cl_ord_id or order_id")
-        request = pb.GetOrderRequest(cl_ord_id=cl_ord_id, order_id=order_id)
+        request = wire.built(pb.GetOrderRequest, cl_ord_id=cl_ord_id, order_id=order_id)
         return wire.detail(await self._call(self._orders.GetOrder, request, timeout_s))
 
     async def list_orders(
@@ -357,12 +371,13 @@ class GatewayClient:
         Raises:
             Unavailable, Overloaded: no answer within `timeout_s`.
         """
-        request = pb.ListOrdersRequest(
+        request = wire.built(
+            pb.ListOrdersRequest,
             account=account,
             strategy=strategy,
             symbol=symbol,
             venue=venue,
-            ord_status=map(wire.ord_status_to_wire, ord_status),
+            ord_status=[wire.ord_status_to_wire(status) for status in ord_status],
             working=working,
             page_size=PAGE_SIZE,
             client_id=client_id,
@@ -390,7 +405,9 @@ class GatewayClient:
         Raises:
             Unavailable, Overloaded: no answer within `timeout_s`.
         """
-        request = pb.ListPositionsRequest(account=account, strategy=strategy, symbol=symbol, page_size=PAGE_SIZE)
+        request = wire.built(
+            pb.ListPositionsRequest, account=account, strategy=strategy, symbol=symbol, page_size=PAGE_SIZE
+        )
         found: list[Position] = []
         while True:
             page = await self._call(self._positions.ListPositions, request, timeout_s)
@@ -423,15 +440,20 @@ class GatewayClient:
             symbol: filter.
             venue: filter.
             types: any of these kinds.
+
+        Raises:
+            TypeError, ValueError: a filter or `from_seq` cannot hold what was given.
         """
-        event_filter = pb.EventFilter(
+        event_filter = wire.built(
+            pb.EventFilter,
             account=account,
             strategy=strategy,
             symbol=symbol,
             venue=venue,
-            types=map(wire.event_type_to_wire, types),
+            types=[wire.event_type_to_wire(kind) for kind in types],
         )
         first = self._trade.next_seq if from_seq is None else from_seq
+        wire.built(pb.SubscribeRequest, from_seq=first)
         stream = EventStream(self._events, self._metadata, self._random, first, event_filter)
         self._event_streams.add(stream)
         return stream

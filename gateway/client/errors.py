@@ -1,5 +1,7 @@
 """What can go wrong, by what the caller can do about it, and how it is read from gRPC's status and its details."""
 
+from typing import Any
+
 import grpc
 from google.rpc import error_details_pb2, status_pb2
 
@@ -104,6 +106,16 @@ class OrderEnded(GatewayError):
 
     def __str__(self) -> str:
         return self.text
+
+
+def not_open() -> Any:
+    """What stands where a client's connection will be: whoever uses it gets a RuntimeError that says so."""
+    return _NotOpen()
+
+
+class _NotOpen:
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError("the client is not open: use it as `async with` (`with` for SyncGatewayClient)")
 
 
 class Failure:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from copy import copy
-from typing import Protocol
+from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
 from gateway.client.errors import GatewayError, OrderEnded
@@ -125,8 +125,9 @@ class OrderHandle:
             OrderEnded: the order is done, with another status than the one waited for.
             TimeoutError: not within `timeout_s` seconds (None: no limit).
             GatewayError: the client was closed, or can no longer follow the order.
+            TypeError: `condition` is neither.
         """
-        meets = _reaches(condition) if isinstance(condition, OrdStatus) else condition
+        meets = _meets(condition)
         if self._ended:
             raise copy(self._ended)
         if meets(self.order):
@@ -217,6 +218,16 @@ def _told(order: Order) -> str:
     if order.pending:
         text += f", {order.venue} has not answered {', '.join(order.pending)}"
     return f"{text}, in doubt" if order.in_doubt else text
+
+
+def _meets(condition: Any) -> Callable[[Order], bool]:
+    if isinstance(condition, OrdStatus):
+        return _reaches(condition)
+    if not callable(condition):
+        text = "condition: an OrdStatus, such as OrdStatus.FILLED, or a function of the order is expected"
+        raise TypeError(f"{text}, not {condition!r:.100}")
+    meets: Callable[[Order], bool] = condition
+    return meets
 
 
 def _reaches(status: OrdStatus) -> Callable[[Order], bool]:

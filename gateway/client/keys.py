@@ -21,6 +21,7 @@ thousand million keys of one process.
 """
 
 _PREFIX = re.compile(rf"[A-Za-z0-9_.]{{1,{MAX_PREFIX}}}")
+_CLIENT_ID = re.compile(r"[A-Za-z0-9_.\-]{1,32}")
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _numbers = itertools.count(1)
 
@@ -61,6 +62,19 @@ class KeyGenerator:
         if pid != self._made_in:  # Forked: the process it comes from makes keys of the same numbers.
             self._begin(pid)
         return self.stem + _base36(next(self._numbers))
+
+
+def checked_client_id(client_id: str) -> str:
+    """A client id as the gateway's configuration can name one.
+
+    Raises:
+        TypeError, ValueError: it cannot.
+    """
+    if not isinstance(client_id, str):
+        raise TypeError(f"client_id: a str is expected, not {client_id!r:.100}")
+    if not _CLIENT_ID.fullmatch(client_id):
+        raise ValueError(f"client_id {client_id!r:.100}: 1 to 32 letters, digits or any of _ . - are expected")
+    return client_id
 
 
 def default_prefix(client_id: str) -> str:

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeVar
 
 from gateway.client.client import GatewayClient
-from gateway.client.errors import Unavailable
+from gateway.client.errors import Unavailable, not_open
 from gateway.client.event_stream import EventStream
 from gateway.client.handle import OrderHandle
 from gateway.client.types import Event, Order
@@ -241,6 +241,7 @@ class SyncGatewayClient:
 
     def __init__(self, address: str, *, client_id: str, key_prefix: str | None = None, timeout_s: float = 10.0) -> None:
         self._behind = GatewayClient(address, client_id=client_id, key_prefix=key_prefix, timeout_s=timeout_s)
+        self._loop: _Loop = not_open()
 
     def __enter__(self) -> Self:
         """Connect (`GatewayClient.__aenter__`)."""

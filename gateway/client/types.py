@@ -154,7 +154,7 @@ class Execution(msgspec.Struct, frozen=True, gc=False):
 
 class OrderRequest(msgspec.Struct, frozen=True, gc=False):
     """One request of an order's chain. `kind` is "new", "cancel" or "replace", `state` "sent", "pending", "accepted",
-    "rejected" or "unsent".
+    "rejected", "unsent" (proven not to have reached the venue) or "void" (the order ended first).
     """
 
     cl_ord_id: str

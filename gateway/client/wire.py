@@ -1,8 +1,11 @@
 """Between the messages of proto/gateway/v1 and the client's own types."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
+
+from google.protobuf.descriptor import FieldDescriptor
 
 from gateway.client.types import (
     CommandReply,
@@ -20,7 +23,15 @@ from gateway.pb.v1 import gateway_pb2 as pb
 Number = Decimal | int | str
 """A price or quantity: exact. A float is refused, because it is not the number that was typed."""
 
+_EXPECTED = {
+    FieldDescriptor.CPPTYPE_STRING: "a text that UTF-8 can write",
+    FieldDescriptor.CPPTYPE_BOOL: "True or False",
+    FieldDescriptor.CPPTYPE_UINT64: "an int from 0 to 2**64 - 1",
+    FieldDescriptor.CPPTYPE_INT64: "an int from -2**63 to 2**63 - 1",
+}
 _E = TypeVar("_E", bound=StrEnum)
+_M = TypeVar("_M")
+_P = ParamSpec("_P")
 
 
 def _from_wire(enum: type[_E], wire: Any, prefix: str) -> dict[int, _E]:
@@ -38,6 +49,29 @@ _ORD_TYPE_TO_WIRE = {ours: wire for wire, ours in _ORD_TYPE.items()}
 _TIME_IN_FORCE_TO_WIRE = {ours: wire for wire, ours in _TIME_IN_FORCE.items()}
 _ORD_STATUS_TO_WIRE = {ours: wire for wire, ours in _ORD_STATUS.items()}
 _EVENT_TYPE_TO_WIRE = {ours: wire for wire, ours in _EVENT_TYPE.items()}
+
+
+def built(kind: Callable[_P, _M], *given: _P.args, **fields: _P.kwargs) -> _M:
+    """A message of these fields.
+
+    Raises:
+        TypeError, ValueError: a field cannot hold what was given. It is named; protobuf's own error does not name it.
+    """
+    try:
+        return kind(*given, **fields)
+    except (TypeError, ValueError):
+        for name, value in fields.items():
+            _check_field(kind, name, value)
+        raise
+
+
+def _check_field(kind: Any, name: str, value: Any) -> None:
+    try:
+        kind(**{name: value})
+    except (TypeError, ValueError) as error:
+        wanted = _EXPECTED[kind.DESCRIPTOR.fields_by_name[name].cpp_type]
+        named = TypeError if isinstance(error, TypeError) else ValueError
+        raise named(f"{name}: {wanted} is expected, not {value!r:.100}") from None
 
 
 def number(value: Number, name: str) -> str:
