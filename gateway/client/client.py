@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from random import Random
@@ -19,7 +18,7 @@ from gateway.client.errors import Failure, Overloaded, Unavailable, Unknown, not
 from gateway.client.event_stream import EventStream
 from gateway.client.handle import Handles, OrderHandle
 from gateway.client.keys import KeyGenerator, checked_client_id, default_prefix
-from gateway.client.lane import lane_call, target_of, unix_socket_of
+from gateway.client.lane import TradeCalls, target_of
 from gateway.client.trade import TradeStream
 from gateway.client.types import CommandReply, EventType, Order, OrderDetail, Position
 from gateway.client.wire import Number
@@ -28,7 +27,6 @@ from gateway.pb.v1 import gateway_pb2 as pb
 from gateway.pb.v1 import gateway_pb2_grpc
 
 PAGE_SIZE = 500
-_log = logging.getLogger("gateway.client")
 _CHANNEL_OPTIONS = (
     # A gateway that restarts is back within a second or two; gRPC would wait up to two minutes before it looks again.
     ("grpc.initial_reconnect_backoff_ms", 50),
@@ -98,7 +96,6 @@ class GatewayClient:
         self._positions: Any = not_open()
         self._trade: TradeStream = not_open()
         self._closed = asyncio.Event()
-        self._may_have_lane = bool(unix_socket_of(address))
 
     async def __aenter__(self) -> Self:
         """Connect, and follow the client's own orders from now on.
@@ -117,7 +114,7 @@ class GatewayClient:
             # between connecting and the first event.
             head = await self._call(self._orders.ListOrders, pb.ListOrdersRequest(page_size=1), None)
             self._trade = TradeStream(
-                self._open_trade,
+                TradeCalls(self._address, self.client_id, self._trade_over_grpc).open,
                 self._random,
                 head.as_of_seq + 1,
                 self._handles.on_event,
@@ -142,12 +139,8 @@ class GatewayClient:
         if self._channel is not None:
             await self._channel.close()
 
-    async def _open_trade(self) -> Any:
-        lane = await lane_call(self._address, self.client_id)
-        if lane is None and self._may_have_lane:
-            self._may_have_lane = False
-            _log.warning("no lane at %s: the Trade stream takes gRPC for as long as there is none", self._address)
-        return lane or self._orders.Trade(metadata=self._metadata)
+    def _trade_over_grpc(self) -> Any:
+        return self._orders.Trade(metadata=self._metadata)
 
     # --- Commands ---------------------------------------------------------------------------------------------------
 

@@ -25,6 +25,8 @@ _TRANSIENT = frozenset(
     }
 )
 _NOT_ALLOWED = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
+SEE = "see that it runs, and that this is its address"
+"""The next step where gRPC's own words are all that is known."""
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
@@ -150,7 +152,8 @@ class Failure:
         if self.is_overload:
             return Overloaded(self.text, code=self.code)
         if self.is_transient:
-            return Unavailable(self.text, code=self.code)
+            text = self.text if self.reason else f"the gateway does not answer ({self.text}): {SEE}"
+            return Unavailable(text, code=self.code)
         if self.code is grpc.StatusCode.NOT_FOUND and not cl_ord_id:
             return NotFound(self.text, code=self.code)
         return Refused(

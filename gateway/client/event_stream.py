@@ -1,7 +1,6 @@
 """Committed events in order, without gap or duplicate, across lost connections and restarts of the gateway."""
 
 import asyncio
-import logging
 from collections import deque
 from random import Random
 
@@ -11,12 +10,11 @@ from gateway.client import wire
 from gateway.client.backoff import Backoff
 from gateway.client.cancellation import cancellations
 from gateway.client.errors import Failure, Unavailable, of_call
+from gateway.client.outage import Outage
 from gateway.client.trade import Metadata
 from gateway.client.types import Event
 from gateway.pb.v1 import gateway_pb2 as pb
 from gateway.pb.v1 import gateway_pb2_grpc
-
-_log = logging.getLogger("gateway.client")
 
 
 class EventStream:
@@ -43,6 +41,7 @@ class EventStream:
         self._metadata = metadata
         self._filter = event_filter
         self._backoff = Backoff(random)
+        self._outage = Outage("Event stream")
         self._call: grpc.aio.UnaryStreamCall | None = None
         self._pause: asyncio.Future[None] | None = None
         self._times_closed = 0
@@ -111,6 +110,7 @@ class EventStream:
 
     def _take(self, response: pb.SubscribeResponse) -> None:
         self._backoff.reset()
+        self._outage.back()
         self._batch.extend(wire.event(message) for message in response.events if message.seq >= self.next_seq)
         self._after_batch = max(self.next_seq, response.next_seq, self._batch[-1].seq + 1 if self._batch else 0)
         if not self._batch:
@@ -125,9 +125,8 @@ class EventStream:
         """
         if not failure.is_transient:
             raise failure.error()
-        delay_s = self._backoff.next_s()
-        _log.warning("Event stream lost at %d (%s); next try in %.2f s", self.next_seq, failure.text, delay_s)
+        self._outage.lost(f"at {self.next_seq}: {failure.text}")
         self._pause = asyncio.get_running_loop().create_future()
-        closed, _ = await asyncio.wait([self._pause], timeout=delay_s)
+        closed, _ = await asyncio.wait([self._pause], timeout=self._backoff.next_s())
         if closed:
             raise StopAsyncIteration

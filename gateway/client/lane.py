@@ -1,7 +1,9 @@
 """A Trade stream over the lane, for a client on the gateway's own host (`gateway.lane`)."""
 
 import asyncio
+import logging
 import os
+from collections.abc import Callable
 from typing import Any
 
 import grpc
@@ -12,6 +14,7 @@ from gateway.client.errors import Failure, of_status
 from gateway.lane import MAX_SOCKET_PATH_BYTES, BrokenLane, Kind, Lane, grpc_target, lane_path
 from gateway.pb.v1 import gateway_pb2 as pb
 
+_log = logging.getLogger("gateway.client")
 _UNIX = "unix:"
 
 
@@ -21,6 +24,52 @@ class StreamFailed(Exception):
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.text)
         self.failure = failure
+
+
+class TradeCalls:
+    """Opens the Trade streams of one client."""
+
+    def __init__(self, address: str, client_id: str, over_grpc: Callable[[], Any]) -> None:
+        """Open them at an address as GatewayClient takes it; where there is no lane, as `over_grpc` does."""
+        self._address = address
+        self._client_id = client_id
+        self._over_grpc = over_grpc
+        self._told = False
+
+    async def open(self) -> Any:
+        """A stream over the lane or, where there is none, over gRPC.
+
+        Raises:
+            StreamFailed: there is a lane, and it cannot be connected to now.
+        """
+        lane = await lane_call(self._address, self._client_id)
+        if lane is not None:
+            self._told = False
+            return lane
+        call = self._over_grpc()
+        return _WithoutLane(call, self._tell) if unix_socket_of(self._address) else call
+
+    def _tell(self) -> None:
+        if not self._told:
+            _log.warning("no lane at %s: the Trade stream takes gRPC for as long as there is none", self._address)
+        self._told = True
+
+
+class _WithoutLane:
+    """gRPC's stream where a lane was looked for. Only a message tells that there is none: before it, the gateway
+    itself may be away.
+    """
+
+    def __init__(self, call: Any, tell: Callable[[], None]) -> None:
+        self._call = call
+        self._tell = tell
+        self.write, self.cancel = call.write, call.cancel
+
+    async def read(self) -> Any:
+        response = await self._call.read()
+        if response is not grpc.aio.EOF:
+            self._tell()
+        return response
 
 
 class LaneCall:

@@ -20,9 +20,10 @@ import grpc
 from gateway.client import wire
 from gateway.client.backoff import Backoff
 from gateway.client.cancellation import cancellations
-from gateway.client.errors import Failure, GatewayError, Unavailable, Unknown, of_call, of_status
+from gateway.client.errors import SEE, Failure, GatewayError, Unavailable, Unknown, of_call, of_status
 from gateway.client.keys import MAX_KEY
 from gateway.client.lane import StreamFailed
+from gateway.client.outage import Outage
 from gateway.client.types import CommandReply, Event
 from gateway.core.types import Reason
 from gateway.pb.v1 import gateway_pb2 as pb
@@ -98,6 +99,7 @@ class TradeStream:
         self._on_event = on_event
         self._on_end = on_end
         self._backoff = Backoff(random)
+        self._outage = Outage("Trade stream")
         self._room = asyncio.Semaphore(MAX_IN_FLIGHT)
         self._outbox: deque[_Pending] = deque()
         self._unanswered: deque[_Pending] = deque()
@@ -126,7 +128,7 @@ class TradeStream:
         """
         if command.ByteSize() > MAX_COMMAND_BYTES:
             raise ValueError(f"a command of {command.ByteSize()} bytes; at most {MAX_COMMAND_BYTES} are sent")
-        pending = _Pending(command, cl_ord_id, Unavailable(f"no answer within {timeout_s} s"))
+        pending = _Pending(command, cl_ord_id, Unavailable(f"no answer within {timeout_s} s: {SEE}"))
         try:
             async with asyncio.timeout(timeout_s), self._room:
                 reply = await self._accepted(pending)
@@ -200,9 +202,8 @@ class TradeStream:
                     self._end(failure.error())
                     return
                 self._take_back(failure.error())
-                delay_s = self._backoff.next_s()
-                _log.warning("Trade stream lost (%s: %s); next try in %.2f s", failure.code.name, failure.text, delay_s)
-                await asyncio.sleep(delay_s)
+                self._outage.lost(f"{failure.code.name}: {failure.text}")
+                await asyncio.sleep(self._backoff.next_s())
         except Exception as error:  # noqa: BLE001  Whatever it is, no caller may be left waiting.
             _log.exception("The Trade stream cannot go on")
             self._end(GatewayError(f"the Trade stream cannot go on: {error!r}"))
@@ -219,6 +220,7 @@ class TradeStream:
             while (response := await call.read()) is not grpc.aio.EOF:
                 admitted.set()
                 self._backoff.reset()
+                self._outage.back()
                 self._receive(response)
         except grpc.aio.AioRpcError as error:
             return of_call(error)

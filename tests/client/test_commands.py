@@ -372,7 +372,9 @@ async def test_an_order_whose_event_has_not_come_is_not_called_unsent(
 
 async def test_a_gateway_that_is_not_there_is_unavailable(connect: Connect, server: FakeGateway) -> None:
     await server.stop()
-    with pytest.raises(Unavailable):
+    with pytest.raises(
+        Unavailable, match=r"^the gateway does not answer \(.*\): see that it runs, and that this is its"
+    ):
         async with connect(timeout_s=0.3):
             pass
 

@@ -12,7 +12,7 @@ import grpc
 import pytest
 from google.rpc import status_pb2
 
-from gateway.client import GatewayClient, OrdType, Side, Unavailable
+from gateway.client import GatewayClient, OrdType, Side, Unavailable, Unknown
 from gateway.client.lane import LaneCall, StreamFailed, lane_call
 from gateway.lane import MAX_SOCKET_PATH_BYTES, Kind, Lane, lane_path
 from gateway.pb.v1 import gateway_pb2 as pb
@@ -143,6 +143,24 @@ async def test_that_there_is_no_lane_is_logged_once(
         assert (server.trade_streams, server.lane_streams) == (2, 0)
     told = [message for message in caplog.messages if "no lane" in message]
     assert told == [f"no lane at {server.address}: the Trade stream takes gRPC for as long as there is none"]
+    await server.stop()
+
+
+async def test_a_gateway_that_is_away_is_not_a_lane_that_is_missing(
+    book: Book, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = FakeGateway(book, f"{tmp_path}/gateway.sock")
+    await server.start()
+    async with GatewayClient(server.address, client_id=CLIENT) as gw:
+        await gw.submit(**LIMIT, cl_ord_id="K1")
+        await server.stop()
+        with pytest.raises((Unavailable, Unknown)):
+            await gw.submit(**LIMIT, cl_ord_id="K2", timeout_s=0.5)
+        assert "no lane" not in caplog.text
+        server.lane = None
+        await server.start()
+        await gw.submit(**LIMIT, cl_ord_id="K3")
+        assert caplog.text.count("no lane at") == 1
     await server.stop()
 
 

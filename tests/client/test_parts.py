@@ -26,6 +26,7 @@ from gateway.client import (
 )
 from gateway.client.backoff import CAP_S, FIRST_S, Backoff
 from gateway.client.keys import KeyGenerator, default_prefix
+from gateway.client.outage import Outage
 from gateway.client.types import EventType
 from gateway.pb.v1 import gateway_pb2 as pb
 
@@ -142,3 +143,21 @@ def _imports(tree: ast.Module) -> list[str]:
             assert node.level == 0, "imports are absolute"
             found.append(node.module or "")
     return found
+
+
+def test_a_long_outage_is_a_line_now_and_then(caplog: pytest.LogCaptureFixture) -> None:
+    now_s = 100.0
+    outage = Outage("Trade stream", lambda: now_s)
+    for _ in range(100):
+        outage.lost("UNAVAILABLE: away")
+        now_s += 1.5
+    outage.back()
+    outage.back()
+    outage.lost("UNAVAILABLE: away again")
+    assert caplog.messages == [
+        "Trade stream lost (UNAVAILABLE: away); it is tried again until it is back",
+        "Trade stream still away after 60 s and 41 tries (UNAVAILABLE: away)",
+        "Trade stream still away after 120 s and 81 tries (UNAVAILABLE: away)",
+        "Trade stream is back after 150.0 s",
+        "Trade stream lost (UNAVAILABLE: away again); it is tried again until it is back",
+    ]
