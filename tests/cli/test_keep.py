@@ -271,7 +271,7 @@ def copied(backup: Path) -> SqlJournal:
 def test_a_backup_stays_restorable_when_the_next_one_breaks_off_and_the_one_after_goes_on(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, why: str
 ) -> None:
-    monkeypatch.setattr("gateway.adapters.journal.sql.CHUNK_BATCHES", 4)
+    monkeypatch.setattr("gateway.adapters.journal.database.CHUNK_BATCHES", 4)
     backup, whole = tmp_path / "backup", tmp_path / "whole"
     assert site.run("backup", "--to", str(backup)).exit_code == 0
     before = list(site.world.records)

@@ -297,7 +297,7 @@ def test_an_import_that_was_cut_short_cannot_be_taken_for_the_whole(
     journal: SqlJournal, new_url: NewUrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Never a silent start with less than was accepted."""
-    monkeypatch.setattr("gateway.adapters.journal.sql.CHUNK_BATCHES", 4)
+    monkeypatch.setattr("gateway.adapters.journal.database.CHUNK_BATCHES", 4)
 
     def torn() -> Iterator[Batch]:
         yield from itertools.islice(journal.batches(), 10)
