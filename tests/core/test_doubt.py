@@ -115,6 +115,13 @@ def test_an_order_that_was_taken_for_accepted_ends_when_the_venue_does_not_know_
     assert shown(world) is OrdStatus.NEW, "and its last word is the truth"
 
 
+def test_an_order_that_was_given_up_stays_so_when_the_venue_does_not_know_it() -> None:
+    world, order = in_doubt()
+    settle(world, order, UNSENT)
+    (event,) = world.report(order, ExecType.ORDER_STATUS, ord_status=OrdStatus.REJECTED, ord_rej_reason="5")
+    assert (type(event), shown(world)) == (ev.ReportIgnored, OrdStatus.REJECTED)
+
+
 def test_an_order_that_was_taken_for_canceled_lives_when_the_venue_refuses_the_cancel() -> None:
     world, order = in_doubt(CANCEL)
     (cancel,) = order.unanswered

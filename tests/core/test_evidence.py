@@ -356,6 +356,20 @@ def test_a_pending_cancel_that_names_the_order_is_of_the_cancel_that_is_unanswer
     assert order.requests[event.venue_cl_ord_id].state == "pending"
 
 
+def test_a_cancel_that_arrived_after_the_order_had_ended_is_not_waited_for() -> None:
+    world = World.started()
+    order = world.submit()
+    world.acknowledge(order)
+    world.ask(CancelOrder(CLIENT, "c", "1"))
+    world.tell(SessionDown(VENUE))
+    world.tell(SessionUp(VENUE))
+    cancel = [*order.requests][-1]
+    world.report(order, ExecType.ORDER_STATUS, exec_id="0")
+    world.report(order, ExecType.EXPIRED, ord_status=OrdStatus.EXPIRED)
+    (pending,) = world.report(order, ExecType.PENDING_CANCEL, cl_ord_id=cancel, ord_status=OrdStatus.EXPIRED)
+    assert (pending.arrived, order.requests[cancel].state, dict(order.unanswered)) == (False, "unsent", {})
+
+
 def test_a_cancel_that_the_venue_did_not_know_and_then_calls_pending_is_waited_for() -> None:
     """Its answer has a request to settle then, and what the venue calls pending next is not taken for another one."""
     world = World.started()

@@ -11,6 +11,7 @@ from gateway.core import events as ev
 from gateway.core.commands import CancelOrder
 from gateway.core.order import ord_status
 from gateway.core.reports import SendRefused, SessionDown, SessionUp, TimerFired
+from gateway.core.state import State
 from gateway.core.types import ExecType, OrdStatus, TimeInForce
 from tests.core.life import Life, in_doubt
 from tests.core.world import CLIENT, OTHER_VENUE, SECOND_NS, VENUE, World, restarted
@@ -266,6 +267,18 @@ def test_a_status_reply_is_evidence_and_no_source_of_quantities() -> None:
     assert not in_doubt(life)
     assert life.shown == ("NEW", 0, 100, "-")
     assert life.world.events(ev.QuantityDisputed) == [ev.QuantityDisputed(life.order.order_id, Decimal(40), Decimal(0))]
+
+
+def test_an_order_on_its_way_is_shown_as_itself_whatever_was_told_before() -> None:
+    """What the event before gave is used only when it is of the same order."""
+    world = World.started()
+    other = world.submit("1")
+    world.submit("2")
+    state, routed = State(), world.records[-1]
+    for record in world.records[:-1]:
+        engine.replay(state, record)
+    assert isinstance(routed.event, ev.OrderRouted)
+    assert engine.apply(state, routed.event, routed.at_ns, routed.cause, order.view(other)) == routed
 
 
 def test_any_number_of_status_replies_leaves_one_mark() -> None:

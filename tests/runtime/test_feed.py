@@ -136,6 +136,16 @@ async def test_a_reader_within_the_window_is_never_dropped() -> None:
             expected += 10
 
 
+async def test_a_batch_that_is_larger_than_the_window_drops_nobody_who_was_up_to_date() -> None:
+    stream = Stream(window=10)
+    async with aclosing(follow(stream.feed, None)) as batches:
+        waiting = asyncio.create_task(anext(batches))
+        await turns()
+        stream.publish(100)
+        batch, next_seq = await waiting
+        assert ([record.seq for record in batch], next_seq) == (list(range(1, 101)), 101)
+
+
 async def test_the_window_bounds_memory() -> None:
     stream = Stream(window=10)
     for _ in range(100):

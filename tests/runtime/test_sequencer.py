@@ -139,6 +139,7 @@ async def test_an_effect_that_fails_is_fatal_too() -> None:
         reply = asyncio.create_task(run.sequencer.execute(order("1"), ASKED))
         await ended(run.task)
         assert (len(run.fatal), reply.done()) == (1, False)
+        assert run.sequencer.committed_seq == run.journal.batches[-1][-1].seq, "what is durable counts all the same"
         reply.cancel()
 
 
