@@ -1,6 +1,7 @@
 """The journal's bytes: every event of every released version loads, and the chain breaks where it was touched."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -21,6 +22,7 @@ from gateway.codec.journal import (
     link,
     seal,
     unseal,
+    until,
     verify,
 )
 from gateway.core.events import Event, Record
@@ -195,6 +197,25 @@ def test_any_bit_flipped_in_any_batch_breaks_the_chain_at_that_batch(data: st.Da
 def test_only_records_that_follow_are_sealed(wrong: list[Record]) -> None:
     with pytest.raises(ValueError, match="record"):
         seal(Link(), 1, wrong)
+
+
+@pytest.mark.parametrize(
+    ("last_seq", "taken", "looked_at"),
+    [(None, 4, 4), (1, 0, 1), (2, 1, 1), (3, 2, 2), (5, 2, 3), (6, 3, 3), (7, 4, 4), (9, 4, 4)],
+)
+def test_a_chain_is_taken_up_to_a_seq_and_what_lies_behind_it_is_not_asked_for(
+    last_seq: int | None, taken: int, looked_at: int
+) -> None:
+    """Only whole batches; one that ends there is the last that is read."""
+    chain, read = _chain(), list[Batch]()
+
+    def reading() -> Iterator[Batch]:
+        for batch in chain:
+            read.append(batch)
+            yield batch
+
+    assert list(until(reading(), last_seq)) == chain[:taken]
+    assert len(read) == looked_at
 
 
 def test_checking_needs_no_decoding() -> None:

@@ -143,7 +143,7 @@ def test_a_whole_file_of_another_state_is_refused(state: State, packed: bytes) -
         unpack(mixed)
 
 
-@pytest.mark.parametrize("payload", [b"", b"\xc0", b"\x81\xa3seq\xa1x", b"\x90"])
+@pytest.mark.parametrize("payload", [b"", b"\xc0", b"\x81\xa3seq\xa1x", b"\x90", b"\x81\xa9id_prefix\xa1\xff"])
 def test_what_is_no_state_is_refused_even_with_a_fitting_hash(monkeypatch: pytest.MonkeyPatch, payload: bytes) -> None:
     monkeypatch.setattr(snapshot, "encode", lambda _state: payload)
     with pytest.raises(SnapshotUnusable):

@@ -1,10 +1,15 @@
 """Comparisons that are begun again, and questions that somebody else asks meanwhile."""
 
+import pytest
+
 from gateway.core import events as ev
 from gateway.core.commands import RequestOrderStatus
-from gateway.core.reports import SessionUp
+from gateway.core.reports import SessionUp, TimerFired
 from tests.core.test_reconciliation import MASS, asked, ended, later, reconnect, reply, working, world_of
-from tests.core.world import CLIENT, VENUE
+from tests.core.world import CLIENT, SECOND_NS, VENUE
+
+TURN_NS = 1_000_000
+"""By how much a world's clock goes on before each input."""
 
 
 def test_a_logon_that_follows_on_another_begins_the_comparison_anew() -> None:
@@ -38,3 +43,28 @@ def test_a_question_that_the_owner_repeats_takes_no_place_of_another() -> None:
     assert asked(reply(world, first)) == [third.order_id]
     assert not ended(reply(world, second))
     assert ended(reply(world, third)) == [True]
+
+
+@pytest.mark.parametrize(("answered", "wait_s"), [(True, 300), (False, 30)])
+def test_a_venue_is_asked_again_when_the_time_is_up_and_not_before(answered: bool, wait_s: int) -> None:
+    world = world_of()
+    (one,) = working(world, "1")
+    reconnect(world)
+    if answered:
+        reply(world, one)
+    else:
+        later(world, 30)
+    due_ns = world.state.last_runs[VENUE].ended_ns + wait_s * SECOND_NS
+    for at_ns, again in ((due_ns - 1, []), (due_ns, [one.order_id])):
+        world.now_ns = at_ns - TURN_NS
+        assert asked(world.tell(TimerFired())) == again
+
+
+def test_a_venue_has_not_answered_when_its_time_is_up_and_not_before() -> None:
+    world = world_of()
+    working(world, "1")
+    reconnect(world)
+    due_ns = world.state.runs[VENUE].heard_ns + 30 * SECOND_NS
+    for at_ns, over in ((due_ns - 1, []), (due_ns, [False])):
+        world.now_ns = at_ns - TURN_NS
+        assert ended(world.tell(TimerFired())) == over

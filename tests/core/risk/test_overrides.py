@@ -74,6 +74,15 @@ def test_an_override_ends_by_itself() -> None:
     assert not of.state.risk.overrides
 
 
+@pytest.mark.parametrize(("before_ns", "over"), [(1, False), (0, True)])
+def test_an_override_has_ended_at_its_time(before_ns: int, over: bool) -> None:
+    of = world()
+    until_ns = of.now_ns + 10 * SECOND_NS
+    of.ask(grant(of, until_ns=until_ns))
+    of.now_ns = until_ns - before_ns - 1_000_000  # The clock's turn comes a millisecond later.
+    assert (re.OverrideEnded("account:A1", QTY) in of.tell(TimerFired())) is over
+
+
 def test_a_person_ends_an_override_before_its_time() -> None:
     of = world()
     of.ask(grant(of, scope="firm"))
@@ -180,6 +189,8 @@ def test_a_longer_override_needs_two_again_and_a_shorter_one_does_not() -> None:
     approve(of, proposed(of, scope="firm", until_ns=until_ns))
 
     assert proposed(of, scope="firm", until_ns=until_ns + 1)
+    assert of.ask(grant(of, scope="firm", until_ns=until_ns)).reason is None
+    assert len(of.events(re.OverrideGranted)) == 2, "as long as before needs one"
     assert of.ask(grant(of, scope="firm", until_ns=until_ns - 1)).reason is None
     assert of.state.risk.overrides == {"firm": {QTY: until_ns - 1}}
     of.now_ns = until_ns
