@@ -20,6 +20,7 @@ from gateway.core.invariants import InvariantBroken
 from gateway.core.state import State
 from gateway.runtime import snapshots
 from gateway.runtime.files import Taken, alone
+from gateway.runtime.follower import Follower
 from gateway.runtime.ports import JournalError
 from gateway.runtime.recovery import recover
 from gateway.runtime.snapshots import Snapshots
@@ -110,6 +111,27 @@ def test_only_the_newest_are_kept_for_their_owner_alone(kept: Kept, disk: Disk) 
     assert kept.oldest_seq() == disk.batches[49].last_seq
     assert [path.stat().st_mode & 0o777 for path in kept.paths()] == [0o600] * 2
     assert sorted(saved[0].parent.iterdir()) == sorted(saved[1:])
+
+
+@pytest.mark.parametrize(("more", "written"), [(0, True), (1, False)])
+def test_one_is_written_when_so_many_events_came_and_not_before(
+    tmp_path: Path, journal: MemoryJournal, more: int, written: bool
+) -> None:
+    last = recover(journal).seq
+    kept = Kept(tmp_path)
+    Follower(journal, None, kept, snapshot_events=last + more).catch_up()
+    assert kept.newest_seq() == (last if written else None)
+
+
+@pytest.mark.parametrize(("more", "written"), [(0, False), (-1, True)])
+def test_at_its_end_a_follower_writes_one_when_more_than_so_many_events_came(
+    tmp_path: Path, journal: MemoryJournal, more: int, written: bool
+) -> None:
+    last, kept = recover(journal).seq, Kept(tmp_path)
+    follower = Follower(journal, None, kept, snapshot_events=last + 1)
+    follower.catch_up()
+    follower.finish(last + more)
+    assert kept.newest_seq() == (last if written else None)
 
 
 def test_at_least_one_is_kept(tmp_path: Path) -> None:
