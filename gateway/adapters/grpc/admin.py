@@ -10,6 +10,7 @@ from gateway.adapters.grpc.identity import Call
 from gateway.adapters.grpc.pieces import encoded
 from gateway.adapters.grpc.replies import reply
 from gateway.adapters.grpc.services import Services
+from gateway.adapters.grpc.slips import refuse_slips
 from gateway.codec.proto import commands, fields
 from gateway.codec.proto.events import report_json
 from gateway.codec.proto.reconciliation import doubt_to_pb, external_to_pb, item_to_pb
@@ -85,11 +86,13 @@ class AdminService:
         """Say, with a reason, what became of a request in doubt."""
         return await self._execute(commands.resolve_doubt(request, call.caller.id), call)
 
-    async def list_items(self, request: pb.ListItemsRequest, _call: Call) -> pb.ListItemsResponse:
+    async def list_items(self, request: pb.ListItemsRequest, call: Call) -> pb.ListItemsResponse:
         """The differences that are open, oldest first."""
         venue = fields.name("venue", request.venue)
         state = self._sequencer.state
         found = [copy(item) for item in state.items.values() if venue in ("", item.raised.venue)]
+        if not found:
+            refuse_slips(state.risk.setup, call.caller, venue=venue)
         response = pb.ListItemsResponse(as_of_seq=state.seq)
         response.items.extend(await encoded(found, item_to_pb))
         await self._sequencer.committed(response.as_of_seq)
@@ -106,7 +109,7 @@ class AdminService:
         return response
 
     async def list_external_orders(
-        self, request: pb.ListExternalOrdersRequest, _call: Call
+        self, request: pb.ListExternalOrdersRequest, call: Call
     ) -> pb.ListExternalOrdersResponse:
         """Orders that venues work for us and that we never sent."""
         wanted = fields.name("venue", request.venue)
@@ -117,6 +120,8 @@ class AdminService:
             if wanted in ("", venue)
             for order in orders.values()
         ]
+        if not found:
+            refuse_slips(state.risk.setup, call.caller, venue=wanted)
         response = pb.ListExternalOrdersResponse(as_of_seq=state.seq)
         response.orders.extend(await encoded(found, external_to_pb))
         await self._sequencer.committed(response.as_of_seq)

@@ -13,6 +13,7 @@ from gateway.adapters.grpc.pieces import encoded
 from gateway.adapters.grpc.presence import Presence
 from gateway.adapters.grpc.replies import check_account, reply
 from gateway.adapters.grpc.services import Services
+from gateway.adapters.grpc.slips import refuse_slips
 from gateway.adapters.grpc.streams import EventEncoder, Streams
 from gateway.adapters.grpc.trade import TradeStream
 from gateway.codec.proto import commands, enums, fields
@@ -118,6 +119,9 @@ class OrderService:
             raise pages.unknown()
         response = pb.ListOrdersResponse(as_of_seq=self._sequencer.state.seq)
         found, response.next_page_token = self._page(wanted, after, size)
+        if not (found or after or response.next_page_token):
+            names = {"venue": request.venue, "symbol": request.symbol, "client_id": request.client_id}
+            refuse_slips(self._sequencer.state.risk.setup, call.caller, **names)
         response.orders.extend(await encoded(found, order_to_pb))
         await self._sequencer.committed(response.as_of_seq)
         return response
