@@ -54,7 +54,7 @@ SymbolName = Annotated[str, typer.Argument(metavar="SYMBOL", show_default=False)
 def overview(ctl: Ctl) -> None:
     """The gateway at a glance."""
     message = ctl.api.overview()
-    ctl.show(message, tables.overview(message, ctl.now_ns))
+    ctl.show(message, tables.overview(message, ctl.now_ns), *tables.not_up(ctl.api.sessions().sessions))
 
 
 @command(app, "sessions")

@@ -71,6 +71,7 @@ _EVENT_STYLES = {
 
 
 # --- Whole tables -----------------------------------------------------------------------------------------------------
+_LOGGED_ON = "logged on"
 
 
 def overview(message: pb.GetOverviewResponse, now_ns: int) -> RenderableType:
@@ -102,6 +103,13 @@ def overview(message: pb.GetOverviewResponse, now_ns: int) -> RenderableType:
         if count:
             head.append(f"   {what}: {count:,}", "bold red")
     return Group(head, figures)
+
+
+def not_up(messages: Iterable[pb.Session]) -> list[Text]:
+    """The FIX sessions, those of drop copies too, over which not everything goes; no line when there is none."""
+    states = [(session.venue, _session_state(session)) for session in messages]
+    shown = [Text.assemble(venue, " ", state) for venue, state in states if state.plain != _LOGGED_ON]
+    return [Text.assemble("sessions: ", Text(", ").join(shown))] if shown else []
 
 
 def sessions(messages: Iterable[pb.Session], now_ns: int) -> Columns:
@@ -314,7 +322,7 @@ def _session_state(session: pb.Session) -> Text:
     if session.logged_on and not (session.order_entry_open or session.drop_copy_of):
         return Text("reconciling" if session.reconciling else "NOT RECONCILED", "bold yellow")
     if session.logged_on:
-        return Text("logged on", "bold green")
+        return Text(_LOGGED_ON, "bold green")
     return Text("connecting", "bold yellow") if session.enabled else Text("logged out", "bold red")
 
 

@@ -283,6 +283,15 @@ def test_the_overview_names_what_a_person_has_to_look_at(run: Run) -> None:
     assert document(run, "overview")["order_to_ack_p99_us"] == "1234"
 
 
+def test_the_overview_names_sessions_that_are_not_up(run: Run, gateway: FakeGateway) -> None:
+    up = pb.Session(venue="XSIM", logged_on=True, enabled=True, order_entry_open=True)
+    gateway.sessions = pb.ListSessionsResponse(sessions=[up])
+    assert "sessions" not in run("overview").stdout
+    down = (pb.Session(venue="YSIM", enabled=True), pb.Session(venue="XSIM-DC", drop_copy_of="XSIM"))
+    gateway.sessions.sessions.extend(down)
+    assert "sessions: YSIM connecting, XSIM-DC logged out" in run("overview").stdout
+
+
 def test_the_overview_says_that_trading_is_stopped(run: Run, gateway: FakeGateway) -> None:
     gateway.overview.stops, gateway.overview.breaches = 2, 3
     assert "stopped: 2   breaches: 3" in run("overview").stdout
