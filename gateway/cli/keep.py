@@ -77,6 +77,7 @@ def backup(
     with failures():
         source, copy = kept_journal(loaded), _journal_in(to)
         _refuse_itself(source, copy)
+        _refuse_place(to, Path(loaded.data_dir))
         make_durably(to)
         last = source.last_seq()
         begin = _end_of_backup(source, copy, to)
@@ -114,6 +115,15 @@ def _refuse_itself(journal: SqlJournal, copy: SqlJournal) -> None:
     ours, its = journal.file, copy.file
     if ours is not None and its is not None and ours.exists() and its.exists() and ours.samefile(its):
         raise JournalError(f"{its} is the journal itself: name a folder of its own for the backup")
+
+
+def _refuse_place(to: Path, data_dir: Path) -> None:
+    """Raises JournalError: a backup cannot be there, or would be lost together with what it is a backup of."""
+    for place in (to, *to.parents):
+        if place.exists() and not place.is_dir():
+            raise JournalError(f"{place} is no folder: name a folder for the backup")
+    if to.exists() and data_dir.exists() and to.samefile(data_dir):
+        raise JournalError(f"{to} is the data directory: name a folder of its own for the backup")
 
 
 def _end_of_backup(source: SqlJournal, copy: SqlJournal, to: Path) -> int:

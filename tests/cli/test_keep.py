@@ -131,6 +131,26 @@ def test_a_backup_that_another_program_reads_is_as_good_and_says_that_it_is_no_s
     assert recover(new.journal()) == recover(site.journal())
 
 
+@pytest.mark.parametrize("below", ["", "today"])
+def test_a_backup_into_a_file_says_that_it_wants_a_folder(site: Site, tmp_path: Path, below: str) -> None:
+    file = tmp_path / "backup"
+    file.write_text("mine")
+    refused = site.run("backup", "--to", str(file / below))
+    assert refused.exit_code == 1
+    assert f"{file} is no folder: name a folder for the backup" in refused.output
+    assert file.read_text() == "mine"
+
+
+def test_a_backup_into_the_data_directory_is_refused_whatever_the_journals_file_is_called(tmp_path: Path) -> None:
+    site = Site(tmp_path / "site", url=f"sqlite:///{tmp_path}/site/data/other.sqlite")
+    site.data.mkdir(exist_ok=True)
+    site.trade(1)
+    refused = site.run("backup", "--to", str(site.data))
+    assert refused.exit_code == 1
+    assert f"{site.data} is the data directory" in refused.output
+    assert not (site.data / keep.JOURNAL).exists()
+
+
 def test_the_backup_of_another_stack_is_refused_before_anything_is_written(site: Site, tmp_path: Path) -> None:
     backup, other = tmp_path / "backup", Site(tmp_path / "other")
     assert site.run("backup", "--to", str(backup)).exit_code == 0
