@@ -127,6 +127,9 @@ def _venue(key: str, venue: VenueConfig, accounts: Collection[str]) -> Iterator[
         yield Problem(f"{key}.reconcile.mode", 'found "mass", expected "each": FIX 4.2 has no OrderMassStatusRequest')
     if venue.dialect.mass_cancel and venue.begin_string == "FIX.4.2":
         yield Problem(f"{key}.dialect.mass_cancel", "found true, expected false: FIX 4.2 has no OrderMassCancelRequest")
+    if not venue.dialect.handl_inst and venue.begin_string == "FIX.4.2":
+        expected = 'expected "1", "2" or "3": FIX 4.2 requires HandlInst(21) of orders and replaces'
+        yield Problem(f"{key}.dialect.handl_inst", f'found "", {expected}')
     if venue.drop_copy is not None and venue.drop_copy.password and not venue.drop_copy.username:
         yield Problem(
             f"{key}.drop_copy.username", "is missing, expected the Username(553) that belongs to the password"

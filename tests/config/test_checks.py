@@ -204,6 +204,13 @@ def test_a_dialect_speaks_of_mass_cancels_and_logons_as_they_are(tmp_path: Path)
     ]
 
 
+def test_fix_42_requires_handl_inst(tmp_path: Path) -> None:
+    dialect = 'dialect = { handl_inst = "" }\n'
+    found = problems(tmp_path, CLIENT, XSIM.replace("FIX.4.4", "FIX.4.2") + dialect, ACME)
+    expected = 'expected "1", "2" or "3": FIX 4.2 requires HandlInst(21) of orders and replaces'
+    assert found == [f'venues[0].dialect.handl_inst (XSIM): found "", {expected}']
+
+
 def test_a_dictionary_has_to_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     specs = tmp_path / "_data" / "fix_specs"
     specs.mkdir(parents=True)
