@@ -83,10 +83,13 @@ def write_dictionary(name: str, overlay: Path | None, folder: Path) -> Path:
     text = _Writer(root).text()
     folder.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f"{target.name}.new")
-    with naming(target):
-        draft.write_text(text, "utf-8")
-        draft.replace(target)
-        stamp.write_text(f"{made_of} {_digest(target)}", "ascii")
+    try:
+        with naming(target):
+            draft.write_text(text, "utf-8")
+            draft.replace(target)
+            stamp.write_text(f"{made_of} {_digest(target)}", "ascii")
+    finally:  # On a full disk a part of it takes what is left.
+        draft.unlink(missing_ok=True)
     return target
 
 

@@ -189,6 +189,7 @@ def test_one_that_a_full_disk_does_not_take_is_named(tmp_path: Path) -> None:
     (tmp_path / "FIX44.xml.new").symlink_to("/dev/full")
     with pytest.raises(OSError, match=f"No space left on device: '{tmp_path}/FIX44.xml'"):
         write_dictionary("FIX44.xml", None, tmp_path)
+    assert not list(tmp_path.iterdir()), "nothing of it takes room on that disk"
 
 
 def test_an_overlay_that_was_changed_is_laid_over_again(tmp_path: Path) -> None:
