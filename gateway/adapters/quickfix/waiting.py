@@ -12,6 +12,9 @@ import quickfix as fix
 LOOKED_AT = 10_000
 """So many numbers are looked at for one SequenceReset: a venue may name any."""
 
+# BeginString, BodyLength, MsgType, SenderCompID, SendingTime, TargetCompID.
+_HEADER = (8, 9, 35, 49, 52, 56)
+
 
 class Engine(Protocol):
     """What is needed of a quickfix.Session here."""
@@ -72,9 +75,14 @@ class Waiting:
 
 
 def _gap_fill(like: fix.Message, number: int, following: int) -> fix.Message:
-    """A gap fill from this number to the following one, as the venue would have sent it."""
-    step = fix.Message(like.toString(), False)
+    """A gap fill from this number to the following one, as the venue would have sent it. It has what QuickFIX looks at
+    and no more: data in a header may have a delimiter in it, and its text could not be read again.
+    """
+    step = fix.Message()
+    for tag in _HEADER:
+        step.getHeader().setField(tag, like.getHeader().getField(tag))
     step.getHeader().setField(34, str(number))
     step.setField(123, "Y")
     step.setField(36, str(following))
+    step.getTrailer().setField(10, like.getTrailer().getField(10))
     return step

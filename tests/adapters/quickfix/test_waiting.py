@@ -98,3 +98,14 @@ def test_a_gap_fill_to_any_number_is_looked_through_in_bounds(
     assert exec_ids(gateway) == ["e90", "after"]
     said = [line["event"] for line in logs if line["log_level"] == "error"]
     assert said == ["the venue goes on with number 900000000: what it sent before may be lost: compare our orders"]
+
+
+@pytest.mark.parametrize("data", ["212=4\x01213=a\x01bc\x01", "90=4\x0191=a\x01=b\x01"])
+def test_data_with_a_delimiter_in_the_gap_fill_changes_nothing(data: str, venue: RawVenue, gateways: Gateways) -> None:
+    """XmlData(213) and SecureData(91) may be in every header, and in them any byte."""
+    gateway = up(venue, gateways)
+    venue.send(new("e5"), 5)
+    venue.read_until("2")
+    venue.send("35=4\x01123=Y\x0136=12\x01", 2, poss_dup() + data)
+    expects(gateway, 12)
+    assert (exec_ids(gateway), gateway.fatal) == (["e5"], [])
