@@ -16,7 +16,7 @@ from gateway.core.commands import (
     RequestOrderStatus,
     ResolveDoubt,
 )
-from gateway.core.events import Event
+from gateway.core.events import Cause, Event
 from gateway.core.reports import DropCopied, ExecutionReport, OrderCancelReject, SessionDown, SessionUp, TimerFired
 from gateway.core.risk.commands import StopTrading
 from gateway.core.risk.controls import Breaker
@@ -62,7 +62,7 @@ def asked(events: list[Event]) -> list[str]:
 
 
 def tick(world: World) -> list[Event]:
-    return world.tell(TimerFired())
+    return world.tell(TimerFired(), Cause("timer"))
 
 
 def up(world: World) -> list[Event]:
