@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from gateway.core import differences, items, rejects, venue_reports
+from gateway.core import differences, items, lost, rejects, venue_reports
 from gateway.core import events as ev
 from gateway.core.events import Event
 from gateway.core.executions import has_undated
@@ -125,6 +125,7 @@ def _apply(state: State, settings: Settings, venue: str, copy: DropCopy, waiting
         trade_date=waiting.trade_date,
         theirs=f"{report.last_qty} at {report.last_px}",
     )
+    yield from lost.spoken_of(state, settings, report)
     for event in venue_reports.decide(state, settings, _evidence(copy.session, report)):
         yield event
         if state.orders[waiting.order_id].has_execution(waiting.trade_date, waiting.exec_id):

@@ -342,6 +342,21 @@ def test_what_a_process_left_is_no_latency_however_late_it_comes_into_doubt() ->
     assert (len(world.events(ev.OrderInDoubt)), world.state.risk.stops) == (5, {})
 
 
+def test_what_only_a_drop_copy_told_is_no_latency_either() -> None:
+    """Its grace time may end before the order's turn comes."""
+    slow = settings(breakers=(breaker(Breaker.LATENCY, 1000, after=1),))
+    world = with_five(World.started(msgspec.structs.replace(slow, drop_copies={"DC": VENUE})))
+    world.tell(SessionUp("DC"))
+    filled = world.state.orders[ids(world)[4]]
+    told = {"exec_id": "D1", "cl_ord_id": filled.venue_cl_ord_id, "last_qty": Decimal(100), "last_px": Decimal(10)}
+    world.tell(DropCopied("DC", ExecutionReport(VENUE, ExecType.TRADE, ord_status=OrdStatus.FILLED, **told)))
+    world.tell(SessionDown(VENUE))
+    world.now_ns += 6 * SECOND_NS
+    kinds = [type(event) for event in tick(world) if getattr(event, "order_id", "") == filled.order_id]
+    assert kinds == [ev.ItemRaised, ev.OrderInDoubt, ev.OrderFilled, ev.DropCopyNoted]
+    assert (filled.in_doubt, world.state.risk.stops, world.recovered()) == (False, {}, world.state)
+
+
 # --- The same in the end ---
 
 
