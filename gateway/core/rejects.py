@@ -43,6 +43,13 @@ def is_unknown(report: ExecutionReport) -> bool:
     return report.ord_rej_reason == UNKNOWN_ORDER or report.venue_order_id == "NONE"
 
 
+def was_confirmed(order: Order) -> bool:
+    """The venue itself accepted or executed the order, and has not rejected it itself."""
+    first = order.requests[order.first_venue_cl_ord_id]
+    accepted = first.state == ACCEPTED and order.presumed != first.venue_cl_ord_id
+    return OrdStatus.REJECTED not in order.marks and (accepted or bool(order.executions))
+
+
 def cancel_reject(state: State, report: OrderCancelReject) -> list[Event]:
     """The venue refuses a cancel or a replace. What names an order alone refuses neither, and says nothing about that
     order: it is set aside.

@@ -15,7 +15,7 @@ from gateway.core import events as ev
 from gateway.core.events import Event, Terms
 from gateway.core.executions import execution, has_undated, net, totals
 from gateway.core.money import EXACT, ZERO, add, subtract
-from gateway.core.order import ACCEPTED, SENT, UNANSWERED, UNSENT, Order, Request, ord_status, report_key
+from gateway.core.order import ACCEPTED, REJECTED, SENT, UNANSWERED, UNSENT, Order, Request, ord_status, report_key
 from gateway.core.reports import (
     ExecutionReport,
     MassCancelReport,
@@ -440,17 +440,13 @@ def _tells_of_an_end(order: Order, report: ExecutionReport) -> bool:
 
 
 def _knows_no_such_order(order: Order, report: ExecutionReport) -> bool:
-    """Because it says so, or because the venue calls rejected what it had confirmed: no order that was accepted or
-    executed becomes Rejected, so venues that give no OrdRejReason(103) mean the same.
+    """Because it says so, and had not rejected the order; or because the venue calls rejected what it had confirmed:
+    no order that was accepted or executed becomes Rejected, so venues that give no OrdRejReason(103) mean the same.
     """
-    return report.ord_status is OrdStatus.REJECTED and (rejects.is_unknown(report) or _was_confirmed(order))
-
-
-def _was_confirmed(order: Order) -> bool:
-    """The venue itself accepted or executed the order, and has not rejected it itself."""
     first = order.requests[order.first_venue_cl_ord_id]
-    accepted = first.state == ACCEPTED and order.presumed != first.venue_cl_ord_id
-    return OrdStatus.REJECTED not in order.marks and (accepted or bool(order.executions))
+    if report.ord_status is not OrdStatus.REJECTED or (first.state == REJECTED and not order.executions):
+        return False
+    return rejects.is_unknown(report) or rejects.was_confirmed(order)
 
 
 def _unknown_at_venue(order: Order, report: ExecutionReport) -> Event:

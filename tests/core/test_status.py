@@ -368,6 +368,20 @@ def test_an_order_that_only_a_status_reply_rejected_lives_when_the_venue_works_i
     assert life.world.recovered() == life.world.state
 
 
+def test_a_venue_that_rejected_an_order_need_not_know_it() -> None:
+    life = Life().live("REJECTED")
+    (event,) = life.world.report(life.order, ExecType.ORDER_STATUS, ord_status=OrdStatus.REJECTED, ord_rej_reason="5")
+    assert isinstance(event, ev.OrderStatusReported)
+    assert (life.shown, life.world.state.set_aside_total) == (("REJECTED", 0, 0, "-"), 0)
+
+
+def test_a_venue_that_executed_an_order_has_to_know_it_though_it_was_called_rejected() -> None:
+    life = Life().live("REJECTED TRADE=10")
+    (event,) = life.world.report(life.order, ExecType.ORDER_STATUS, ord_status=OrdStatus.REJECTED, ord_rej_reason="5")
+    assert isinstance(event, ev.ReportSetAside)
+    assert event.why == "XSIM no longer knows order T8DSW0O1, which it once confirmed"
+
+
 def test_a_reply_with_no_order_id_rejects_no_order_that_the_venue_had_received() -> None:
     """OrderID(37) NONE is what a venue says of an order that it does not know, with OrdRejReason(103) or without. Taken
     for a rejection it freed the risk of an order that the venue then accepted.
