@@ -13,6 +13,7 @@ from typing import NamedTuple
 from gateway.adapters.journal.sql import SqlJournal
 from gateway.adapters.journal.sqlite import seal
 from gateway.codec.journal import Batch, Link, link
+from gateway.config import sqlite_url
 from gateway.runtime.files import make_durably, sync
 from gateway.runtime.ports import JournalError
 
@@ -31,7 +32,7 @@ class Segment(NamedTuple):
 
     def journal(self) -> SqlJournal:
         """The file as a journal, for reading."""
-        return SqlJournal(f"sqlite:///{self.path}")
+        return SqlJournal(sqlite_url(self.path))
 
 
 class Archive:
@@ -107,9 +108,9 @@ class Archive:
         part = self.directory / f"{after.seq + 1:020d}.part"
         _remove(part)
         try:
-            head = SqlJournal(f"sqlite:///{part}").import_batches(chain((first,), batches), after)
+            head = SqlJournal(sqlite_url(part)).import_batches(chain((first,), batches), after)
             seal(part)
-            for _ in SqlJournal(f"sqlite:///{part}").batches(after.seq + 1):
+            for _ in SqlJournal(sqlite_url(part)).batches(after.seq + 1):
                 pass  # Proven as it is read.
             part.replace(self.directory / f"{after.seq + 1:020d}-{head.seq:020d}.sqlite")
             sync(self.directory)

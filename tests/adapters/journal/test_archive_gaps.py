@@ -60,6 +60,23 @@ def test_a_start_says_what_is_missing_and_goes_on(tmp_path: Path) -> None:
     assert said_at_a_start(url, archive) == []
 
 
+@pytest.mark.parametrize("folder", ["a?1", "a%41", "a?b=c", "a#1", "100%"])
+def test_an_archive_is_in_its_directory_whatever_that_is_called(tmp_path: Path, folder: str) -> None:
+    """In a URL "?" ends the path, and "%" begins the number of a letter."""
+    archive = Archive(tmp_path / folder / "archive")
+    journal = SqlJournal(f"sqlite:///{tmp_path / 'journal.sqlite'}", "process", older=archive)
+    journal.open()
+    journal.append([fill(1)])
+    journal.append([fill(2)])
+    before = list(journal.batches())
+    last = archive.add(journal.batches(), journal.archived(), 1)
+    assert journal.drop_before(last + 1) == 1
+    assert list(journal.batches()) == before
+    journal.close()
+    assert sorted(path.name for path in archive.directory.iterdir()) == [name(1, 1)]
+    assert {path.name for path in tmp_path.iterdir()} == {folder, "journal.sqlite"}
+
+
 def test_a_new_archive_is_durable_with_its_own_name_before_anything_is_deleted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
