@@ -76,7 +76,8 @@ def resolve_doubt(
     outcome: Annotated[
         str,
         typer.Option(
-            help="unsent: it never reached the venue; accepted: the venue acted on it; rejected: it refused it.",
+            help="unsent: it never reached the venue; accepted: the venue acted on it; rejected: it refused it; "
+            "canceled: the order itself, which its venue does not know (ORDER_UNKNOWN), works there no more.",
             show_default=False,
         ),
     ],
@@ -86,8 +87,11 @@ def resolve_doubt(
     ] = "",
     yes: Yes = False,
 ) -> None:
-    """Say what became of a request in doubt. The venue's own later word still counts for more."""
-    confirm(f"Take the request of {order} for {outcome}? Its owner is told so.", yes=yes)
+    """Say what became of a request in doubt, or of an order that its venue does not know. The venue's own later word
+    still counts for more.
+    """
+    of_the_order = outcome.lower() == "canceled"
+    confirm(f"Take {'' if of_the_order else 'the request of '}{order} for {outcome}? Its owner is told so.", yes=yes)
     asked = pb.ResolveDoubtRequest(order_id=order, venue_cl_ord_id=request, outcome=_outcome(outcome), reason=reason)
     ctl.act(asked, f"{order}: the doubt is settled, {outcome}")
 

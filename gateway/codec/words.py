@@ -336,7 +336,8 @@ def _epoch_began(event: ev.EpochBegan) -> str:
 
 
 def _doubt_resolved(event: ev.DoubtResolved) -> str:
-    return f"{event.operator} settles the doubt about {event.venue_cl_ord_id}: {event.outcome}{_because(event.reason)}"
+    about = event.venue_cl_ord_id or f"{event.order_id}, which its venue does not know"
+    return f"{event.operator} settles the doubt about {about}: {event.outcome}{_because(event.reason)}"
 
 
 def _external_order(event: ev.ExternalOrderReported) -> str:

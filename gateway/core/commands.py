@@ -138,9 +138,10 @@ class OpenOrderEntry(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, 
 
 
 class ResolveDoubt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="ResolveDoubt"):
-    """An operator's evidence about a request in doubt (rule 2).
+    """An operator's evidence about a request in doubt (rule 2), or about an order that its venue does not know.
 
-    `venue_cl_ord_id` names the request; empty means the only one of the order that is in doubt.
+    `venue_cl_ord_id` names the request; empty means the only one of the order that is in doubt. The outcome "canceled"
+    is of the order itself, and names none.
     """
 
     operator: str

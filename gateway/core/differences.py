@@ -9,7 +9,7 @@ from gateway.core import events as ev
 from gateway.core import items
 from gateway.core.events import Event
 from gateway.core.order import Order, report_key
-from gateway.core.rejects import UNKNOWN_ORDER, UNKNOWN_TO_CANCEL, ask
+from gateway.core.rejects import ask, refuses_as_unknown
 from gateway.core.reports import ExecutionReport, MessageRejected, OutOfReach
 from gateway.core.state import Settings, State
 from gateway.core.types import ExecType, ItemKind, OrdStatus
@@ -219,5 +219,4 @@ def _knows(order: Order, event: ev.Reported, body: object) -> bool:
     """The venue speaks of the order; not by refusing a message, or a request because it does not know the order."""
     if getattr(body, "venue", "") != order.venue or isinstance(body, MessageRejected):
         return False
-    unknown = {102: UNKNOWN_TO_CANCEL, 103: UNKNOWN_ORDER}
-    return not isinstance(event, ev.RequestRejected) or event.cxl_rej_reason != unknown.get(event.reason_tag)
+    return not isinstance(event, ev.RequestRejected) or not refuses_as_unknown(event)

@@ -1,15 +1,18 @@
-"""An operator's evidence about a request in doubt (rule 2): what it makes of the order.
+"""An operator's evidence about a request in doubt (rule 2), or about an order that its venue says it does not know:
+what it makes of the order.
 
-It stands until the venue speaks of the request: a later word of the venue wins (see `overrule`).
+It stands until the venue speaks of the request, or of the order: a later word of the venue wins (see `overrule`).
 """
 
 from gateway.core import events as ev
+from gateway.core import items
 from gateway.core.commands import ResolveDoubt
 from gateway.core.events import Event
 from gateway.core.order import CLOSING, MARKS, PENDING, PENDING_STATUS, UNANSWERED, Order, Request
 from gateway.core.refusal import Refusal
+from gateway.core.rejects import refuses_as_unknown
 from gateway.core.state import State
-from gateway.core.types import DoubtOutcome, OrdStatus, Reason
+from gateway.core.types import DoubtOutcome, ItemKind, OrdStatus, Reason
 
 ALWAYS_HEARD = frozenset({ev.RequestPending, ev.RequestRejected, ev.OrderRejected})
 """The events that `overrule` has to hear of any order: by them a venue speaks of a request that was taken for unsent,
@@ -25,12 +28,18 @@ def decide(state: State, command: ResolveDoubt) -> list[Event]:
     """The evidence, and the event that it is evidence of.
 
     Raises:
-        Refusal: there is no such order, nothing of it is in doubt, or more than one request and none is named.
+        Refusal: there is no such order, nothing of it is in doubt, more than one request and none is named, or the
+            order is called canceled and no open item says that its venue does not know it.
     """
     order = state.orders.get(command.order_id)
     if order is None:
         raise Refusal(Reason.ORDER_UNKNOWN, "order_id", f"there is no order {command.order_id!r}, or it has ended")
-    request = _request(order, command.venue_cl_ord_id)
+    evidence = f"operator {command.operator}: {command.reason}"
+    if command.outcome is DoubtOutcome.CANCELED:
+        _check_unknown(state, order, command.venue_cl_ord_id)
+        resolved = ev.DoubtResolved(order.order_id, "", command.outcome, command.operator, command.reason)
+        return [resolved, ev.OrderCanceled(order.order_id, text=evidence)]
+    request = _request(state, order, command.venue_cl_ord_id)
     resolved = ev.DoubtResolved(
         order.order_id,
         request.venue_cl_ord_id,
@@ -40,14 +49,34 @@ def decide(state: State, command: ResolveDoubt) -> list[Event]:
         in_force=order.venue_cl_ord_id,
         terms=order.terms,
     )
-    return [resolved, _event(order, request, command.outcome, f"operator {command.operator}: {command.reason}")]
+    return [resolved, _event(order, request, command.outcome, evidence)]
 
 
-def _request(order: Order, named: str) -> Request:
+def _is_unknown(state: State, order: Order) -> bool:
+    """Whether the last that the venue said of the order, which works here, is that it does not know it."""
+    return bool(items.find(state, ItemKind.ORDER_UNKNOWN, order.venue, order.order_id))
+
+
+def _check_unknown(state: State, order: Order, named: str) -> None:
+    if named:
+        raise Refusal(Reason.FIELD_NOT_ALLOWED, "venue_cl_ord_id", "canceled is said of the order: name no request")
+    if not order.working:
+        raise Refusal(Reason.NOT_IN_DOUBT, "order_id", f"order {order.order_id} does not work any more")
+    if not _is_unknown(state, order):
+        raise Refusal(
+            Reason.NOT_IN_DOUBT,
+            "order_id",
+            f"no open item ORDER_UNKNOWN says that {order.venue} does not know order {order.order_id}: have the venue "
+            "compared; when it knows the order, cancel that",
+        )
+
+
+def _request(state: State, order: Order, named: str) -> Request:
     doubtful = [request for request in order.requests.values() if request.in_doubt]
     names = ", ".join(request.venue_cl_ord_id for request in doubtful)
     if not doubtful:
-        raise Refusal(Reason.NOT_IN_DOUBT, "order_id", f"nothing of order {order.order_id} is in doubt")
+        known = f"; {order.venue} does not know it: it can be called canceled" if _is_unknown(state, order) else ""
+        raise Refusal(Reason.NOT_IN_DOUBT, "order_id", f"nothing of order {order.order_id} is in doubt{known}")
     if not named and len(doubtful) > 1:
         raise Refusal(Reason.FIELD_REQUIRED, "venue_cl_ord_id", f"say which request: {names} are in doubt")
     for request in doubtful:
@@ -90,7 +119,7 @@ def shown_as_pending(order: Order, named: str, ord_status: OrdStatus) -> str:
 
 def presume(order: Order, event: ev.DoubtResolved) -> None:
     """The operator's next event counts until the venue speaks; what it displaces is kept."""
-    order.presumed = event.venue_cl_ord_id
+    order.presumed = event.venue_cl_ord_id or order.order_id
     order.presumed_over = (event.in_force, event.terms) if event.terms is not None else None
 
 
@@ -107,6 +136,9 @@ def overrule(order: Order, event: ev.VenueEvent) -> None:
     if isinstance(event, (ev.RequestPending, ev.RequestRejected)) and event.arrived:
         order.requests[event.venue_cl_ord_id].state = PENDING
         _wait_again(order)
+    if order.presumed == order.order_id:
+        _known_again(order, event)
+        return
     request = order.requests.get(order.presumed)
     if request is None or request.in_doubt:
         return
@@ -125,6 +157,20 @@ def overrule(order: Order, event: ev.VenueEvent) -> None:
         _take_back_terms(order, request)
     _wait_again(order)
     order.presumed, order.presumed_over = "", None
+
+
+def _known_again(order: Order, event: ev.VenueEvent) -> None:
+    """The venue speaks of an order that was taken for canceled because it did not know it: unless it tells an end, the
+    order works again. While the order works, the event is the operator's own.
+    """
+    if not order.closed or not isinstance(event, ev.Reported):
+        return
+    if isinstance(event, ev.RequestRejected) and (event.reason_tag not in (102, 103) or refuses_as_unknown(event)):
+        return
+    told = event.ord_status if isinstance(event, ev.OrderStatusReported) else None
+    if told not in CLOSING:  # What a reply calls ended does not live for a moment.
+        order.marks = tuple(held for held in order.marks if held is not OrdStatus.CANCELED)
+    order.presumed = ""
 
 
 def _works(order: Order, event: ev.VenueEvent) -> bool:

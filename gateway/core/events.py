@@ -507,6 +507,7 @@ class DropCopyNoted(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, t
 class DoubtResolved(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag="DoubtResolved"):
     """An operator's evidence about a request in doubt; the event after it says what it makes of the order.
 
+    `venue_cl_ord_id` names the request; empty when it is about the order itself, which its venue does not know.
     `in_force` is the venue_cl_ord_id that was in force until then, and `terms` the terms: what is so again when the
     venue says that a replace was not accepted after all.
     """

@@ -117,8 +117,8 @@ class Order(msgspec.Struct, gc=False):
     `cum_value` is the sum of quantity times price of what counts, `unanswered` the cancels and replaces the venue has
     not decided, `seen` the reports known. `guaranteed_to` is the CumQty(14) at which a Stopped report's guarantee is
     fulfilled, `former_venue_order_ids` what else the venue called the order. `presumed` names the request of which an
-    operator settled the doubt, until the venue speaks of it, and `presumed_over` what was in force before: the name
-    of the order at the venue, and its terms (see gateway.core.doubt). `disputed_cum_qty` is the most that the venue
+    operator settled the doubt (the order_id: the order itself) until the venue speaks of it, `presumed_over` the name
+    and the terms that were in force before (see gateway.core.doubt). `disputed_cum_qty` is the most that the venue
     says was executed, while that is `disputed`. `rejected_by_reply`: a status reply alone called it rejected.
     """
 

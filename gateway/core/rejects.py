@@ -86,6 +86,12 @@ def _doubt(state: State, order: Order) -> list[Event]:
     return [ev.OrderInDoubt(order.order_id, first.venue_cl_ord_id, why), *ask(state, order, why)]
 
 
+def refuses_as_unknown(rejected: ev.RequestRejected) -> bool:
+    """Whether a request is refused because the venue does not know the order."""
+    unknown = {102: UNKNOWN_TO_CANCEL, 103: UNKNOWN_ORDER}
+    return rejected.cxl_rej_reason == unknown.get(rejected.reason_tag)
+
+
 def _asked(state: State, order: Order, rejected: Event) -> list[Event]:
     """A venue to which an order is over that works here: its end, or the execution that was its end, is not known. Ask.
 

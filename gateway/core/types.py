@@ -193,8 +193,9 @@ class ItemKind(StrEnum):
 
 
 class DoubtOutcome(StrEnum):
-    """What an operator's evidence says of a request in doubt."""
+    """What an operator's evidence says of a request in doubt, or of an order that its venue says it does not know."""
 
     UNSENT = "unsent"  # It never reached the venue.
     ACCEPTED = "accepted"  # It did, and the venue acted on it.
     REJECTED = "rejected"  # It did, and the venue refused it.
+    CANCELED = "canceled"  # Of the order itself: the venue had it, and works it no more.

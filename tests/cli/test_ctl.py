@@ -270,7 +270,7 @@ def test_an_outcome_that_there_is_not_is_refused(run: Run, gateway: FakeGateway)
     result = run("resolve-doubt", "O2", "--outcome", "filled", "--reason", "because", "--yes")
 
     assert result.exit_code == 2
-    assert "unsent, accepted, rejected" in result.stderr
+    assert "unsent, accepted, rejected, canceled" in result.stderr
     assert gateway.requests == []
 
 
@@ -381,6 +381,10 @@ def test_more_than_grpcs_usual_message_can_be_listed(run: Run, gateway: FakeGate
             pb.ResolveDoubtRequest(
                 order_id="O2", venue_cl_ord_id="R2", outcome=pb.DOUBT_OUTCOME_UNSENT, reason="because"
             ),
+        ),
+        (
+            ("resolve-doubt", "O2", "--outcome", "canceled"),
+            pb.ResolveDoubtRequest(order_id="O2", outcome=pb.DOUBT_OUTCOME_CANCELED, reason="because"),
         ),
     ],
 )

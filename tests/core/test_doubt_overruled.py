@@ -24,7 +24,7 @@ KINDS = {
     "cancel": (CancelOrder(CLIENT, "2", "1"),),
     "replace": (ReplaceOrder(CLIENT, "3", "1", Decimal(50)),),
 }
-UNSENT, ACCEPTED, REJECTED = DoubtOutcome
+UNSENT, ACCEPTED, REJECTED = OUTCOMES = DoubtOutcome.UNSENT, DoubtOutcome.ACCEPTED, DoubtOutcome.REJECTED
 UNKNOWN = "UNKNOWN"
 """OrdStatus Rejected with OrdRejReason(103) 5: the venue does not know the order."""
 EXECUTED = {OrdStatus.PARTIALLY_FILLED: Decimal(40), OrdStatus.FILLED: Decimal(100)}
@@ -59,7 +59,7 @@ def cases() -> Iterator[tuple[str, DoubtOutcome, str, str, int]]:
     """Kind of request, outcome, what the venue says; then OrdStatus and LeavesQty."""
     for row in TOLD.strip().splitlines()[2:]:
         told, *cells = row.split()
-        columns = [(kind, outcome) for kind in KINDS for outcome in DoubtOutcome]
+        columns = [(kind, outcome) for kind in KINDS for outcome in OUTCOMES]
         for (kind, outcome), cell in zip(columns, cells, strict=True):
             left = 50 if (kind, outcome) == ("replace", ACCEPTED) else 100
             meaning = {".": ("NEW", left), "told": (told, 100), "lost": ("REJECTED", 0), "gone": ("CANCELED", 0)}

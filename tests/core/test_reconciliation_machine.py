@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from gateway.core import events as ev
-from gateway.core.commands import OpenOrderEntry, ReconcileVenue, ResolveItem
+from gateway.core import items
+from gateway.core.commands import OpenOrderEntry, ReconcileVenue, ResolveDoubt, ResolveItem
 from gateway.core.events import Cause
 from gateway.core.reports import (
     DropCopied,
@@ -27,8 +28,8 @@ from gateway.core.reports import (
 )
 from gateway.core.state import Reconcile
 from gateway.core.types import DoubtOutcome, ExecType, ItemKind, OrdStatus, Reason
-from tests.core.test_machine import ANYTIME, INDEX, PX, QTY, RUNS, WEIGHTS, Machine, step
-from tests.core.twin import TwinOrder
+from tests.core.test_machine import ANYTIME, INDEX, OF_A_REQUEST, PX, QTY, RUNS, WEIGHTS, Machine, step
+from tests.core.twin import Settled, TwinOrder
 from tests.core.world import SECOND_NS, VENUE, World
 
 DROP = f"{VENUE}.DROP"
@@ -218,10 +219,26 @@ class ReconcilingMachine(Machine):
         self.forget_the_ended()
 
     @precondition(lambda self: self.orders)
-    @rule(index=INDEX, which=INDEX, outcome=st.sampled_from(DoubtOutcome))
+    @rule(index=INDEX, which=INDEX, outcome=st.sampled_from(OF_A_REQUEST))
     def settle_a_doubt(self, index: int, which: int, outcome: DoubtOutcome) -> None:
         super().settle_a_doubt(index, which, outcome)
         self.forget_the_ended()
+
+    @precondition(lambda self: self.orders)
+    @rule(index=INDEX)
+    def call_canceled(self, index: int) -> None:
+        """An operator ends an order that the venue does not know; any other is left alone."""
+        named = [twin for twin in self.orders if self.is_unknown(twin)] if index % 4 else []
+        twin = (named or self.orders)[index % len(named or self.orders)]
+        unknown = self.is_unknown(twin)
+        answer = self.world.ask(ResolveDoubt("ops", twin.order_id, DoubtOutcome.CANCELED, "they lost it"))
+        assert answer.reason is (None if unknown else Reason.NOT_IN_DOUBT)
+        if unknown:
+            twin.hear(Settled("", DoubtOutcome.CANCELED))
+            self.forget_the_ended()
+
+    def is_unknown(self, twin: TwinOrder) -> bool:
+        return bool(items.find(self.world.state, ItemKind.ORDER_UNKNOWN, VENUE, twin.order_id))
 
     # --- What must hold ---
 
@@ -243,7 +260,7 @@ class ReconcilingMachine(Machine):
 
 RECONCILING = WEIGHTS | {
     "answer": 12,
-    "disagree": 2,
+    "disagree": 4,
     "refuse_the_mass_question": 1,
     "list_a_stranger": 1,
     "speak_of_what_cannot_be_read": 1,
@@ -255,6 +272,7 @@ RECONCILING = WEIGHTS | {
     "open_order_entry": 1,
     "ask_for_a_comparison": 1,
     "resolve_an_item": 1,
+    "call_canceled": 6,
 }
 ALWAYS = (
     *ANYTIME,
@@ -302,7 +320,7 @@ def test_long_walks(seed: int) -> None:
 def test_the_walks_reach_what_they_are_for() -> None:
     """A machine whose venue never answers, or whose drop copy is never right, would prove nothing."""
     told: set[object] = set()
-    for seed in range(12):
+    for seed in range(24):
         random, machine = Random(seed), ReconcilingMachine()
         machine.start(mass=seed % 2 == 0, window=seed % 3 + 1)
         for _ in range(150):
@@ -310,8 +328,10 @@ def test_the_walks_reach_what_they_are_for() -> None:
         told |= {type(event) for record in machine.world.records if (event := record.event)}
         told |= {event.kind for event in machine.world.events(ev.ItemRaised)}
         told |= {event.complete for event in machine.world.events(ev.ReconciliationEnded)}
+        told |= {event.outcome for event in machine.world.events(ev.DoubtResolved)}
     reached = {
         *(True, False),
+        DoubtOutcome.CANCELED,
         *(ev.DoubtResolved, ev.ExternalOrderReported, ev.DropCopyNoted, ev.OrderEntryOpened, ev.ItemResolved),
         *(set(ItemKind) - {ItemKind.SEQUENCE_RESET, ItemKind.TOO_MANY}),
     }

@@ -64,7 +64,7 @@ class Unsent:
 
 @dataclass(frozen=True)
 class Settled:
-    """An operator's word about a request in doubt; it holds until the venue speaks."""
+    """An operator's word about a request in doubt, or without one about the order; it holds until the venue speaks."""
 
     venue_cl_ord_id: str
     outcome: DoubtOutcome
@@ -94,6 +94,8 @@ class Picture:
     never_arrived: bool = False
     replaced_by: list[str] = field(default_factory=list)
     presumed: Asked | None = None
+    called_canceled: bool = False
+    void: set[str] = field(default_factory=set)
     unsent: set[str] = field(default_factory=set)
     before: tuple[Decimal, Decimal, str, str] = (Decimal(0), Decimal(0), "", "")
 
@@ -178,9 +180,15 @@ class TwinOrder:
                         _never_arrived(now)
                     now.unsent.add(said.venue_cl_ord_id)
                     _decided(now, said.venue_cl_ord_id)
+                case Settled(venue_cl_ord_id=""):
+                    now.called_canceled, now.presumed = True, None
+                    _decided(now, now.first)
+                    _end(now, OrdStatus.CANCELED)
                 case Settled():
                     _settled(now, asked[said.venue_cl_ord_id], said.outcome)
                 case OrderCancelReject():
+                    if said.cl_ord_id in now.void:
+                        _known_again(now)
                     if now.presumed == asked[said.cl_ord_id]:
                         _not_replaced(now, now.presumed)
                     _overruled(now, said.cl_ord_id)
@@ -190,6 +198,7 @@ class TwinOrder:
             if now.ended:
                 for key in list(now.open_requests):
                     _decided(now, key)
+                    now.void.add(key)
         return now
 
     def fills(self) -> dict[str, tuple[Decimal, Decimal]]:
@@ -220,6 +229,8 @@ def _report(now: Picture, said: ExecutionReport, asked: dict[str, Asked], first:
         now.never_arrived = now.ended = False
         now.holds.remove(OrdStatus.REJECTED)
         now.presumed = None
+    if _speaks_of_the_order(said, request) or (said.exec_type is ExecType.REJECTED and request is not None):
+        _known_again(now)
     given_up = request if request is not None and request == now.presumed else None
     _hear_in_spite_of_the_operator(now, said, request)
     now.open_requests = {key: each for key, each in asked.items() if key in now.open_requests}  # In order again.
@@ -366,6 +377,13 @@ def _not_replaced(now: Picture, request: Asked) -> None:
     if (now.order_qty, now.price) == (request.order_qty, request.price):
         now.order_qty, now.price = order_qty, price
     now.replaced_by.remove(request.venue_cl_ord_id)
+
+
+def _known_again(now: Picture) -> None:
+    """The venue speaks of an order that it did not know, and that an operator called canceled."""
+    if now.called_canceled:
+        now.called_canceled = now.ended = False
+        now.holds.remove(OrdStatus.CANCELED)
 
 
 def _never_arrived(now: Picture) -> None:

@@ -99,9 +99,16 @@ class Desk:
 
     def ctl(self, *arguments: str) -> str:
         """What `gatewayctl` prints."""
+        return self._run(0, arguments)
+
+    def refused(self, *arguments: str) -> str:
+        """What it prints when the gateway says no."""
+        return self._run(1, arguments)
+
+    def _run(self, exit_code: int, arguments: tuple[str, ...]) -> str:
         command = [*arguments, "--address", self.stack.api_address, "--client-id", OPERATOR_ID]
         done = CliRunner().invoke(ctl.app, command, env={"COLUMNS": "200"})
-        assert done.exit_code == 0, done.output
+        assert done.exit_code == exit_code, done.output
         return done.output
 
     def metric(self, name: str) -> float:

@@ -11,6 +11,7 @@ import pytest
 
 from gateway.client import EventType, OrderHandle, OrdStatus, OrdType, Reason, Refused, Side
 from gateway.core import events as ev
+from gateway.core.risk.events import StopCompleted
 from gateway.core.types import Severity
 from ops.stack import Stack
 from tests.e2e.desk import MANUAL, Desk, desk_at
@@ -122,6 +123,28 @@ async def test_an_order_that_the_venue_denies_is_an_item_and_stays_as_it_was(des
     assert (await desk.order(handle)).ord_status is OrdStatus.NEW
     desk.ctl("resolve-item", item.item_id, "--reason", "they look for it", "--yes")
     await desk.closed(item)
+
+
+async def test_an_order_that_the_venue_lost_is_ended_by_an_operator_and_a_stop_that_waits_for_it_is_completed(
+    desk: Desk,
+) -> None:
+    handle, name = await desk.working()
+    order_id = handle.order.order_id
+    resolve = ("resolve-doubt", order_id, "--outcome", "canceled", "--reason", "they lost it", "--yes")
+    assert "NOT_IN_DOUBT" in desk.refused(*resolve)
+    desk.do("forget", cl_ord_id=name)
+    desk.ctl("risk", "kill", f"order:{order_id}", "--reason", "out of it", "--no-wait")
+    await desk.compared()
+    item = await desk.item("ORDER_UNKNOWN", order_id)
+    await told(desk.stack, EventType.REQUEST_REJECTED)
+    assert not events_of(desk.stack, StopCompleted)
+    desk.ctl(*resolve)
+    await until_status(desk, handle, OrdStatus.CANCELED)
+    assert f"operator {OPERATOR_ID}: they lost it" in await last_word(desk, handle, EventType.ORDER_CANCELED)
+    assert (await desk.closed(item)).text == "the order has ended"
+    await told(desk.stack, EventType.STOP_COMPLETED)
+    assert "NOT_IN_DOUBT" in desk.refused(*resolve)
+    desk.ctl("risk", "resume", f"order:{order_id}", "--source", "kill", "--reason", "over", "--yes")
 
 
 async def test_terms_that_changed_silently_are_an_item_until_the_order_ends(desk: Desk) -> None:

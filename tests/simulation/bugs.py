@@ -17,6 +17,7 @@ from gateway.adapters.quickfix.store import Store
 from gateway.adapters.quickfix.wire import Wire
 from gateway.codec.fix.encode import Encoder
 from gateway.core import (
+    doubt,
     drop_copy,
     engine,
     intake,
@@ -189,6 +190,16 @@ def unknown_order_taken_for_canceled() -> AbstractContextManager[Any]:
         return [ev.OrderCanceled(order.order_id, text=report.text, venue_cl_ord_id=report.cl_ord_id)]
 
     return patch.object(rejects, "cancel_reject", hopeful)
+
+
+def order_of_the_venue_called_canceled() -> AbstractContextManager[Any]:
+    """An operator says that an order is over: no need to look at what its venue says."""
+    return patch.object(doubt, "_is_unknown", lambda *_: True)
+
+
+def called_canceled_for_good() -> AbstractContextManager[Any]:
+    """An operator has called the order canceled: the venue's later word on it changes nothing."""
+    return patch.object(doubt, "_known_again", lambda *_: None)
 
 
 def key_taken_by_another_request() -> AbstractContextManager[Any]:
@@ -400,6 +411,8 @@ BUGS: dict[Bug, int] = {
     stream_skips_a_record: 0,
     last_batch_not_recovered: 0,
     unknown_order_taken_for_canceled: 6,
+    order_of_the_venue_called_canceled: 1,
+    called_canceled_for_good: 28,
     key_taken_by_another_request: 1,
     report_lost_with_its_batch: 5,
     store_trusted_after_power_loss: 15,
@@ -419,7 +432,7 @@ BUGS: dict[Bug, int] = {
     silence_taken_for_a_refusal: 2,
     pending_replace_taken_for_accepted: 1,
     replace_sent_with_the_price_in_force: 2,
-    sent_after_a_sleep: 146,
+    sent_after_a_sleep: 387,
     compared_at_logon_only: 2,
     doubt_frees_what_it_reserved: 0,
     strangers_not_adopted: 125,

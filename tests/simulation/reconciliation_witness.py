@@ -8,7 +8,9 @@ sessions has told and the other has not; and from the venues which orders of som
 from collections.abc import Callable
 
 from gateway.core.events import (
+    CancelRequested,
     CommandRefused,
+    DoubtResolved,
     DropCopyNoted,
     Event,
     ExecutionBusted,
@@ -16,21 +18,28 @@ from gateway.core.events import (
     ExternalOrderReported,
     ItemRaised,
     ItemResolved,
+    OrderCanceled,
     OrderEntryOpened,
+    OrderExpired,
     OrderFilled,
+    OrderRejected,
+    OrderRouted,
+    OrderStatusReported,
     OrderSubmitted,
     QuantityDisputed,
     ReconciliationEnded,
     ReconciliationStarted,
     Record,
     ReplaceRequested,
+    Reported,
     ReportSetAside,
+    RequestRejected,
     SessionLoggedOn,
     SessionLoggedOut,
 )
 from gateway.core.reports import ExecutionReport, MessageRejected
 from gateway.core.state import Reconcile, Settings, State
-from gateway.core.types import ExecType, ItemKind, Reason
+from gateway.core.types import DoubtOutcome, ExecType, ItemKind, OrdStatus, Reason
 from gateway.core.venue_reports import ENDED_STATUS
 
 Fail = Callable[[str], None]
@@ -77,12 +86,16 @@ class ReconciliationWitness:
         self._untold: dict[Key, tuple[str, int]] = {}
         self._copies: dict[Key, str] = {}  # As they were told: the session's numbers may start over.
         self._missed: set[Key] = set()
+        self._names: dict[str, str] = {}
+        self._denied: set[str] = set()
+        self._called_canceled: set[str] = set()
 
     # --- What is durable ---
 
     def synced(self, record: Record) -> None:
         """This is durable from here on."""
         event = record.event
+        self._is_denied(record)
         match event:
             case SessionLoggedOn():
                 self._logged_on(event)
@@ -112,6 +125,34 @@ class ReconciliationWitness:
                 self._executed(record, event)
             case _:
                 self._differs(record, event)
+
+    def _is_denied(self, record: Record) -> None:
+        """An operator calls an order canceled only while its venue says that it does not know it, and until then."""
+        event = record.event
+        match event:
+            case OrderRouted() | CancelRequested() | ReplaceRequested():
+                self._names[event.venue_cl_ord_id] = event.order_id
+            case ReportSetAside(report=ExecutionReport(exec_type=ExecType.ORDER_STATUS) as report):
+                self._denied.add(self._names.get(report.cl_ord_id, ""))
+            case Reported() if record.cause.kind == "venue" and not isinstance(event, RequestRejected):
+                self._denied.discard(event.order_id)
+                self._lives_again(record, event)
+            case DoubtResolved(outcome=DoubtOutcome.CANCELED):
+                self._called_canceled.add(event.order_id)
+                if event.order_id not in self._denied:
+                    self._failed(
+                        f"record {record.seq}: order {event.order_id} is called canceled, and its venue has it"
+                    )
+
+    def _lives_again(self, record: Record, event: Reported) -> None:
+        """The venue speaks of it: unless that is an end, what an operator said of it is over."""
+        if event.order_id not in self._called_canceled:
+            return
+        self._called_canceled.discard(event.order_id)
+        told = event.ord_status if isinstance(event, OrderStatusReported) else None
+        ends = isinstance(event, OrderCanceled | OrderExpired | OrderRejected) or told in ENDED_STATUS
+        if not ends and record.order is not None and record.order.ord_status is OrdStatus.CANCELED:
+            self._failed(f"record {record.seq}: order {event.order_id} is Canceled, and its venue speaks of it")
 
     def batch_ended(self) -> None:
         """What comes of one input shares its commit: by now each difference has its item."""

@@ -313,6 +313,27 @@ class SimVenue:
         action = desk.Action(do="phone_order", session=session, symbol=MANUAL, side=Side.BUY, qty="10", price="10")
         self._do("phone_order", lambda: desk.perform(self.exchange.venue, action))
 
+    def loses(self, cl_ord_id: str) -> None:
+        """It knows nothing of an order from now on; one with a request that it has not answered stays."""
+        order = self._named(cl_ord_id)
+        if order is not None and order.leaves_qty and not order.pending:
+            self._world.scheduler.count("venue: order lost")
+            self._perform("forget", order)
+
+    def denies(self, cl_ord_id: str) -> None:
+        """It says once that it does not know an order, which works on."""
+        order = self._named(cl_ord_id)
+        if order is not None:
+            self._world.scheduler.count("venue: order denied")
+            self._perform("status", order, tags={"39": "8", "103": "5"})
+
+    def has(self, cl_ord_id: str) -> bool:
+        """Whether it knows the order that has this ClOrdID(11)."""
+        return self._named(cl_ord_id) is not None
+
+    def _named(self, cl_ord_id: str) -> Order | None:
+        return next((each for each in self.exchange.venue.orders.values() if cl_ord_id in each.cl_ord_ids), None)
+
     def _perform(self, do: str, order: Order, **fields: object) -> None:
         action = desk.Action(do=do, order_id=order.order_id, **fields)  # type: ignore[arg-type]
         self._do(f"{do} {order.cl_ord_id}", lambda: desk.perform(self.exchange.venue, action))
@@ -352,7 +373,7 @@ class SimVenue:
         """What became of a request here; None when it is not decided, or more happened since."""
         if cl_ord_id not in self._heard:
             return DoubtOutcome.UNSENT
-        order = next((each for each in self.exchange.venue.orders.values() if cl_ord_id in each.cl_ord_ids), None)
+        order = self._named(cl_ord_id)
         if order is None:
             return DoubtOutcome.REJECTED
         if not order.acknowledged or cl_ord_id in [pending.cl_ord_id for pending in order.pending]:

@@ -32,6 +32,7 @@ from tests.simulation.process import Killed, Process
 from tests.simulation.reconciliation_witness import ReconciliationWitness
 from tests.simulation.scheduler import MS, S, Scheduler
 from tests.simulation.silence import Silence
+from tests.simulation.telephone import Telephone
 from tests.simulation.venue import SimVenue
 from tests.simulation.witness import CHECK_EVERY, Witness
 
@@ -154,6 +155,7 @@ class World:
         self.clients[0].stuck_at_ns = self.plan.stuck_at_ns
         self.operator = Operator(self)
         self.officer = Officer(self)
+        self.telephone = Telephone(self)
         graces = self.settings.risk.clients
         self.absences = [
             Absence(self, client) for client in self.clients if graces[client.name].cancel_on_disconnect_ns is not None

@@ -137,6 +137,7 @@ class DoubtOutcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DOUBT_OUTCOME_UNSENT: _ClassVar[DoubtOutcome]
     DOUBT_OUTCOME_ACCEPTED: _ClassVar[DoubtOutcome]
     DOUBT_OUTCOME_REJECTED: _ClassVar[DoubtOutcome]
+    DOUBT_OUTCOME_CANCELED: _ClassVar[DoubtOutcome]
 SIDE_UNSPECIFIED: Side
 SIDE_BUY: Side
 SIDE_SELL: Side
@@ -246,6 +247,7 @@ DOUBT_OUTCOME_UNSPECIFIED: DoubtOutcome
 DOUBT_OUTCOME_UNSENT: DoubtOutcome
 DOUBT_OUTCOME_ACCEPTED: DoubtOutcome
 DOUBT_OUTCOME_REJECTED: DoubtOutcome
+DOUBT_OUTCOME_CANCELED: DoubtOutcome
 
 class Terms(_message.Message):
     __slots__ = ("order_qty", "time_in_force", "price", "stop_px", "expire_time_ns", "max_floor", "cash_order_qty")

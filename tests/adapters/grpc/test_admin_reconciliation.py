@@ -66,6 +66,27 @@ async def test_doubt_is_listed_and_settled_with_a_reason_that_its_owner_hears(al
     assert (error.code, error.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "NOT_IN_DOUBT")
 
 
+async def test_an_order_that_its_venue_lost_is_ended_by_an_operator_and_its_owner_hears_why(compared: Running) -> None:
+    alpha, operator = compared.as_client("alpha"), compared.as_client("op")
+    compared.tell(TimerFired())
+    await compared.settled()
+    order_id = (await alpha.submit("k-1")).order_id
+    compared.acknowledge(order_id)
+    await compared.settled()
+    request = pb.ResolveDoubtRequest(order_id=order_id, outcome=pb.DOUBT_OUTCOME_CANCELED, reason="they lost it")
+    with failing() as error:
+        await operator.admin.ResolveDoubt(request, metadata=operator.metadata)
+    assert (error.code, error.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "NOT_IN_DOUBT")
+    compared.report(order_id, ExecType.ORDER_STATUS, OrdStatus.REJECTED, ord_rej_reason="5")
+    await compared.settled()
+    seq = (await operator.admin.ResolveDoubt(request, metadata=operator.metadata)).seq
+    records = list(compared.journal.read(seq))
+    assert [type(record.event).__name__ for record in records] == ["DoubtResolved", "OrderCanceled", "ItemResolved"]
+    assert {record.cause.who for record in records} == {"op"}
+    assert (await alpha.get(order_id)).order.ord_status == pb.ORD_STATUS_CANCELED
+    assert not (await operator.admin.ListItems(pb.ListItemsRequest(), metadata=operator.metadata)).items
+
+
 async def test_what_differs_is_an_item_that_an_operator_can_close(compared: Running) -> None:
     alpha, operator = compared.as_client("alpha"), compared.as_client("op")
     compared.tell(TimerFired())

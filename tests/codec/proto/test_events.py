@@ -124,6 +124,10 @@ SAMPLES: dict[type, tuple[Any, dict[str, Any]]] = {
             ev.DoubtResolved("O1", "R1", DoubtOutcome.UNSENT, "op", "by phone"),
             {"cl_ord_id": "k-1", "reason": "unsent", "text": "by phone", "operator": "op"},
         ),
+        (
+            ev.DoubtResolved("O1", "", DoubtOutcome.CANCELED, "op", "by phone"),
+            {"reason": "canceled", "text": "by phone", "operator": "op"},
+        ),
         (ev.ExternalOrderReported("XSIM", "V9", REPORT), {"venue": "XSIM", "text": "V9: not an order of ours"}),
         (
             ev.DropCopyNoted("XSIM.DROP", REPORT, known=False),
