@@ -25,7 +25,7 @@ from gateway.adapters.quickfix import DictionaryError, QuickFixLink, check_dicti
 from gateway.cli.accept import Looked, refuse_less
 from gateway.cli.configured import CONFIGURATION_WRONG
 from gateway.cli.failing import give_up_unwritten
-from gateway.cli.follow import Following, attend
+from gateway.cli.follow import Following, Lag, attend
 from gateway.cli.keep import LOCK, kept_journal, kept_snapshots
 from gateway.config import Config, VenueConfig, core_risk
 from gateway.core import drop_copy, mass_cancel, retention, sessions
@@ -49,6 +49,10 @@ from gateway.runtime.witnesses import RESTORED, NoteKeeper
 CLEAN, FATAL, JOURNAL_REFUSED = 0, 1, 3
 TIMER_S, CROWDED_TIMER_S = 1.0, 0.05
 FOLLOW_AFTER_S = 5.0
+LAG_SNAPSHOTS = 3
+"""An alert is due when the snapshot or the projections are so many times `snapshot_events` behind: one is written late
+where the follower has just begun, or where one failed, and not three.
+"""
 NOTE_S = 60.0
 API_GRACE_S = 2.0
 PROGRESS_S = 2.0
@@ -177,6 +181,7 @@ class _Stack:
         self._state = state
         self._latency = Latency()
         self._following = Following()
+        self._lag = Lag(LAG_SNAPSHOTS * config.retention.snapshot_events)
         self._feed = Feed(
             journal, state.seq, window=limits.subscriber_lag, max_readers=limits.subscribers, audience=audience
         )
@@ -297,6 +302,7 @@ class _Stack:
         while True:
             await asyncio.sleep(NOTE_S)
             await self._note()
+            self._lag.look(self._behind_events())
 
     async def _note(self) -> None:
         """A note that could not be written is only older than it might be."""
@@ -361,7 +367,15 @@ class _Stack:
             takes_orders=self._takes_orders,
             follows=lambda: self._following.runs,
             damaged=lambda: self._following.journal_damaged,
+            behind=self._behind_events,
         )
+
+    def _behind_events(self) -> dict[str, int]:
+        """By what the follower keeps, where it is known: how many events of the journal it does not have."""
+        kept, seq = {"projections": self._following.projections_seq}, self._sequencer.committed_seq
+        with contextlib.suppress(OSError):  # The snapshots' directory cannot be read now.
+            kept["snapshot"] = self._snapshots.newest_seq() or 0
+        return {what: max(0, seq - at) for what, at in kept.items() if at is not None}
 
     def _takes_orders(self) -> dict[str, bool]:
         settings = self._sequencer.settings

@@ -91,7 +91,7 @@ class Queues(msgspec.Struct, frozen=True):
 
     `send_refusals` gives, by session, how many messages it did not take; `takes_orders`, by venue, whether new orders
     may go there. A drop copy is a session and no venue. `follows` says whether the follower runs, `damaged` whether it
-    found the journal damaged.
+    found the journal damaged, `behind`, by what it keeps, how many events of the journal that does not have.
     """
 
     commands: Callable[[], int]
@@ -101,6 +101,7 @@ class Queues(msgspec.Struct, frozen=True):
     takes_orders: Callable[[], Mapping[str, bool]]
     follows: Callable[[], bool]
     damaged: Callable[[], bool]
+    behind: Callable[[], Mapping[str, int]]
 
 
 class Metrics(Collector):
@@ -326,6 +327,11 @@ class _Present(Collector):
         yield _gauge("gateway_report_queue", "Facts from venues that wait to be applied.", queues.reports())
         yield _gauge("gateway_subscribers", "Event streams that are open.", queues.subscribers())
         yield _gauge("gateway_follower_up", "1 while the follower runs.", queues.follows())
+        text = "Events of the journal that the newest snapshot, or the projections, do not have."
+        metric = GaugeMetricFamily("gateway_follower_behind_events", text, labels=["what"])
+        for what, events in queues.behind().items():
+            metric.add_metric([what], events)
+        yield metric
         text = "1 since the follower found the journal damaged behind its snapshot."
         yield _gauge("gateway_journal_damaged", text, queues.damaged())
         sessions = {name: state.session(name) for name in self._sessions}

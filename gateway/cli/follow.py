@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, Annotated, cast
@@ -41,7 +41,8 @@ _LOCK_S = 5.0
 """How long to wait for one whose server was killed: it ends as soon as it notices."""
 _AGAIN_S = (1.0, 60.0)
 _LOOK_S = 0.1
-_DAMAGED = b"journal_damaged\n"
+_DAMAGED = b"journal_damaged"
+_PROJECTED = b"projected "
 
 _log = structlog.get_logger("gateway.follower")
 
@@ -69,7 +70,8 @@ def follow(
             if once:
                 _catch_up(follower)
             else:
-                _run(follower, _ending(until_stdin_closes))
+                ending = _ending(until_stdin_closes)
+                _run(follower, _telling(follower, ending) if until_stdin_closes else ending)
     except (Diverged, JournalDamaged) as error:
         _log.critical("journal_does_not_replay", reason=str(error))
         raise typer.Exit(JOURNAL_WRONG) from None
@@ -110,9 +112,27 @@ def _run(follower: Follower, wait: Callable[[float], bool]) -> None:
 
 
 def _tell_damage() -> None:
+    _tell(_DAMAGED)
+
+
+def _tell(line: bytes) -> None:
     """To the server whose child this is, for its metrics: standard output has nothing else."""
     with contextlib.suppress(OSError):  # It is gone, and we shall be.
-        os.write(1, _DAMAGED)
+        os.write(1, line + b"\n")
+
+
+def _telling(follower: Follower, wait: Callable[[float], bool]) -> Callable[[float], bool]:
+    """`wait`, and before it the server is told how far the projections are, when they went on."""
+    told: int | None = None
+
+    def waits(pause_s: float) -> bool:
+        nonlocal told
+        if follower.projections_seq not in (None, told):
+            told = follower.projections_seq
+            _tell(b"%s%d" % (_PROJECTED, told))
+        return wait(pause_s)
+
+    return waits
 
 
 def _ending(until_stdin_closes: bool) -> Callable[[float], bool]:
@@ -142,12 +162,34 @@ def _alone(data_dir: Path, patience_s: float) -> AbstractContextManager[None]:
 
 
 class Following(msgspec.Struct):
-    """How a server's follower fares: whether one runs, and whether one found damage in the journal since the server
-    started.
+    """How a server's follower fares: whether one runs, whether one found damage in the journal since the server
+    started, and how far the projections are, None before one has told.
     """
 
     runs: bool = False
     journal_damaged: bool = False
+    projections_seq: int | None = None
+
+
+class Lag:
+    """The alert when what the follower keeps is far behind the journal: once for each thing, and when it is not any
+    more. One that runs may do nothing all the same, as on a disk that takes no snapshot.
+    """
+
+    def __init__(self, most_events: int) -> None:
+        """Beyond `most_events` it is told."""
+        self._most_events = most_events
+        self._told: set[str] = set()
+
+    def look(self, behind: Mapping[str, int]) -> None:
+        """By what the follower keeps: how many events of the journal it does not have."""
+        for what, events in behind.items():
+            if events > self._most_events and what not in self._told:
+                self._told.add(what)
+                _log.error("follower_behind", what=what, events=events, runbook="docs/runbook.md#follower_behind")
+            elif events <= self._most_events and what in self._told:
+                self._told.remove(what)
+                _log.info("follower_not_behind", what=what, events=events)
 
 
 async def spawn(config: Path) -> subprocess.Popen[bytes]:
@@ -257,11 +299,18 @@ async def _ended(process: subprocess.Popen[bytes], following: Following) -> int:
     """Its exit code; what it says until then is noted. Nothing portable tells of its end."""
     while True:
         code = process.poll()
-        if _DAMAGED in (_said_by(process).read() or b""):
-            following.journal_damaged = True
+        _note(following, _said_by(process).read() or b"")
         if code is not None:
             return code
         await asyncio.sleep(_LOOK_S)
+
+
+def _note(following: Following, said: bytes) -> None:
+    for line in said.splitlines():
+        if line == _DAMAGED:
+            following.journal_damaged = True
+        elif line.startswith(_PROJECTED) and line.removeprefix(_PROJECTED).isdigit():
+            following.projections_seq = int(line.removeprefix(_PROJECTED))
 
 
 def _said_by(process: subprocess.Popen[bytes]) -> IO[bytes]:

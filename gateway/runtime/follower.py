@@ -123,6 +123,11 @@ class Follower:
         """Why the projections are not used now; empty when they are, or when there are none."""
         return self._patience.reason
 
+    @property
+    def projections_seq(self) -> int | None:
+        """How far the projections tell; None when there are none, or they cannot be used now."""
+        return self._projections.seq if self._open and self._projections is not None else None
+
     def catch_up(self, stop: Callable[[], bool] = lambda: False) -> int:
         """Take what is in the journal by now, or until `stop` says so; how many records the state went on by. The first
         time, and when another journal stands in the place of this one, it begins at the newest snapshot that fits.

@@ -45,8 +45,9 @@ QUEUES = Queues(
     takes_orders=lambda: {"XSIM": True, "YSIM": False},
     follows=lambda: True,
     damaged=lambda: False,
+    behind=lambda: {"snapshot": 7, "projections": 8},
 )
-NONE = Queues(int, int, int, dict, dict, bool, bool)
+NONE = Queues(int, int, int, dict, dict, bool, bool, dict)
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -249,6 +250,8 @@ def test_gauges_are_read_at_the_scrape() -> None:
     assert value(samples, "gateway_report_queue") == 4
     assert value(samples, "gateway_subscribers") == 5
     assert (value(samples, "gateway_follower_up"), value(samples, "gateway_journal_damaged")) == (1, 0)
+    assert value(samples, "gateway_follower_behind_events", what="snapshot") == 7
+    assert value(samples, "gateway_follower_behind_events", what="projections") == 8
     assert value(samples, "gateway_session_up", venue="XSIM") == 1
     assert value(samples, "gateway_session_up", venue="YSIM") == 0
     assert value(samples, "gateway_session_inbound_seq", venue="XSIM") == 42

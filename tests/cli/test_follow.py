@@ -378,7 +378,7 @@ async def test_the_server_knows_how_its_follower_fares(tmp_path: Path) -> None:
     keeping.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await keeping
-    assert fares == Following(runs=False, journal_damaged=True)
+    assert (fares.runs, fares.journal_damaged) == (False, True)
 
 
 def _autogroup_nice(pid: int) -> int | None:
@@ -471,8 +471,9 @@ async def test_one_that_was_killed_is_started_again(
 
     monkeypatch.setattr(following, "spawn", spawn)
     monkeypatch.setattr(following, "_AGAIN_S", (0.01, 0.01))
-    keeping = asyncio.create_task(following.attend(config, Following()))
-    await asyncio.to_thread(until, lambda: at(config) > 0, "it runs")
+    fares = Following()
+    keeping = asyncio.create_task(following.attend(config, fares))
+    await asyncio.to_thread(until, lambda: fares.projections_seq == at(config) > 0, "it runs, and tells how far it is")
     made[0].kill()
     await asyncio.to_thread(until, lambda: len(made) > 1, "another runs")
     keeping.cancel()
