@@ -9,7 +9,7 @@ from gateway.core.risk.commands import ClientPresence
 from gateway.core.risk.events import ClientAway, ClientBack, StopCompleted
 from gateway.core.risk.setup import RiskClient
 from gateway.core.types import ExecType
-from tests.core.risk.floor import Floor, cancels, of
+from tests.core.risk.floor import GRACE_NS, Floor, cancels, of
 from tests.core.world import SECOND_NS, VENUE, order
 
 
@@ -34,6 +34,15 @@ def test_orders_of_a_client_that_went_away_are_canceled_after_its_grace(floor: F
     assert cancel.order_id == mine.order_id
     assert cancel.cl_ord_id.startswith("AWAY.")
     assert not other.unanswered
+
+
+def test_a_grace_is_over_at_its_end(floor: Floor) -> None:
+    mine = floor.working("1", client_id="fix")
+    _leaves(floor)
+    over_ns = floor.state.risk.away["fix"] + GRACE_NS
+    for at_ns, canceled in ((over_ns - 1, []), (over_ns, [mine.order_id])):
+        floor.now_ns = at_ns - 1_000_000  # The clock's turn comes a millisecond later.
+        assert cancels(floor.tick(0)) == canceled
 
 
 def test_a_client_that_is_back_in_time_keeps_its_orders(floor: Floor) -> None:
@@ -168,6 +177,16 @@ def test_after_a_start_no_client_is_there(floor: Floor) -> None:
     after.report(after.state.orders[mine.order_id], ExecType.ORDER_STATUS, exec_id="")
     assert cancels(after.tick(6)) == [mine.order_id]
     assert after.recovered() == after.state
+
+
+def test_a_start_makes_no_grace_longer_that_had_begun(floor: Floor) -> None:
+    """Nor do many: the orders of one that is away would never be canceled."""
+    mine = floor.working("1", client_id="fix")
+    _leaves(floor)
+    floor.tick(4)
+    after = floor.restarted()
+    after.up(VENUE)
+    assert cancels(after.tick(1)) == [mine.order_id]
 
 
 def test_a_client_without_orders_is_not_away_after_a_start(floor: Floor) -> None:

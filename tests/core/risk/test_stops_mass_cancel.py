@@ -31,6 +31,14 @@ def test_a_venue_that_knows_mass_cancels_gets_one_first(scope: str) -> None:
     assert len(floor.events(MassCancelSent)) == 1
 
 
+def test_a_stop_that_is_repeated_sends_no_second_mass_cancel() -> None:
+    floor = Floor.opened(venues=mass_cancel_at(VENUE))
+    mine_of(floor)
+    assert len(of(MassCancelSent, floor.stop())) == 1
+    again = floor.stop()
+    assert (of(MassCancelSent, again), cancels(again)) == ([], [])
+
+
 @pytest.mark.parametrize("scope", ["account:A1", "desk:EQ", "client:desk", f"instrument:{SYMBOL}"])
 def test_a_mass_cancel_never_takes_what_is_not_meant(scope: str) -> None:
     floor = Floor.opened(venues=mass_cancel_at(VENUE))

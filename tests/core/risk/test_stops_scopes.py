@@ -8,7 +8,7 @@ import pytest
 from gateway.core import engine
 from gateway.core.events import Input
 from gateway.core.order import Order
-from gateway.core.reports import ProcessStarted
+from gateway.core.reports import ProcessStarted, SessionDown
 from gateway.core.risk import stops
 from gateway.core.risk.commands import StopTrading
 from gateway.core.risk.events import StopCompleted, TradingStopped
@@ -232,3 +232,31 @@ def test_there_is_room_for_a_stop_of_the_firm_however_many_there_are(
     floor.stop("account:A1")
     floor.stop("firm")
     assert len(floor.state.risk.stops) == 4
+
+
+def test_a_second_stop_takes_back_what_the_first_let_pass(floor: Floor) -> None:
+    """Also one that lets orders pass itself: those that come after it."""
+    out = _out_after_a_stop(floor)
+    stopped = TradingStopped("firm", "drawdown", "a breaker", allow_reducing=True)
+    floor.records.append(engine.apply(floor.state, stopped, floor.now_ns, OPERATOR))
+    assert cancels(floor.tick()) == [out.order_id]
+
+
+def test_a_stop_that_was_complete_is_not_when_it_takes_back_more(floor: Floor) -> None:
+    """Nobody may go by it while the session is down and no cancel can be sent."""
+    out = _out_after_a_stop(floor)
+    assert floor.state.risk.stops["firm|kill"].completed
+    floor.tell(SessionDown(VENUE))
+    assert cancels(floor.stop()) == []
+    assert not floor.state.risk.stops["firm|kill"].completed
+    assert cancels(floor.up(VENUE)) == [out.order_id]
+
+
+def _out_after_a_stop(floor: Floor) -> Order:
+    """An order that reduces a position, and that came after a stop of the firm that lets it pass."""
+    mine = floor.working("mine", strategy="alpha")
+    floor.fill(mine, 60)
+    floor.stop(allow_reducing=True)
+    floor.canceled(mine)
+    floor.tick()
+    return floor.working("out", 60, side=Side.SELL, strategy="alpha")
