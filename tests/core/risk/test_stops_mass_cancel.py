@@ -10,7 +10,7 @@ from gateway.core.reports import MassCancelReport, MessageRejected, SendRefused,
 from gateway.core.risk.events import MassCancelAnswered, MassCancelSent
 from gateway.core.types import ExecType, OrdStatus, Side
 from tests.core.risk.floor import Floor, cancels, mass_cancel_at, mine_of, of, other_of
-from tests.core.world import OTHER_VENUE, SYMBOL, VENUE
+from tests.core.world import OTHER_VENUE, SECOND_NS, SYMBOL, VENUE
 
 
 @pytest.mark.parametrize("scope", ["firm", f"venue:{VENUE}"])
@@ -29,6 +29,14 @@ def test_a_venue_that_knows_mass_cancels_gets_one_first(scope: str) -> None:
     assert cancels(floor.tick(3)) == []
     assert cancels(floor.tick(3)) == [second.order_id], "the venue left it working"
     assert len(floor.events(MassCancelSent)) == 1
+
+
+def test_a_clock_that_is_set_back_does_not_make_a_mass_cancel_be_waited_for_so_long() -> None:
+    floor = Floor.opened(venues=mass_cancel_at(VENUE))
+    mine = mine_of(floor)
+    assert len(of(MassCancelSent, floor.stop())) == 1
+    floor.now_ns -= 3_600 * SECOND_NS
+    assert cancels(floor.tick()) == [mine.order_id]
 
 
 def test_a_stop_that_is_repeated_sends_no_second_mass_cancel() -> None:
