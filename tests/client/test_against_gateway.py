@@ -15,7 +15,7 @@ from gateway.client import (
     OrdType,
     Refused,
     Side,
-    client,
+    lane,
 )
 from gateway.client.lane import LaneCall, lane_call
 from ops.stack import Stack
@@ -42,7 +42,7 @@ def lanes(monkeypatch: pytest.MonkeyPatch) -> list[LaneCall | None]:
         found.append(await lane_call(address, client_id))
         return found[-1]
 
-    monkeypatch.setattr(client, "lane_call", noted)
+    monkeypatch.setattr(lane, "lane_call", noted)
     return found
 
 
