@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import logging
 import os
 import signal
@@ -11,17 +10,15 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import structlog
 import uvloop
 from msgspec.structs import replace
-from sqlalchemy.exc import SQLAlchemyError
 from structlog.testing import capture_logs
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
 from gateway.adapters.journal import SqlJournal
 from gateway.cli import follow as following
@@ -32,13 +29,11 @@ from gateway.core.engine import execute
 from gateway.core.events import Cause, Input, Record
 from gateway.core.types import OrdStatus
 from tests.adapters.projections.harness import check, dump
+from tests.cli.followers import WITHIN_S, at, logged, once, projections, rows_at, started, told, until
 from tests.cli.history import configured, write_journal
 from tests.core.world import World
 from tests.postgres import PostgresServer
 
-ROOT = Path(__file__).parents[2]
-WITHIN_S = 100
-"""A follower has only what nobody else wants of the processor."""
 pytestmark = pytest.mark.timeout(300)
 
 
@@ -62,55 +57,6 @@ def journal(tmp_path: Path, config: Path, world: World) -> Iterator[SqlJournal]:
     made = write_journal(tmp_path, world)
     yield made
     made.close()
-
-
-def projections(config: Path) -> str:
-    return f"sqlite:///{config.parent / 'data' / 'projections.sqlite'}"
-
-
-def once(config: Path) -> Result:
-    return CliRunner().invoke(app, ["follow", "--config", str(config), "--once"])
-
-
-@contextlib.contextmanager
-def started(config: Path, *more: str) -> Iterator[subprocess.Popen[bytes]]:
-    command = [sys.executable, "-m", "gateway.cli.follow", "--config", str(config), *more]
-    with (config.parent / "log").open("ab") as log:
-        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stderr=log)
-    with process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def until(condition: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + WITHIN_S
-    while not condition():
-        assert time.monotonic() < end, f"never: {what}"
-        time.sleep(0.01)
-
-
-def at(config: Path) -> int:
-    """How far the projections tell."""
-    return _at(projections(config))
-
-
-def _at(database: str) -> int:
-    try:
-        return int(dump(database)["projection_position"][0]["seq"])
-    except (SQLAlchemyError, IndexError):
-        return 0
-
-
-def told(config: Path) -> list[object]:
-    """What was logged, by name."""
-    return [line["event"] for line in logged(config)]
-
-
-def logged(config: Path) -> list[dict[str, object]]:
-    lines = (config.parent / "log").read_text().splitlines(keepends=True)
-    return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
 @pytest.fixture(autouse=True)
@@ -336,7 +282,7 @@ def test_a_journal_and_projections_in_postgresql_and_a_server_that_goes_away(tmp
         journal.append(world.records)
         journal.close()
         with started(config) as process:
-            until(lambda: _at(rows) == world.state.seq, "caught up")
+            until(lambda: rows_at(rows) == world.state.seq, "caught up")
             server.kill()
             until(lambda: "journal_away" in told(config), "it is noticed")
             server.start()
@@ -346,7 +292,7 @@ def test_a_journal_and_projections_in_postgresql_and_a_server_that_goes_away(tmp
             journal.open()
             journal.append(world.records[known:])
             journal.close()
-            until(lambda: _at(rows) == world.state.seq, "the fill came")
+            until(lambda: rows_at(rows) == world.state.seq, "the fill came")
             process.send_signal(signal.SIGTERM)
             assert process.wait(WITHIN_S) == 0
         check(rows, world.state, world.records)

@@ -12,7 +12,8 @@ from gateway.core.events import Record
 from gateway.core.order import view
 from gateway.core.reports import ExecutionReport, ReportFact, SessionUp
 from gateway.core.types import ExecType, OrdStatus, Reason
-from tests.core.twin import Asked, Lost, Picture, TwinOrder, position
+from tests.core.story import Asked, Lost
+from tests.core.twin import Picture, TwinOrder, position
 from tests.core.world import SETTINGS, VENUE, World
 
 LIMIT = 4

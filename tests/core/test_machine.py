@@ -36,7 +36,8 @@ from gateway.core.reports import (
 )
 from gateway.core.types import DoubtOutcome, ExecType, OrdStatus, Reason, Side
 from tests.core.machine import LIMIT, Listening
-from tests.core.twin import Asked, Back, Settled, TwinOrder, Unsent
+from tests.core.story import Asked, Back, Settled, Unsent
+from tests.core.twin import TwinOrder
 from tests.core.world import CLIENT, SECOND_NS, SYMBOL, VENUE, order, restarted
 
 INDEX = st.integers(0, 50)

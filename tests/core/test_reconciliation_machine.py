@@ -28,8 +28,9 @@ from gateway.core.reports import (
 )
 from gateway.core.state import Reconcile
 from gateway.core.types import DoubtOutcome, ExecType, ItemKind, OrdStatus, Reason
+from tests.core.story import Settled
 from tests.core.test_machine import ANYTIME, INDEX, OF_A_REQUEST, PX, QTY, RUNS, WEIGHTS, Machine, step
-from tests.core.twin import Settled, TwinOrder
+from tests.core.twin import TwinOrder
 from tests.core.world import SECOND_NS, VENUE, World
 
 DROP = f"{VENUE}.DROP"

@@ -12,6 +12,7 @@ from fractions import Fraction
 
 from gateway.core.reports import ExecutionReport, OrderCancelReject
 from gateway.core.types import DoubtOutcome, ExecType, OrdStatus, Side
+from tests.core.story import Asked, Back, Lost, Said, Settled, Unsent
 
 FINAL = {ExecType.CANCELED: OrdStatus.CANCELED, ExecType.EXPIRED: OrdStatus.EXPIRED}
 PLACES = {
@@ -29,48 +30,6 @@ PLACES = {
     OrdStatus.NEW: 2.1,
     OrdStatus.PENDING_NEW: 2,
 }
-
-
-@dataclass(frozen=True)
-class Asked:
-    """The client's request, as sent: "new", "cancel" or "replace", the terms that it asks for, and what it replaces."""
-
-    kind: str
-    cl_ord_id: str
-    venue_cl_ord_id: str
-    order_qty: Decimal = Decimal(0)
-    price: Decimal = Decimal(0)
-    on_top_of: str = ""
-
-
-@dataclass(frozen=True)
-class Lost:
-    """The session went down, the process ended or the venue kept silent: what nobody spoke of is in doubt."""
-
-
-@dataclass(frozen=True)
-class Back:
-    """The session is up again, on a new connection: what the venue says of an order now, it says knowing all that was
-    sent before.
-    """
-
-
-@dataclass(frozen=True)
-class Unsent:
-    """It is proven that this request never arrived."""
-
-    venue_cl_ord_id: str
-
-
-@dataclass(frozen=True)
-class Settled:
-    """An operator's word about a request in doubt, or without one about the order; it holds until the venue speaks."""
-
-    venue_cl_ord_id: str
-    outcome: DoubtOutcome
-
-
-Said = Asked | Lost | Back | Unsent | Settled | ExecutionReport | OrderCancelReject
 
 
 @dataclass

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
+import structlog
 
 from gateway.adapters.memory_journal import Disk, MemoryJournal
 from gateway.adapters.projections import tables
@@ -19,6 +20,7 @@ from gateway.core.events import EpochBegan, Record
 from gateway.core.order import view
 from gateway.core.state import State
 from gateway.runtime.follower import Follower
+from gateway.runtime.ports import Journal
 from tests.core.test_machine import Machine, step
 
 SEEDS = [int(seed) for seed in os.environ.get("PROJECTION_SEEDS", "1 2 3 4").split()]
@@ -119,3 +121,10 @@ def _executions(rows: list[Row]) -> dict[str, list[Row]]:
 def _line(row: Row) -> Row:
     names = ("exec_id", "trade_date", "last_qty", "last_px", "time_ns", "exec_ref_id", "factor")
     return {name: row[name] for name in names} | {"in_force": row["in_force"] and row["kind"] != "bust"}
+
+
+def rebuilt(journal: Journal, database: str) -> str:
+    """Why they were built anew; empty when they were not."""
+    with structlog.testing.capture_logs() as logs:
+        followed(journal, database)
+    return " ".join(line["reason"] for line in logs if line["event"] == "projections_rebuilt")

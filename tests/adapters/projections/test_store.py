@@ -5,7 +5,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from random import Random
@@ -29,17 +28,22 @@ from gateway.runtime import follower as following
 from gateway.runtime.follower import Follower, ProjectionsError
 from gateway.runtime.ports import Journal
 from gateway.runtime.snapshots import Snapshots
-from tests.adapters.projections.harness import SEEDS, STACK, batches, check, day, dump, followed, journal_of, url
+from tests.adapters.projections.harness import (
+    SEEDS,
+    STACK,
+    batches,
+    check,
+    day,
+    dump,
+    followed,
+    journal_of,
+    rebuilt,
+    url,
+)
 from tests.core.world import World
-from tests.postgres import PostgresServer
 
 ROOT = Path(__file__).parents[3]
-
-
-@pytest.fixture(autouse=True)
-def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Days of some hundred records are taken in many parts."""
-    monkeypatch.setattr(following, "CHUNK", 7)
+pytestmark = pytest.mark.usefixtures("small_chunks")
 
 
 @pytest.fixture
@@ -233,24 +237,17 @@ def test_a_bad_snapshot_is_found_out_and_all_is_replayed(tmp_path: Path) -> None
     check(url(tmp_path), world.state, world.records)
 
 
-def _rebuilt(journal: Journal, database: str) -> str:
-    """Why they were built anew; empty when they were not."""
-    with structlog.testing.capture_logs() as logs:
-        followed(journal, database)
-    return " ".join(line["reason"] for line in logs if line["event"] == "projections_rebuilt")
-
-
 def test_of_the_same_journal_they_go_on(tmp_path: Path) -> None:
     journal = journal_of(day(1).world.records)
-    assert _rebuilt(journal, url(tmp_path)) == ""
-    assert _rebuilt(journal, url(tmp_path)) == ""
+    assert rebuilt(journal, url(tmp_path)) == ""
+    assert rebuilt(journal, url(tmp_path)) == ""
 
 
 @pytest.mark.parametrize("other", [2, 3])
 def test_of_another_journal_they_are_built_anew(tmp_path: Path, other: int) -> None:
     followed(journal_of(day(1).world.records), url(tmp_path))
     world = day(other).world
-    assert "is not in this journal" in _rebuilt(journal_of(world.records), url(tmp_path))
+    assert "is not in this journal" in rebuilt(journal_of(world.records), url(tmp_path))
     check(url(tmp_path), world.state, world.records)
 
 
@@ -262,7 +259,7 @@ def test_ahead_of_the_journal_they_are_built_anew(tmp_path: Path) -> None:
     journal = journal_of([])
     for batch in older:
         journal.append(batch)
-    assert "is not in this journal" in _rebuilt(journal, url(tmp_path))
+    assert "is not in this journal" in rebuilt(journal, url(tmp_path))
     assert dump(url(tmp_path))["projection_position"][0]["seq"] == older[-1][-1].seq
 
 
@@ -344,7 +341,7 @@ def test_of_another_version_they_are_built_anew(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(tables, "SCHEMA_VERSION", 99)
     followed(journal, url(tmp_path))
     monkeypatch.undo()
-    assert "version 99" in _rebuilt(journal, url(tmp_path))
+    assert "version 99" in rebuilt(journal, url(tmp_path))
     check(url(tmp_path), world.state, world.records)
 
 
@@ -355,7 +352,7 @@ def test_half_dropped_they_are_built_anew(tmp_path: Path) -> None:
         database.execute("DELETE FROM projection_position")
         database.execute("DROP TABLE orders")
     database.close()
-    assert "half made" in _rebuilt(journal_of(world.records), url(tmp_path))
+    assert "half made" in rebuilt(journal_of(world.records), url(tmp_path))
     check(url(tmp_path), world.state, world.records)
 
 
@@ -458,54 +455,3 @@ def test_killed_at_any_moment_it_goes_on_where_it_was(tmp_path: Path) -> None:
             break
     assert kills >= 2
     check(url(tmp_path), world.state, world.records)
-
-
-# --- PostgreSQL ---
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    with PostgresServer() as running:
-        yield running
-
-
-@pytest.mark.parametrize("seed", SEEDS[:2])
-def test_in_postgresql_the_rows_are_what_the_state_says(server: PostgresServer, seed: int) -> None:
-    database = server.url(server.new_database())
-    world, journal = day(seed).world, journal_of([])
-    for batch in batches(world.records, Random(seed)):
-        journal.append(batch)
-        if batch[0].seq % 3 == 0:
-            followed(journal, database)
-    followed(journal, database)
-    check(database, world.state, world.records)
-    assert "is not in this journal" in _rebuilt(journal_of(day(seed + 1).world.records), database)
-
-
-def test_a_server_that_goes_away_is_waited_for_and_the_state_goes_on(server: PostgresServer) -> None:
-    world = day(1).world
-    parts = batches(world.records, Random(1))
-    journal, now = journal_of([]), [0.0]
-    database = server.url(server.new_database())
-    follower = Follower(journal, Projections(database, STACK), clock=lambda: now[0])
-    with structlog.testing.capture_logs() as logs:
-        for count, batch in enumerate(parts):
-            journal.append(batch)
-            if count == 3:
-                server.stop()
-            if count == 9:
-                server.start()
-            follower.catch_up()
-            assert follower.state.seq == batch[-1].seq
-            now[0] += 100
-        follower.finish()
-    assert [line["event"] for line in logs if "projections" in line["event"]] == [
-        "projections_away",
-        "projections_back",
-    ]
-    check(database, world.state, world.records)
-
-
-def test_no_place_of_a_password_in_the_url_is_shown() -> None:
-    where = sa.make_url("postgresql+psycopg://gateway:se%40cret@db.example/xsim?password=se%26cret&connect_timeout=3")
-    assert tables.name(where) == "postgresql+psycopg://gateway:***@db.example/xsim?connect_timeout=3&password=***"
